@@ -1,0 +1,1 @@
+//! The R4 definitions (element tables, search parameters, compartments, operations, codes), embedded and decoded lazily.

@@ -1,0 +1,1 @@
+//! The interactions of the FHIR REST interface, without transport and without SQL.

@@ -1,0 +1,1 @@
+//! FHIR resources parsed, checked and written: JSON, XML, ids, dates, decimals, failures.

@@ -1,0 +1,1 @@
+//! Reads FHIR packages (.tgz) and folders of resources.

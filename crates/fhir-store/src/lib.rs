@@ -1,0 +1,1 @@
+//! The persistence layer: SQLite and PostgreSQL through Diesel.

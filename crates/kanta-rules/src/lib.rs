@@ -1,0 +1,1 @@
+//! Rules of Kanta that no profile can say.

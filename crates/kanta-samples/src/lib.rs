@@ -1,0 +1,1 @@
+//! Synthetic, Finnish-shaped sample data from a seed.

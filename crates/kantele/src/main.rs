@@ -1,0 +1,2 @@
+//! The Kantele server.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Checks and generation for developers.
+fn main() {}
