@@ -1,2 +1,50 @@
-//! Checks and generation for developers.
-fn main() {}
+//! Checks and generation for developers: `cargo xtask <command>`.
+//!
+//! One module a command. A command is a clap `Args` struct and a `run` function; to add one, add
+//! a module, a variant of [`Command`] and its arm in [`run`].
+
+#![allow(clippy::print_stdout, reason = "a command-line tool answers on standard output")]
+
+mod bench;
+mod tidy;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What a command gives back: nothing, or a reason that is printed.
+pub(crate) type Outcome = Result<(), Box<dyn Error>>;
+
+/// Checks and generation for developers of Kantele.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measures the built server against its ceilings.
+    Bench(bench::Arguments),
+    /// Checks the rules of the house that no compiler checks.
+    Tidy(tidy::Arguments),
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Outcome {
+    match command {
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Tidy(arguments) => tidy::run(&arguments),
+    }
+}
