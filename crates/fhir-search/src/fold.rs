@@ -1,0 +1,81 @@
+//! Texts made comparable: case and accents folded, the same way for what is stored and what is
+//! asked for.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// Lower case, nothing else: for codes and identifier values.
+#[must_use]
+pub fn case(text: &str) -> String {
+    if text.is_ascii() { text.to_ascii_lowercase() } else { text.to_lowercase() }
+}
+
+/// Lower case, without accents, white space runs as one space and none at the ends: for strings.
+/// `Ylä-Öhman` and `yla-ohman` fold alike; so do `Straße` and `strasse`.
+#[must_use]
+pub fn string(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    if text.is_ascii() {
+        for word in text.split_ascii_whitespace() {
+            if !folded.is_empty() {
+                folded.push(' ');
+            }
+            folded.extend(word.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
+        }
+        return folded;
+    }
+    for word in text.split_whitespace() {
+        if !folded.is_empty() {
+            folded.push(' ');
+        }
+        for letter in word.nfkd().filter(|letter| !is_combining_mark(*letter)) {
+            for lower in letter.to_lowercase() {
+                push_plain(lower, &mut folded);
+            }
+        }
+    }
+    folded
+}
+
+/// Letters that Unicode does not decompose but people type without their stroke or as two.
+fn push_plain(letter: char, out: &mut String) {
+    match letter {
+        'ß' => out.push_str("ss"),
+        'æ' => out.push_str("ae"),
+        'œ' => out.push_str("oe"),
+        'þ' => out.push_str("th"),
+        'ø' => out.push('o'),
+        'đ' | 'ð' => out.push('d'),
+        'ł' => out.push('l'),
+        'ħ' => out.push('h'),
+        'ŧ' => out.push('t'),
+        'ı' => out.push('i'),
+        'ŋ' => out.push('n'),
+        '\u{307}' => {} // what lower case leaves of a dotted capital I
+        other => out.push(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_fold_case_accents_and_space() {
+        assert_eq!(string("  Ylä-Öhman \n Åke"), "yla-ohman ake");
+        assert_eq!(string("Straße"), string("STRASSE"));
+        assert_eq!(string("Čáppaŋ"), "cappan");
+        assert_eq!(string("İzmir"), "izmir");
+        assert_eq!(string(" \t"), "");
+    }
+
+    #[test]
+    fn precomposed_and_decomposed_fold_alike() {
+        assert_eq!(string("\u{e4}"), string("a\u{308}"));
+    }
+
+    #[test]
+    fn codes_keep_their_accents() {
+        assert_eq!(case("ÄB"), "äb");
+    }
+}

@@ -1,0 +1,114 @@
+//! Hashes of exact values: codes, systems, units, references and URLs.
+//!
+//! Index rows hold 8 bytes instead of the text. The key is drawn once per database, so that equal
+//! values of two databases don't show and nobody can prepare colliding values.
+
+use std::hash::Hasher;
+
+use fhir_definitions::ResourceType;
+use fhir_model::ResourceKey;
+use siphasher::sip::SipHasher13;
+
+use crate::fold;
+
+/// Hash of "no system", "no unit" and of every other absent value.
+pub const NONE: i64 = 0;
+
+/// SipHash-1-3 with the database's key. Two hashers with one key give equal hashes for ever: the
+/// values are stored.
+#[derive(Clone)]
+pub struct ValueHasher {
+    keyed: SipHasher13,
+}
+
+impl ValueHasher {
+    /// A hasher for the database whose secret is `key`.
+    #[must_use]
+    pub fn new(key: &[u8; 16]) -> Self {
+        Self { keyed: SipHasher13::new_with_key(key) }
+    }
+
+    /// Hash of a text as it stands; the empty text gives [`NONE`], nothing else does.
+    #[must_use]
+    pub fn hash(&self, text: &str) -> i64 {
+        self.hash_parts(&[text])
+    }
+
+    /// Hash of a code, identifier value or other token, case folded.
+    #[must_use]
+    pub fn code(&self, code: &str) -> i64 {
+        if code.is_ascii() && !code.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return self.hash(code);
+        }
+        self.hash(&fold::case(code))
+    }
+
+    /// Hash of `system|code` in one value: units of quantities and the identity of a person.
+    /// The code is taken as it stands.
+    #[must_use]
+    pub fn pair(&self, system: &str, code: &str) -> i64 {
+        self.hash_parts(&[system, "|", code])
+    }
+
+    /// Hash of a literal reference to a resource of this server: `Patient/1`.
+    #[must_use]
+    pub fn reference(&self, key: &ResourceKey) -> i64 {
+        self.local(key.resource_type, key.id.as_str())
+    }
+
+    /// [`ValueHasher::reference`] without a key at hand.
+    #[must_use]
+    pub fn local(&self, resource_type: ResourceType, id: &str) -> i64 {
+        self.hash_parts(&[resource_type.as_str(), "/", id])
+    }
+
+    fn hash_parts(&self, parts: &[&str]) -> i64 {
+        let mut hasher = self.keyed;
+        let mut is_empty = true;
+        for part in parts {
+            hasher.write(part.as_bytes());
+            is_empty &= part.is_empty();
+        }
+        if is_empty {
+            return NONE;
+        }
+        match hasher.finish().cast_signed() {
+            NONE => 1,
+            hash => hash,
+        }
+    }
+}
+
+impl std::fmt::Debug for ValueHasher {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("ValueHasher(key withheld)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_keys_agree_and_other_keys_do_not() {
+        let one = ValueHasher::new(&[7; 16]);
+        assert_eq!(one.hash("final"), ValueHasher::new(&[7; 16]).hash("final"));
+        assert_ne!(one.hash("final"), ValueHasher::new(&[8; 16]).hash("final"));
+    }
+
+    #[test]
+    fn a_code_is_hashed_without_case_and_a_text_with_it() {
+        let hasher = ValueHasher::new(&[7; 16]);
+        assert_eq!(hasher.code("Final"), hasher.code("fiNAL"));
+        assert_eq!(hasher.code("ÄÄ"), hasher.code("ää"));
+        assert_ne!(hasher.hash("Final"), hasher.hash("final"));
+    }
+
+    #[test]
+    fn only_the_empty_text_is_none() {
+        let hasher = ValueHasher::new(&[7; 16]);
+        assert_eq!(hasher.hash(""), NONE);
+        assert_ne!(hasher.hash("a"), NONE);
+        assert_eq!(hasher.pair("s", "c"), hasher.hash("s|c"));
+    }
+}

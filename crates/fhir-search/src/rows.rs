@@ -1,0 +1,228 @@
+//! Index rows: what a resource puts into the tables that searches read.
+//!
+//! Rows are deduplicated and in the order of their tables' keys. Times are microseconds since
+//! 1970-01-01T00:00Z; ranges are half open.
+
+/// Ranges longer than this (25 hours: a day of the clock change) stand under the parameter's
+/// second number, [`crate::ParameterId::long`], so that a search for short ones is bounded.
+pub const LONG_SPAN_US: i64 = 25 * 3_600 * 1_000_000;
+
+/// Start of a range whose start is not known: 0001-01-01T00:00Z.
+pub const OPEN_START_US: i64 = -62_135_596_800_000_000;
+
+/// End of a range whose end is not known: 10000-01-01T00:00Z.
+pub const OPEN_END_US: i64 = 253_402_300_800_000_000;
+
+/// A code: one row answers `code`, `|code` and `system|code`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenRow {
+    /// The parameter.
+    pub p: i32,
+    /// Hash of the folded code.
+    pub code: i64,
+    /// Hash of the system, 0 without one.
+    pub sys: i64,
+}
+
+/// The texts behind the hashes of a token, once per database: for `system|` and for displaying.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CodingRow {
+    /// Hash of the system, 0 without one.
+    pub sys: i64,
+    /// Hash of the folded code.
+    pub code: i64,
+    /// The system.
+    pub system: String,
+    /// The code as it stood where it was first seen.
+    pub value: String,
+}
+
+/// A reference, by the hash of its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReferenceRow {
+    /// The parameter.
+    pub p: i32,
+    /// Hash of `Type/id`, of the URL, or of `url|version` (see [`crate::ValueHasher`]).
+    pub target: i64,
+}
+
+/// A date, instant or period as a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DateRow {
+    /// The parameter, or minus the parameter for ranges over [`LONG_SPAN_US`].
+    pub p: i32,
+    /// First instant.
+    pub lo: i64,
+    /// First instant after the range.
+    pub hi: i64,
+}
+
+/// A number or a quantity.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NumberRow {
+    /// The parameter.
+    pub p: i32,
+    /// 0 (any unit), hash of the unit or code, or hash of `system|code`.
+    pub unit: i64,
+    /// The exact decimal; byte order is numeric order.
+    pub v: Vec<u8>,
+}
+
+/// A string that searches match from its start.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StringRow {
+    /// The parameter.
+    pub p: i32,
+    /// Case, accents and white space folded.
+    pub folded: String,
+}
+
+/// A URI as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UriRow {
+    /// The parameter.
+    pub p: i32,
+    /// The whole URI, case kept.
+    pub text: String,
+}
+
+/// Two tokens, or a reference and a token, of one element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CompositeTokenRow {
+    /// The composite parameter.
+    pub p: i32,
+    /// First code's hash, or the target's hash where the first component is a reference.
+    pub code: i64,
+    /// First system, 0 for none and for references.
+    pub sys: i64,
+    /// Second code's hash, or the target's hash.
+    pub code2: i64,
+    /// Second system, 0 for none and for references.
+    pub sys2: i64,
+}
+
+/// A token and a quantity, or a token and two numbers, of one element.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CompositeNumberRow {
+    /// The composite parameter.
+    pub p: i32,
+    /// The code's hash.
+    pub code: i64,
+    /// The system's hash, 0 for none.
+    pub sys: i64,
+    /// As [`NumberRow::unit`].
+    pub unit: i64,
+    /// The first number.
+    pub v: Vec<u8>,
+    /// The second number; empty where the composite has only one.
+    pub v2: Vec<u8>,
+}
+
+/// A token and a date of one element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CompositeDateRow {
+    /// The composite parameter (never negative: spans of all lengths stand together).
+    pub p: i32,
+    /// The code's hash.
+    pub code: i64,
+    /// The system's hash, 0 for none.
+    pub sys: i64,
+    /// First instant.
+    pub lo: i64,
+    /// First instant after the range.
+    pub hi: i64,
+}
+
+/// A token and a string of one element.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CompositeStringRow {
+    /// The composite parameter.
+    pub p: i32,
+    /// The code's hash.
+    pub code: i64,
+    /// The system's hash, 0 for none.
+    pub sys: i64,
+    /// The folded string.
+    pub folded: String,
+}
+
+/// What rights are decided by: one row a resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccessRow {
+    /// Whose data it is: hash of `Patient/id` or of an identity's `system|value`; the resource's
+    /// own `Type/id` where it belongs to nobody.
+    pub person: i64,
+    /// Hashes of `system|code` of `meta.security`, ascending.
+    pub labels: Vec<i64>,
+}
+
+/// All index rows of one resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IndexRows {
+    /// Tokens.
+    pub token: Vec<TokenRow>,
+    /// Texts of the tokens that have a system.
+    pub coding: Vec<CodingRow>,
+    /// References.
+    pub reference: Vec<ReferenceRow>,
+    /// Dates.
+    pub date: Vec<DateRow>,
+    /// Numbers and quantities.
+    pub number: Vec<NumberRow>,
+    /// Strings.
+    pub string: Vec<StringRow>,
+    /// URIs.
+    pub uri: Vec<UriRow>,
+    /// Composites of two tokens or of a reference and a token.
+    pub composite_token: Vec<CompositeTokenRow>,
+    /// Composites with numbers or quantities.
+    pub composite_number: Vec<CompositeNumberRow>,
+    /// Composites with a date.
+    pub composite_date: Vec<CompositeDateRow>,
+    /// Composites with a string.
+    pub composite_string: Vec<CompositeStringRow>,
+    /// Whose data it is.
+    pub access: AccessRow,
+    /// Person and start of the main date, for types of a patient's compartment that have one.
+    pub patient_date: Option<(i64, i64)>,
+}
+
+impl IndexRows {
+    /// How many rows there are, the access row apart.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.token.len()
+            + self.coding.len()
+            + self.reference.len()
+            + self.date.len()
+            + self.number.len()
+            + self.string.len()
+            + self.uri.len()
+            + self.composite_token.len()
+            + self.composite_number.len()
+            + self.composite_date.len()
+            + self.composite_string.len()
+    }
+
+    /// Brings every table into key order without doubles.
+    pub fn settle(&mut self) {
+        settle(&mut self.token);
+        settle(&mut self.coding);
+        self.coding.dedup_by_key(|row| (row.sys, row.code));
+        settle(&mut self.reference);
+        settle(&mut self.date);
+        settle(&mut self.number);
+        settle(&mut self.string);
+        settle(&mut self.uri);
+        settle(&mut self.composite_token);
+        settle(&mut self.composite_number);
+        settle(&mut self.composite_date);
+        settle(&mut self.composite_string);
+        settle(&mut self.access.labels);
+    }
+}
+
+fn settle<T: Ord>(rows: &mut Vec<T>) {
+    rows.sort_unstable();
+    rows.dedup();
+}
