@@ -43,11 +43,17 @@ impl ValueHasher {
         self.hash(&fold::case(code))
     }
 
-    /// Hash of `system|code` in one value: units of quantities and the identity of a person.
+    /// Hash of `system|code` in one value: units of quantities, canonicals with a version.
     /// The code is taken as it stands.
     #[must_use]
     pub fn pair(&self, system: &str, code: &str) -> i64 {
         self.hash_parts(&[system, "|", code])
+    }
+
+    /// The person key of an identity, such as a national identity code, as it stands.
+    #[must_use]
+    pub fn identity(&self, system: &str, value: &str) -> i64 {
+        self.pair(system, value)
     }
 
     /// Hash of a literal reference to a resource of this server: `Patient/1`.

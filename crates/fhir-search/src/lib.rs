@@ -1,6 +1,6 @@
 //! The indexer (resource to index rows) and the query parser (query string to [`SearchQuery`]).
 //!
-//! [`Registry`] holds the search parameters of every resource type, `Indexer` their expressions
+//! [`Registry`] holds the search parameters of every resource type, [`Indexer`] their expressions
 //! compiled into one trie a type, and `query::parse` turns the pairs of a request into a tree of
 //! predicates whose values are already hashed, folded or made into ranges. What stands in a row
 //! and what a predicate asks for come from the same functions ([`hash`], [`fold`]), so that both
@@ -9,16 +9,20 @@
 
 pub mod fold;
 pub mod hash;
+pub mod index;
 pub mod parameter;
 pub mod query;
+pub mod reference;
 pub mod rows;
 
 pub use hash::ValueHasher;
+pub use index::Indexer;
 pub use parameter::{Component, ParameterId, ParameterKind, Registry, SearchParameter};
 pub use query::{
     Comparator, DateMatch, Include, Match, NumberRange, ParseSettings, Predicate, RowMatch, Scope,
     SearchQuery, SortBy, SortKey, SummaryMode, TotalMode,
 };
+pub use reference::ReferenceValue;
 pub use rows::{
     AccessRow, CodingRow, CompositeDateRow, CompositeNumberRow, CompositeStringRow,
     CompositeTokenRow, DateRow, IndexRows, NumberRow, ReferenceRow, StringRow, TokenRow, UriRow,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use fhir_definitions::ResourceType;
+use fhir_definitions::{ResourceType, SearchParameterDefinition, SearchParameterKind};
 
 /// Number of a parameter of one resource type, over 0, kept for ever in one database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +50,22 @@ impl ParameterKind {
     }
 }
 
+impl From<SearchParameterKind> for ParameterKind {
+    fn from(kind: SearchParameterKind) -> Self {
+        match kind {
+            SearchParameterKind::Number => Self::Number,
+            SearchParameterKind::Date => Self::Date,
+            SearchParameterKind::String => Self::String,
+            SearchParameterKind::Token => Self::Token,
+            SearchParameterKind::Reference => Self::Reference,
+            SearchParameterKind::Composite => Self::Composite,
+            SearchParameterKind::Quantity => Self::Quantity,
+            SearchParameterKind::Uri => Self::Uri,
+            SearchParameterKind::Special => Self::Special,
+        }
+    }
+}
+
 /// One component of a composite parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Component {
@@ -93,6 +109,36 @@ pub struct Registry {
 }
 
 impl Registry {
+    /// The parameters of R4, each type's with the common ones. `intern` gives the number that
+    /// the database keeps for a type's code and URL.
+    ///
+    /// Left out are the examples of the specification, what has no expression, and what
+    /// [`NOT_OFFERED`] lists: a search by them is refused like one by an unknown name.
+    #[must_use]
+    pub fn r4(intern: &mut dyn FnMut(ResourceType, &str, &str) -> ParameterId) -> Self {
+        let definitions = &fhir_definitions::r4().search_parameters;
+        let by_url: HashMap<&str, &SearchParameterDefinition> =
+            definitions.iter().map(|each| (each.url.as_str(), each)).collect();
+        let mut parameters: Vec<SearchParameter> = Vec::new();
+        for definition in definitions.iter().filter(|definition| is_offered(definition)) {
+            let components = components(definition, &by_url);
+            for base in bases(definition) {
+                let id = intern(base, &definition.code, &definition.url);
+                parameters.push(SearchParameter {
+                    id,
+                    code: definition.code.clone(),
+                    url: definition.url.clone(),
+                    kind: definition.kind.into(),
+                    base,
+                    expression: definition.expression.clone(),
+                    targets: types(&definition.targets),
+                    components: components.clone(),
+                });
+            }
+        }
+        Self::new(parameters)
+    }
+
     /// A registry of these parameters.
     #[must_use]
     pub fn new(parameters: Vec<SearchParameter>) -> Self {
@@ -141,4 +187,61 @@ impl Registry {
     fn list(&self, base: ResourceType) -> &[SearchParameter] {
         self.by_type.get(usize::from(base.index())).map_or(&[], Vec::as_slice)
     }
+}
+
+/// Parameters of R4 that have an expression and yet no rows, by type and code.
+pub const NOT_OFFERED: [(&str, &str); 0] = [];
+
+/// The columns of every resource: not parameters with rows.
+const COLUMNS: [&str; 2] = ["_id", "_lastUpdated"];
+
+/// DocumentReference.relationship names its components' definitions in the other order than
+/// their expressions, which the published description follows: the relation, then its target.
+const SWAPPED: &str = "http://hl7.org/fhir/SearchParameter/DocumentReference-relationship";
+
+fn is_offered(definition: &SearchParameterDefinition) -> bool {
+    let is_example = definition.url.contains("/SearchParameter/example");
+    !is_example
+        && definition.expression.is_some()
+        && definition.kind != SearchParameterKind::Special
+        && !COLUMNS.contains(&definition.code.as_str())
+}
+
+/// The types that a definition is registered for.
+fn bases(definition: &SearchParameterDefinition) -> Vec<ResourceType> {
+    let is_common = |base: &String| base == "Resource" || base == "DomainResource";
+    let bases = if definition.base.iter().any(is_common) {
+        ResourceType::all().collect()
+    } else {
+        types(&definition.base)
+    };
+    let is_kept =
+        |base: &ResourceType| !NOT_OFFERED.contains(&(base.as_str(), definition.code.as_str()));
+    bases.into_iter().filter(is_kept).collect()
+}
+
+fn types(names: &[String]) -> Vec<ResourceType> {
+    names.iter().filter_map(|name| name.parse().ok()).collect()
+}
+
+fn components(
+    definition: &SearchParameterDefinition,
+    by_url: &HashMap<&str, &SearchParameterDefinition>,
+) -> Vec<Component> {
+    let parts = definition.components.iter().filter_map(|part| {
+        let own = by_url.get(part.definition.as_str())?;
+        Some((part, *own))
+    });
+    let (expressions, mut owns): (Vec<_>, Vec<_>) = parts.unzip();
+    if definition.url == SWAPPED {
+        owns.reverse();
+    }
+    let component =
+        |(part, own): (&fhir_definitions::SearchComponent, &SearchParameterDefinition)| Component {
+            code: own.code.clone(),
+            kind: own.kind.into(),
+            expression: part.expression.clone(),
+            targets: types(&own.targets),
+        };
+    expressions.into_iter().zip(owns).map(component).collect()
 }

@@ -207,8 +207,9 @@ impl IndexRows {
     /// Brings every table into key order without doubles.
     pub fn settle(&mut self) {
         settle(&mut self.token);
-        settle(&mut self.coding);
+        self.coding.sort_unstable_by_key(|row| (row.sys, row.code));
         self.coding.dedup_by_key(|row| (row.sys, row.code));
+
         settle(&mut self.reference);
         settle(&mut self.date);
         settle(&mut self.number);

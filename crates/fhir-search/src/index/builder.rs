@@ -1,0 +1,57 @@
+//! Rows of one resource while it is walked.
+
+use fhir_model::Value;
+use fhir_model::date::Zone;
+
+use super::trie::{Leaf, Trie, Visit};
+use crate::ValueHasher;
+use crate::hash::NONE;
+use crate::rows::{CodingRow, IndexRows, TokenRow};
+
+/// Collects what the leaves of a trie find.
+pub(crate) struct Builder<'a> {
+    pub(crate) rows: IndexRows,
+    pub(crate) trie: &'a Trie,
+    pub(crate) resource: Value<'a>,
+    pub(crate) hasher: &'a ValueHasher,
+    pub(crate) zone: &'a Zone,
+    pub(crate) base: Option<&'a str>,
+}
+
+impl<'a> Builder<'a> {
+    /// An empty builder for another walk over the same resource.
+    pub(crate) fn beside(&self) -> Builder<'a> {
+        Builder {
+            rows: IndexRows::default(),
+            trie: self.trie,
+            resource: self.resource,
+            hasher: self.hasher,
+            zone: self.zone,
+            base: self.base,
+        }
+    }
+
+    pub(crate) fn token(&mut self, p: i32, system: Option<&str>, code: &str) {
+        if code.is_empty() {
+            return;
+        }
+        let hash = self.hasher.code(code);
+        let sys = system.map_or(NONE, |system| self.hasher.hash(system));
+        self.rows.token.push(TokenRow { p, code: hash, sys });
+        if let Some(system) = system.filter(|_| sys != NONE) {
+            // The same coding often stands in several parameters; `settle` finds the rest.
+            let mut recent = self.rows.coding.iter().rev().take(16);
+            let is_known = recent.any(|row| row.sys == sys && row.code == hash);
+            if !is_known {
+                let (system, value) = (system.to_owned(), code.to_owned());
+                self.rows.coding.push(CodingRow { sys, code: hash, system, value });
+            }
+        }
+    }
+}
+
+impl Visit for Builder<'_> {
+    fn leaf(&mut self, leaf: &Leaf, value: Value<'_>) {
+        self.extract(leaf.extract, leaf.p, value);
+    }
+}

@@ -1,0 +1,287 @@
+//! Expressions into the trie, along the element tables: a path must exist, and a choice becomes
+//! its typed keys.
+
+use fhir_definitions::{Definitions, ResourceType, TypeDefinition, ValueType};
+
+use super::composite::{Composite, Part, Shape};
+use super::expression::{self, Branch, Filter, Root, Step};
+use super::extract::{self, Extract};
+use super::trie::{Leaf, Node, NodeId, Trie};
+use crate::{ParameterKind, SearchParameter};
+
+/// Why a parameter has no rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uncompiled {
+    /// The resource type.
+    pub base: ResourceType,
+    /// The parameter's code.
+    pub code: String,
+    /// What is wrong, in words.
+    pub reason: String,
+}
+
+/// Compiles the parameters of one type; what cannot be compiled is listed.
+pub(crate) fn compile<'p>(
+    definitions: &Definitions,
+    base: ResourceType,
+    parameters: impl Iterator<Item = &'p SearchParameter>,
+) -> (Trie, Vec<Uncompiled>) {
+    let mut compiler = Compiler::new(definitions, base);
+    let mut failures = Vec::new();
+    for parameter in parameters {
+        if let Err(reason) = compiler.parameter(parameter) {
+            failures.push(Uncompiled { base, code: parameter.code.clone(), reason });
+        }
+    }
+    (compiler.finish(), failures)
+}
+
+/// Compiles reference parameters without their conditions on the target's type: references that
+/// don't name it are met as well.
+pub(crate) fn of_any_target<'p>(
+    definitions: &Definitions,
+    base: ResourceType,
+    parameters: impl Iterator<Item = &'p SearchParameter>,
+) -> Trie {
+    let mut compiler = Compiler { is_any_target: true, ..Compiler::new(definitions, base) };
+    for parameter in parameters {
+        // What cannot be compiled is listed with the type's own trie.
+        let _ = compiler.parameter(parameter);
+    }
+    compiler.finish()
+}
+
+struct Compiler<'d> {
+    definitions: &'d Definitions,
+    base: ResourceType,
+    trie: Trie,
+    is_any_target: bool,
+}
+
+/// A node with what stands there.
+#[derive(Clone, Copy)]
+struct Place<'d> {
+    node: NodeId,
+    value: ValueType,
+    /// The key by which it was reached and the type that has it.
+    element: Option<(&'d TypeDefinition, &'d str)>,
+}
+
+impl<'d> Compiler<'d> {
+    fn new(definitions: &'d Definitions, base: ResourceType) -> Self {
+        let trie = Trie { nodes: vec![Node::default()], ..Trie::default() };
+        Self { definitions, base, trie, is_any_target: false }
+    }
+
+    fn finish(mut self) -> Trie {
+        for node in &mut self.trie.nodes {
+            node.children.sort();
+        }
+        self.trie
+    }
+
+    fn parameter(&mut self, parameter: &SearchParameter) -> Result<(), String> {
+        let text = parameter.expression.as_deref().ok_or("it has no expression")?;
+        let branches = expression::parse(text).map_err(|error| error.to_string())?;
+        let root = self.root();
+        let mut places = Vec::new();
+        for branch in &branches {
+            if !self.is_ours(branch) {
+                continue;
+            }
+            let found = self.follow(vec![root], &branch.steps)?;
+            if branch.is_existence {
+                return self.existence(parameter, &found);
+            }
+            places.extend(found);
+        }
+        if places.is_empty() {
+            return Err(format!("no part of its expression is about {}", self.base));
+        }
+        if parameter.kind == ParameterKind::Composite {
+            return self.composite(parameter, &places);
+        }
+        self.leaves(parameter.id.0, parameter.kind, &places)
+    }
+
+    fn root(&self) -> Place<'d> {
+        let index = fhir_definitions::TypeIndex(self.base.index());
+        Place { node: 0, value: ValueType::Complex(index), element: None }
+    }
+
+    fn is_ours(&self, branch: &Branch) -> bool {
+        match &branch.root {
+            Root::Type(name) => {
+                name == self.base.as_str() || name == "Resource" || name == "DomainResource"
+            }
+            Root::Resource | Root::Context => true,
+        }
+    }
+
+    fn follow(&mut self, from: Vec<Place<'d>>, steps: &[Step]) -> Result<Vec<Place<'d>>, String> {
+        let mut places = from;
+        for step in steps {
+            let mut next = Vec::new();
+            for place in &places {
+                match step {
+                    Step::Member(name) => self.members(*place, name, &mut next),
+                    Step::As(name) => {
+                        if self.is_type(place.value, name) {
+                            next.push(*place);
+                        }
+                    }
+                    Step::Where(Filter::ResolvesTo(_)) if self.is_any_target => next.push(*place),
+                    Step::Where(filter) => next.push(self.filtered(*place, filter)),
+                }
+            }
+            if next.is_empty() {
+                return Err(match step {
+                    Step::Member(name) => format!("there is no element {name}"),
+                    Step::As(name) => format!("the element cannot be a {name}"),
+                    Step::Where(_) => "the condition stands nowhere".to_owned(),
+                });
+            }
+            places = next;
+        }
+        Ok(places)
+    }
+
+    /// The children of this name: one key, or all keys of a choice.
+    fn members(&mut self, place: Place<'d>, name: &str, out: &mut Vec<Place<'d>>) {
+        let definitions = self.definitions;
+        let ValueType::Complex(index) = place.value else { return };
+        let definition = definitions.get(index);
+        let group = definition.groups.iter().position(|group| group.name == name);
+        for element in &definition.elements {
+            let is_choice = group.is_some() && element.group.map(usize::from) == group;
+            if element.key == name || is_choice {
+                let node = self.child(place.node, &element.key);
+                let element_of = Some((definition, element.key.as_str()));
+                out.push(Place { node, value: element.value, element: element_of });
+            }
+        }
+    }
+
+    fn child(&mut self, parent: NodeId, key: &str) -> NodeId {
+        let known = self.node(parent).children.iter().find(|(name, _)| &**name == key);
+        if let Some((_, child)) = known {
+            return *child;
+        }
+        let child = self.push();
+        self.node(parent).children.push((key.into(), child));
+        child
+    }
+
+    fn filtered(&mut self, place: Place<'d>, filter: &Filter) -> Place<'d> {
+        let known = self.node(place.node).filters.iter().find(|(other, _)| other == filter);
+        if let Some((_, node)) = known {
+            return Place { node: *node, ..place };
+        }
+        let node = self.push();
+        self.node(place.node).filters.push((filter.clone(), node));
+        Place { node, ..place }
+    }
+
+    fn push(&mut self) -> NodeId {
+        self.trie.nodes.push(Node::default());
+        NodeId::try_from(self.trie.nodes.len() - 1).unwrap_or(NodeId::MAX)
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "node numbers come from push")]
+    fn node(&mut self, node: NodeId) -> &mut Node {
+        &mut self.trie.nodes[node as usize]
+    }
+
+    /// Type names of expressions: `dateTime`, `DateTime` and `Quantity` alike.
+    fn is_type(&self, value: ValueType, name: &str) -> bool {
+        match value {
+            ValueType::Primitive(primitive) => format!("{primitive:?}").eq_ignore_ascii_case(name),
+            ValueType::Complex(index) => self.definitions.get(index).name == name,
+            ValueType::Resource => name == "Resource",
+        }
+    }
+
+    fn extract(&self, kind: ParameterKind, place: Place<'_>) -> Option<Extract> {
+        if let Some((owner, "family")) = place.element
+            && owner.name == "HumanName"
+            && kind == ParameterKind::String
+        {
+            return Some(Extract::StringFamily);
+        }
+        match place.value {
+            ValueType::Primitive(primitive) => extract::of_primitive(kind, primitive),
+            ValueType::Complex(index) => extract::of_type(kind, &self.definitions.get(index).name),
+            ValueType::Resource => {
+                (kind == ParameterKind::Reference).then_some(Extract::ReferenceResource)
+            }
+        }
+    }
+
+    fn leaves(&mut self, p: i32, kind: ParameterKind, places: &[Place<'d>]) -> Result<(), String> {
+        let mut is_readable = false;
+        for place in places {
+            if let Some(extract) = self.extract(kind, *place) {
+                is_readable = true;
+                let leaf = Leaf { p, extract };
+                let leaves = &mut self.node(place.node).leaves;
+                if !leaves.contains(&leaf) {
+                    leaves.push(leaf);
+                }
+            }
+        }
+        let unreadable = || format!("no type at its elements can be read as {}", kind.as_str());
+        is_readable.then_some(()).ok_or_else(unreadable)
+    }
+
+    fn existence(
+        &mut self,
+        parameter: &SearchParameter,
+        places: &[Place<'d>],
+    ) -> Result<(), String> {
+        if parameter.kind != ParameterKind::Token {
+            return Err("a condition can only be a token".to_owned());
+        }
+        let p = parameter.id.0;
+        for place in places {
+            let leaf = Leaf { p, extract: Extract::TokenExistence };
+            self.node(place.node).leaves.push(leaf);
+        }
+        self.trie.existences.push(p);
+        Ok(())
+    }
+
+    fn composite(
+        &mut self,
+        parameter: &SearchParameter,
+        places: &[Place<'d>],
+    ) -> Result<(), String> {
+        let kinds: Vec<_> = parameter.components.iter().map(|component| component.kind).collect();
+        let shape = Shape::of(&kinds).ok_or("there is no table for its components")?;
+        // Components of elements of several types (Observation and its components) may be read
+        // differently, so every place has parts of its own.
+        for place in places {
+            let mut parts = Vec::new();
+            for component in &parameter.components {
+                parts.push(self.part(*place, &component.expression, component.kind)?);
+            }
+            let at = u32::try_from(self.trie.composites.len()).unwrap_or(u32::MAX);
+            self.trie.composites.push(Composite { shape, parts });
+            let leaf = Leaf { p: parameter.id.0, extract: Extract::Composite(at) };
+            self.node(place.node).leaves.push(leaf);
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, place: Place<'d>, text: &str, kind: ParameterKind) -> Result<Part, String> {
+        let branches = expression::parse(text).map_err(|error| error.to_string())?;
+        let from_resource = branches.iter().all(|branch| branch.root == Root::Resource);
+        let origin = if from_resource { self.root() } else { place };
+        let start = Place { node: self.push(), ..origin };
+        let mut found = Vec::new();
+        for branch in &branches {
+            found.extend(self.follow(vec![start], &branch.steps)?);
+        }
+        self.leaves(0, kind, &found)?;
+        Ok(Part { node: start.node, from_resource })
+    }
+}

@@ -1,0 +1,381 @@
+//! Which values a data type gives to a parameter of a kind, as the table of the specification
+//! says, and how they are read.
+//! Spec: <https://hl7.org/fhir/R4/search.html#ptypes>
+//!
+//! Decisions where the specification leaves room:
+//! - `Range` gives its two ends to numbers and quantities, each as a point.
+//! - `SampledData` gives its origin, `Timing` the stretch from its first to its last known instant.
+//! - The code of a unit and its text for people both stand as units without a system; they are
+//!   taken as they stand, since UCUM is case-sensitive. A currency is a unit of ISO 4217.
+//! - Names and addresses give every part, and a family name each of its words as well.
+
+use fhir_definitions::Primitive;
+use fhir_model::Value;
+use fhir_model::decimal::Decimal;
+
+use super::builder::Builder;
+use crate::reference::Target;
+use crate::rows::{DateRow, NumberRow, OPEN_END_US, OPEN_START_US, ReferenceRow, StringRow};
+use crate::rows::{LONG_SPAN_US, UriRow};
+use crate::{ParameterKind, fold};
+
+/// How to read one data type for one kind of parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extract {
+    /// A string, code, uri or boolean as a code without a system.
+    TokenPrimitive,
+    TokenCoding,
+    TokenConcept,
+    TokenIdentifier,
+    TokenContact,
+    /// `true` unless the value is `false`.
+    TokenExistence,
+    Reference,
+    ReferenceUrl,
+    /// A whole resource inside this one.
+    ReferenceResource,
+    DatePoint,
+    DatePeriod,
+    DateTiming,
+    Number,
+    Range,
+    Quantity,
+    Money,
+    SampledData,
+    String,
+    StringName,
+    /// `HumanName.family`: its words stand as well.
+    StringFamily,
+    StringAddress,
+    StringConcept,
+    Uri,
+    Canonical,
+    /// The composite at this position.
+    Composite(u32),
+}
+
+/// The extractor for a primitive, none where the kind cannot read it.
+pub(crate) fn of_primitive(kind: ParameterKind, primitive: Primitive) -> Option<Extract> {
+    use Primitive as P;
+    match kind {
+        ParameterKind::Token => match primitive {
+            P::Boolean
+            | P::Code
+            | P::String
+            | P::Id
+            | P::Uri
+            | P::Url
+            | P::Canonical
+            | P::Oid
+            | P::Uuid
+            | P::Markdown
+            | P::Integer
+            | P::PositiveInt
+            | P::UnsignedInt => Some(Extract::TokenPrimitive),
+            P::Decimal
+            | P::Base64Binary
+            | P::Date
+            | P::DateTime
+            | P::Time
+            | P::Instant
+            | P::Xhtml => None,
+        },
+        ParameterKind::Reference => {
+            matches!(primitive, P::Canonical | P::Uri | P::Url | P::Oid | P::Uuid)
+                .then_some(Extract::ReferenceUrl)
+        }
+        ParameterKind::Date => {
+            matches!(primitive, P::Date | P::DateTime | P::Instant).then_some(Extract::DatePoint)
+        }
+        ParameterKind::Number | ParameterKind::Quantity => {
+            matches!(primitive, P::Integer | P::PositiveInt | P::UnsignedInt | P::Decimal)
+                .then_some(Extract::Number)
+        }
+        ParameterKind::String => matches!(primitive, P::String | P::Markdown | P::Code | P::Id)
+            .then_some(Extract::String),
+        ParameterKind::Uri if primitive == P::Canonical => Some(Extract::Canonical),
+        ParameterKind::Uri => {
+            matches!(primitive, P::Uri | P::Url | P::Oid | P::Uuid).then_some(Extract::Uri)
+        }
+        ParameterKind::Composite | ParameterKind::Special => None,
+    }
+}
+
+/// The extractor for a data type by its name, none where the kind cannot read it.
+pub(crate) fn of_type(kind: ParameterKind, name: &str) -> Option<Extract> {
+    let extract = match (kind, name) {
+        (ParameterKind::Token, "Coding") => Extract::TokenCoding,
+        (ParameterKind::Token, "CodeableConcept") => Extract::TokenConcept,
+        (ParameterKind::Token, "Identifier") => Extract::TokenIdentifier,
+        (ParameterKind::Token, "ContactPoint") => Extract::TokenContact,
+        (ParameterKind::Reference, "Reference") => Extract::Reference,
+        (ParameterKind::Date, "Period") => Extract::DatePeriod,
+        (ParameterKind::Date, "Timing") => Extract::DateTiming,
+        (ParameterKind::Number | ParameterKind::Quantity, "Range") => Extract::Range,
+        (
+            ParameterKind::Quantity,
+            "Quantity" | "Age" | "Count" | "Distance" | "Duration" | "SimpleQuantity"
+            | "MoneyQuantity",
+        ) => Extract::Quantity,
+        (ParameterKind::Quantity, "Money") => Extract::Money,
+        (ParameterKind::Quantity, "SampledData") => Extract::SampledData,
+        (ParameterKind::String, "HumanName") => Extract::StringName,
+        (ParameterKind::String, "Address") => Extract::StringAddress,
+        (ParameterKind::String, "CodeableConcept") => Extract::StringConcept,
+        _ => return None,
+    };
+    Some(extract)
+}
+
+impl Builder<'_> {
+    /// Adds the rows of one value; what has no usable value adds none.
+    pub(crate) fn extract(&mut self, extract: Extract, p: i32, value: Value<'_>) {
+        match extract {
+            Extract::TokenPrimitive => self.token_primitive(p, value),
+            Extract::TokenCoding => self.coding(p, value),
+            Extract::TokenConcept => {
+                for coding in value.get("coding").into_iter().flat_map(Value::items) {
+                    self.coding(p, coding);
+                }
+            }
+            Extract::TokenIdentifier => self.system_and_code(p, value, "value"),
+            Extract::TokenContact => {
+                if let Some(text) = text_at(value, "value") {
+                    self.token(p, None, &text);
+                }
+            }
+            Extract::TokenExistence => {
+                if value.literal() != Some("false") {
+                    self.token(p, None, "true");
+                }
+            }
+            Extract::Reference => {
+                if let Some(text) = text_at(value, "reference") {
+                    self.reference(p, &text);
+                }
+            }
+            Extract::ReferenceUrl => {
+                if let Some(text) = value.text() {
+                    self.reference(p, &text);
+                }
+            }
+            Extract::ReferenceResource => self.nested_resource(p, value),
+            Extract::DatePoint => {
+                if let Some((lo, hi)) = self.instants(value) {
+                    self.date(p, lo, hi);
+                }
+            }
+            Extract::DatePeriod => {
+                if let Some((lo, hi)) = self.period(value) {
+                    self.date(p, lo, hi);
+                }
+            }
+            Extract::DateTiming => self.timing(p, value),
+            Extract::Number => {
+                if let Some(key) = decimal_key(value) {
+                    self.rows.number.push(NumberRow { p, unit: crate::hash::NONE, v: key });
+                }
+            }
+            Extract::Range => {
+                for end in ["low", "high"].into_iter().filter_map(|end| value.get(end)) {
+                    self.quantity(p, end);
+                }
+            }
+            Extract::Quantity => self.quantity(p, value),
+            Extract::Money => self.money(p, value),
+            Extract::SampledData => {
+                if let Some(origin) = value.get("origin") {
+                    self.quantity(p, origin);
+                }
+            }
+            Extract::String => {
+                if let Some(text) = value.text() {
+                    self.string(p, &text);
+                }
+            }
+            Extract::StringName => self.name(p, value),
+            Extract::StringFamily => {
+                if let Some(text) = value.text() {
+                    self.string(p, &text);
+                    self.family_words(p, &text);
+                }
+            }
+            Extract::StringAddress => self.parts(p, value, &ADDRESS_PARTS),
+            Extract::StringConcept => self.concept_text(p, value),
+            Extract::Uri => {
+                if let Some(text) = value.text().filter(|text| !text.is_empty()) {
+                    self.rows.uri.push(UriRow { p, text: text.into_owned() });
+                }
+            }
+            Extract::Canonical => self.canonical(p, value),
+            Extract::Composite(at) => self.composite(at, p, value),
+        }
+    }
+
+    fn token_primitive(&mut self, p: i32, value: Value<'_>) {
+        if let Some(text) = value.text() {
+            self.token(p, None, &text);
+        } else if let Some(literal) = value.literal() {
+            self.token(p, None, literal);
+        }
+    }
+
+    fn coding(&mut self, p: i32, value: Value<'_>) {
+        self.system_and_code(p, value, "code");
+    }
+
+    fn system_and_code(&mut self, p: i32, value: Value<'_>, code: &str) {
+        if let Some(code) = text_at(value, code) {
+            self.token(p, text_at(value, "system").as_deref(), &code);
+        }
+    }
+
+    fn reference(&mut self, p: i32, text: &str) {
+        let Some(target) = Target::read(text, self.base) else { return };
+        let hash = target.hash(self.hasher);
+        if hash == crate::hash::NONE {
+            return;
+        }
+        self.rows.reference.push(ReferenceRow { p, target: hash });
+        if let Target::Url(url, Some(version)) = target {
+            let target = self.hasher.pair(url, version);
+            self.rows.reference.push(ReferenceRow { p, target });
+        }
+    }
+
+    /// A resource inside this one stands under its own type and id.
+    fn nested_resource(&mut self, p: i32, value: Value<'_>) {
+        let (Some(name), Some(id)) = (text_at(value, "resourceType"), text_at(value, "id")) else {
+            return;
+        };
+        if let Ok(resource_type) = name.parse() {
+            let target = self.hasher.local(resource_type, &id);
+            self.rows.reference.push(ReferenceRow { p, target });
+        }
+    }
+
+    fn date(&mut self, p: i32, lo: i64, hi: i64) {
+        let p = if hi - lo > LONG_SPAN_US { -p } else { p };
+        self.rows.date.push(DateRow { p, lo, hi });
+    }
+
+    fn instants(&self, value: Value<'_>) -> Option<(i64, i64)> {
+        let range = fhir_model::date::instants(&value.text()?, self.zone).ok()?;
+        Some((range.start, range.end))
+    }
+
+    /// A missing end is open; a period without both has no row. One that ends before it begins
+    /// stands for the time between, as if its ends were exchanged.
+    fn period(&self, value: Value<'_>) -> Option<(i64, i64)> {
+        let start = value.get("start").and_then(|start| self.instants(start));
+        let end = value.get("end").and_then(|end| self.instants(end));
+        match (start, end) {
+            (None, None) => None,
+            (Some((lo, _)), None) => Some((lo, OPEN_END_US)),
+            (None, Some((_, hi))) => Some((OPEN_START_US, hi)),
+            (Some((lo, _)), Some((_, hi))) if hi > lo => Some((lo, hi)),
+            (Some((_, hi)), Some((lo, _))) => Some((lo, hi)),
+        }
+    }
+
+    /// Only the outer limits count, whatever the schedule between them.
+    fn timing(&mut self, p: i32, value: Value<'_>) {
+        let events = value.get("event").into_iter().flat_map(Value::items);
+        let bounds = value.get("repeat").and_then(|repeat| repeat.get("boundsPeriod"));
+        let mut limits: Option<(i64, i64)> = bounds.and_then(|bounds| self.period(bounds));
+        for (lo, hi) in events.filter_map(|event| self.instants(event)) {
+            limits = Some(limits.map_or((lo, hi), |(low, high)| (low.min(lo), high.max(hi))));
+        }
+        if let Some((lo, hi)) = limits {
+            self.date(p, lo, hi);
+        }
+    }
+
+    fn quantity(&mut self, p: i32, value: Value<'_>) {
+        let Some(key) = value.get("value").and_then(decimal_key) else { return };
+        let (code, unit) = (text_at(value, "code"), text_at(value, "unit"));
+        if let Some(code) = &code {
+            if let Some(system) = text_at(value, "system") {
+                let unit = self.hasher.pair(&system, code);
+                self.rows.number.push(NumberRow { p, unit, v: key.clone() });
+            }
+            let unit = self.hasher.hash(code);
+            self.rows.number.push(NumberRow { p, unit, v: key.clone() });
+        }
+        if let Some(unit) = unit.filter(|unit| Some(unit) != code.as_ref()) {
+            let unit = self.hasher.hash(&unit);
+            self.rows.number.push(NumberRow { p, unit, v: key.clone() });
+        }
+        self.rows.number.push(NumberRow { p, unit: crate::hash::NONE, v: key });
+    }
+
+    fn money(&mut self, p: i32, value: Value<'_>) {
+        let Some(key) = value.get("value").and_then(decimal_key) else { return };
+        if let Some(currency) = text_at(value, "currency") {
+            for unit in
+                [self.hasher.pair("urn:iso:std:iso:4217", &currency), self.hasher.hash(&currency)]
+            {
+                self.rows.number.push(NumberRow { p, unit, v: key.clone() });
+            }
+        }
+        self.rows.number.push(NumberRow { p, unit: crate::hash::NONE, v: key });
+    }
+
+    fn string(&mut self, p: i32, text: &str) {
+        let folded = fold::string(text);
+        if !folded.is_empty() {
+            self.rows.string.push(StringRow { p, folded });
+        }
+    }
+
+    fn name(&mut self, p: i32, value: Value<'_>) {
+        self.parts(p, value, &NAME_PARTS);
+        if let Some(family) = text_at(value, "family") {
+            self.family_words(p, &family);
+        }
+    }
+
+    /// The words of a family name after the first, by white space and hyphens.
+    fn family_words(&mut self, p: i32, family: &str) {
+        let is_gap = |letter: char| letter.is_whitespace() || letter == '-';
+        for word in family.split(is_gap).skip(1) {
+            self.string(p, word);
+        }
+    }
+
+    fn parts(&mut self, p: i32, value: Value<'_>, parts: &[&str]) {
+        for part in parts.iter().filter_map(|part| value.get(part)).flat_map(Value::items) {
+            if let Some(text) = part.text() {
+                self.string(p, &text);
+            }
+        }
+    }
+
+    fn concept_text(&mut self, p: i32, value: Value<'_>) {
+        self.parts(p, value, &["text"]);
+        for coding in value.get("coding").into_iter().flat_map(Value::items) {
+            self.parts(p, coding, &["display"]);
+        }
+    }
+
+    /// A canonical stands with and without its version.
+    fn canonical(&mut self, p: i32, value: Value<'_>) {
+        let Some(text) = value.text().filter(|text| !text.is_empty()) else { return };
+        if let Some((url, _)) = text.split_once('|') {
+            self.rows.uri.push(UriRow { p, text: url.to_owned() });
+        }
+        self.rows.uri.push(UriRow { p, text: text.into_owned() });
+    }
+}
+
+const NAME_PARTS: [&str; 5] = ["text", "family", "given", "prefix", "suffix"];
+const ADDRESS_PARTS: [&str; 7] =
+    ["text", "line", "city", "district", "state", "postalCode", "country"];
+
+pub(crate) fn text_at<'a>(value: Value<'a>, key: &str) -> Option<std::borrow::Cow<'a, str>> {
+    value.get(key)?.text().filter(|text| !text.is_empty())
+}
+
+fn decimal_key(value: Value<'_>) -> Option<Vec<u8>> {
+    Some(value.literal()?.parse::<Decimal>().ok()?.to_key())
+}

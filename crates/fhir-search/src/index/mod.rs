@@ -1,0 +1,173 @@
+//! From a resource to its index rows, in one walk.
+//!
+//! [`Indexer::compile`] turns the expressions of all parameters into a trie of keys for each
+//! resource type. A walk over the span tape meets every element once; nothing is evaluated that
+//! the resource does not have, and nothing is allocated beside the rows.
+
+mod builder;
+mod compile;
+mod composite;
+mod expression;
+mod extract;
+mod person;
+mod trie;
+
+use fhir_definitions::{Definitions, ResourceType};
+use fhir_model::date::Zone;
+use fhir_model::{ResourceKey, ResourceView, Value};
+
+pub use compile::Uncompiled;
+
+use self::builder::Builder;
+use self::extract::Extract;
+use self::person::People;
+use self::trie::{Leaf, Trie, Visit};
+use crate::hash::NONE;
+use crate::reference::{ReferenceValue, Target};
+use crate::rows::{IndexRows, TokenRow};
+use crate::{Registry, SearchParameter, ValueHasher};
+
+/// Makes index rows; compiled once, shared by all threads.
+#[derive(Debug)]
+pub struct Indexer {
+    types: Vec<TypeIndexer>,
+    hasher: ValueHasher,
+    zone: Zone,
+    base: Option<String>,
+    uncompiled: Vec<Uncompiled>,
+}
+
+#[derive(Debug)]
+struct TypeIndexer {
+    trie: Trie,
+    people: People,
+}
+
+impl Indexer {
+    /// Compiles the parameters of a registry. Dates without a zone are read in `zone`.
+    #[must_use]
+    pub fn compile(registry: &Registry, hasher: ValueHasher, zone: Zone) -> Self {
+        Self::with_definitions(fhir_definitions::r4(), registry, hasher, zone)
+    }
+
+    fn with_definitions(
+        definitions: &Definitions,
+        registry: &Registry,
+        hasher: ValueHasher,
+        zone: Zone,
+    ) -> Self {
+        let mut uncompiled = Vec::new();
+        let types = ResourceType::all().map(|base| {
+            let (trie, failures) = compile::compile(definitions, base, registry.of_type(base));
+            uncompiled.extend(failures);
+            TypeIndexer { trie, people: People::compile(definitions, registry, base) }
+        });
+        let types = types.collect();
+        Self { types, hasher, zone, base: None, uncompiled }
+    }
+
+    /// The same indexer for a server at `base`, its FHIR root without the trailing slash:
+    /// absolute references under it are local ones.
+    #[must_use]
+    pub fn with_base(mut self, base: Option<String>) -> Self {
+        self.base = base;
+        self
+    }
+
+    /// The server's own root, if it was given.
+    #[must_use]
+    pub fn base(&self) -> Option<&str> {
+        self.base.as_deref()
+    }
+
+    /// Parameters that give no rows, with the reason.
+    #[must_use]
+    pub fn uncompiled(&self) -> &[Uncompiled] {
+        &self.uncompiled
+    }
+
+    /// All rows of a resource that stands (or will stand) under `key`.
+    #[must_use]
+    pub fn index(&self, view: ResourceView<'_>, key: &ResourceKey) -> IndexRows {
+        let own = self.hasher.reference(key);
+        let Some(indexer) = self.of(view.resource_type) else {
+            let mut rows = IndexRows::default();
+            rows.access.person = own;
+            return rows;
+        };
+        let base = self.base.as_deref();
+        let mut builder = Builder {
+            rows: IndexRows::default(),
+            trie: &indexer.trie,
+            resource: view.value,
+            hasher: &self.hasher,
+            zone: &self.zone,
+            base,
+        };
+        indexer.trie.walk(0, view.value, base, &mut builder);
+        for p in &indexer.trie.existences {
+            if !builder.rows.token.iter().any(|row| row.p == *p) {
+                let code = self.hasher.code("false");
+                builder.rows.token.push(TokenRow { p: *p, code, sys: NONE });
+            }
+        }
+        let mut rows = builder.rows;
+        let person = indexer.people.person(view.value, &self.hasher, base);
+        rows.access.person = person.unwrap_or(own);
+        rows.access.labels = self.labels(view.value);
+        rows.patient_date = person.zip(indexer.people.date(&rows));
+        rows.settle();
+        rows
+    }
+
+    /// The references that a parameter reads in a resource, for includes. Contained ones and
+    /// those without a literal reference are left out.
+    #[must_use]
+    pub fn references(
+        &self,
+        view: ResourceView<'_>,
+        parameter: &SearchParameter,
+    ) -> Vec<ReferenceValue> {
+        let base = self.base.as_deref();
+        let mut found = References { p: parameter.id.0, base, values: Vec::new() };
+        if let Some(indexer) = self.of(view.resource_type) {
+            indexer.trie.walk(0, view.value, base, &mut found);
+        }
+        found.values
+    }
+
+    fn of(&self, resource_type: ResourceType) -> Option<&TypeIndexer> {
+        self.types.get(usize::from(resource_type.index()))
+    }
+
+    fn labels(&self, resource: Value<'_>) -> Vec<i64> {
+        let security = resource.get("meta").and_then(|meta| meta.get("security"));
+        let labels = security.into_iter().flat_map(Value::items).filter_map(|label| {
+            let code = extract::text_at(label, "code")?;
+            Some(self.hasher.pair(&extract::text_at(label, "system").unwrap_or_default(), &code))
+        });
+        labels.collect()
+    }
+}
+
+/// Collects the references of one parameter.
+struct References<'a> {
+    p: i32,
+    base: Option<&'a str>,
+    values: Vec<ReferenceValue>,
+}
+
+impl Visit for References<'_> {
+    fn leaf(&mut self, leaf: &Leaf, value: Value<'_>) {
+        if leaf.p != self.p {
+            return;
+        }
+        let text = if leaf.extract == Extract::Reference {
+            extract::text_at(value, "reference")
+        } else {
+            value.text()
+        };
+        let target = text.as_deref().and_then(|text| Target::read(text, self.base)?.to_value());
+        self.values.extend(target.filter(|target| !self.values.contains(target)));
+    }
+}

@@ -1,0 +1,179 @@
+//! Whose data a resource is, and from when.
+//!
+//! The person is the first of: a literal reference to a Patient; the identity of a Patient that
+//! is referred to by identifier or contained. Elements are asked in the order of the Patient
+//! compartment's parameters, those that name the subject before those that name who acted.
+//! Patients are their own person, and so is everything that belongs to nobody.
+//! Spec: <https://hl7.org/fhir/R4/compartmentdefinition-patient.html>
+
+use fhir_definitions::{Definitions, ResourceType};
+use fhir_model::Value;
+
+use super::compile;
+use super::extract::text_at;
+use super::trie::{Leaf, Trie, Visit};
+use crate::reference::Target;
+use crate::rows::{IndexRows, OPEN_START_US};
+use crate::{ParameterId, ParameterKind, Registry, SearchParameter, ValueHasher};
+
+/// Parameters that name whose data it is, best first.
+const SUBJECTS: [&str; 5] = ["subject", "patient", "beneficiary", "individual", "candidate"];
+
+/// Date parameters that say when the thing happened or was ordered, best first: those of
+/// requests come before `date`, which there is the planned time.
+const DATES: [&str; 22] = [
+    "authoredon",
+    "authored",
+    "authored-on",
+    "recorded-date",
+    "date",
+    "effective",
+    "effective-time",
+    "whenhandedover",
+    "whenprepared",
+    "started",
+    "sent",
+    "created",
+    "datetime",
+    "datewritten",
+    "recorded",
+    "identified",
+    "collected",
+    "start-date",
+    "occurrence",
+    "event-date",
+    "onset-date",
+    "period",
+];
+
+/// A literal reference beats an identity, whatever element it stands in.
+const IDENTITY_RANK: i32 = 1_000;
+
+/// Where a type names its person and its date.
+#[derive(Debug, Default)]
+pub(crate) struct People {
+    /// Leaves hold ranks from 1 in place of parameters; none for types outside the compartment.
+    trie: Option<Trie>,
+    /// Ranks up to this name the subject.
+    subjects: i32,
+    /// Date parameters, best first.
+    dates: Vec<i32>,
+}
+
+impl People {
+    pub(crate) fn compile(
+        definitions: &Definitions,
+        registry: &Registry,
+        base: ResourceType,
+    ) -> Self {
+        let compartment = definitions.compartments.iter().find(|each| each.code == "Patient");
+        let member = compartment
+            .into_iter()
+            .flat_map(|compartment| &compartment.members)
+            .find(|member| member.resource_type == base.as_str());
+        let Some(member) = member.filter(|_| base != ResourceType::PATIENT) else {
+            return Self::default();
+        };
+        let listed = member.parameters.iter().filter_map(|code| registry.get(base, code));
+        let mut parameters: Vec<_> = listed
+            .filter(|parameter| parameter.kind == ParameterKind::Reference)
+            .cloned()
+            .collect();
+        let preference = |parameter: &SearchParameter| {
+            SUBJECTS.iter().position(|code| *code == parameter.code).unwrap_or(SUBJECTS.len())
+        };
+        parameters.sort_by_key(preference);
+        let mut subjects = 0;
+        for (rank, parameter) in (1..).zip(&mut parameters) {
+            if preference(parameter) < SUBJECTS.len() {
+                subjects = rank;
+            }
+            parameter.id = ParameterId(rank);
+        }
+        let trie = compile::of_any_target(definitions, base, parameters.iter());
+        let dates = DATES.iter().filter_map(|code| registry.get(base, code));
+        let dates = dates.filter(|parameter| parameter.kind == ParameterKind::Date);
+        let dates = dates.map(|parameter| parameter.id.0).collect();
+        Self { trie: (!parameters.is_empty()).then_some(trie), subjects, dates }
+    }
+
+    /// The key of the person whose data the resource is, where it names one.
+    pub(crate) fn person(
+        &self,
+        resource: Value<'_>,
+        hasher: &ValueHasher,
+        base: Option<&str>,
+    ) -> Option<i64> {
+        let trie = self.trie.as_ref()?;
+        let subjects = self.subjects;
+        let mut search = PersonSearch { resource, hasher, base, subjects, best: None };
+        trie.walk(0, resource, base, &mut search);
+        search.best.map(|(_, person)| person)
+    }
+
+    /// The start of the main date among the rows.
+    pub(crate) fn date(&self, rows: &IndexRows) -> Option<i64> {
+        self.dates.iter().find_map(|p| {
+            let dates = rows.date.iter().filter(|row| row.p == *p || row.p == -*p);
+            dates.map(|row| row.lo).filter(|lo| *lo > OPEN_START_US).min()
+        })
+    }
+}
+
+struct PersonSearch<'a> {
+    resource: Value<'a>,
+    hasher: &'a ValueHasher,
+    base: Option<&'a str>,
+    subjects: i32,
+    best: Option<(i32, i64)>,
+}
+
+impl Visit for PersonSearch<'_> {
+    fn leaf(&mut self, leaf: &Leaf, value: Value<'_>) {
+        if self.best.is_some_and(|(rank, _)| rank <= leaf.p) {
+            return;
+        }
+        let Some((penalty, person)) = self.of_reference(leaf.p, value) else { return };
+        if self.best.is_none_or(|(rank, _)| rank > leaf.p + penalty) {
+            self.best = Some((leaf.p + penalty, person));
+        }
+    }
+}
+
+impl PersonSearch<'_> {
+    fn of_reference(&self, rank: i32, reference: Value<'_>) -> Option<(i32, i64)> {
+        if let Some(text) = text_at(reference, "reference") {
+            let target = Target::read(&text, self.base)?;
+            if let Target::Contained(id) = target {
+                return Some((IDENTITY_RANK, self.contained(id)?));
+            }
+            if target.named_type() == Some(ResourceType::PATIENT) {
+                return Some((0, target.hash(self.hasher)));
+            }
+            if target.named_type().is_some() {
+                return None;
+            }
+        }
+        let is_patient = match text_at(reference, "type") {
+            Some(named) => named == "Patient",
+            None => rank <= self.subjects,
+        };
+        let identity = reference.get("identifier").filter(|_| is_patient)?;
+        Some((IDENTITY_RANK, self.identity(identity)?))
+    }
+
+    /// The identity of a contained Patient: its first identifier with a system.
+    fn contained(&self, id: &str) -> Option<i64> {
+        let mut inside = self.resource.get("contained")?.items();
+        let patient = inside.find(|each| {
+            text_at(*each, "id").is_some_and(|found| found == id)
+                && text_at(*each, "resourceType").is_some_and(|found| found == "Patient")
+        })?;
+        patient.get("identifier")?.items().find_map(|identifier| self.identity(identifier))
+    }
+
+    fn identity(&self, identifier: Value<'_>) -> Option<i64> {
+        let (system, value) = (text_at(identifier, "system")?, text_at(identifier, "value")?);
+        Some(self.hasher.identity(&system, &value))
+    }
+}

@@ -1,0 +1,111 @@
+//! All expressions of a resource type as one tree of keys, and the walk over a resource.
+
+use fhir_model::Value;
+
+use super::composite::Composite;
+use super::expression::Filter;
+use super::extract::{Extract, text_at};
+use crate::reference::Target;
+
+/// Index into [`Trie::nodes`].
+pub(crate) type NodeId = u32;
+
+/// The expressions of a type. Node 0 is the resource itself.
+#[derive(Debug, Default)]
+pub(crate) struct Trie {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) composites: Vec<Composite>,
+    /// Parameters that are `true` or `false` for every resource; `false` without a row.
+    pub(crate) existences: Vec<i32>,
+}
+
+/// One place in a resource.
+#[derive(Debug, Default)]
+pub(crate) struct Node {
+    /// What lies under it, sorted by key.
+    pub(crate) children: Vec<(Box<str>, NodeId)>,
+    /// The same place under a condition.
+    pub(crate) filters: Vec<(Filter, NodeId)>,
+    /// What is read here.
+    pub(crate) leaves: Vec<Leaf>,
+}
+
+/// A parameter's values at a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leaf {
+    pub(crate) p: i32,
+    pub(crate) extract: Extract,
+}
+
+/// What happens at the leaves.
+pub(crate) trait Visit {
+    fn leaf(&mut self, leaf: &Leaf, value: Value<'_>);
+}
+
+impl Trie {
+    /// Visits every leaf under `node` that `value` reaches, each value once for each leaf.
+    /// `base` is the server's own root, for the types of references.
+    pub(crate) fn walk(
+        &self,
+        node: NodeId,
+        value: Value<'_>,
+        base: Option<&str>,
+        visit: &mut impl Visit,
+    ) {
+        self.visit(node, Place { value, position: 0 }, base, visit);
+    }
+
+    fn visit(&self, node: NodeId, place: Place<'_>, base: Option<&str>, visit: &mut impl Visit) {
+        let Some(node) = self.nodes.get(node as usize) else { return };
+        for leaf in &node.leaves {
+            visit.leaf(leaf, place.value);
+        }
+        for (filter, child) in &node.filters {
+            if holds(filter, place, base) {
+                self.visit(*child, place, base, visit);
+            }
+        }
+        if node.children.is_empty() {
+            return;
+        }
+        for (key, member) in place.value.members() {
+            let Ok(at) = node.children.binary_search_by(|(name, _)| (**name).cmp(&*key)) else {
+                continue;
+            };
+            let Some((_, child)) = node.children.get(at) else { continue };
+            for (position, value) in member.items().enumerate() {
+                self.visit(*child, Place { value, position }, base, visit);
+            }
+        }
+    }
+}
+
+/// A value and where it stands in its array.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    value: Value<'a>,
+    position: usize,
+}
+
+fn holds(filter: &Filter, place: Place<'_>, base: Option<&str>) -> bool {
+    match filter {
+        Filter::Equals { member, text } => {
+            text_at(place.value, member).is_some_and(|found| *found == **text)
+        }
+        Filter::ResolvesTo(wanted) => reference_type(place.value, base) == Some(*wanted),
+        Filter::HasExtension(url) => place
+            .value
+            .get("extension")
+            .into_iter()
+            .flat_map(Value::items)
+            .any(|extension| text_at(extension, "url").is_some_and(|found| *found == **url)),
+        Filter::At(position) => place.position == *position,
+    }
+}
+
+/// The type that a reference says it points at: by its text, else by its `type`.
+fn reference_type(value: Value<'_>, base: Option<&str>) -> Option<fhir_definitions::ResourceType> {
+    let text = text_at(value, "reference").or_else(|| value.text());
+    let named = text.and_then(|text| Target::read(&text, base)?.named_type());
+    named.or_else(|| text_at(value, "type")?.parse().ok())
+}
