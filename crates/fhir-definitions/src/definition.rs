@@ -21,7 +21,7 @@ pub struct Definitions {
     pub operations: Vec<OperationDefinition>,
     /// The codes of bindings of strength `required`.
     pub code_sets: Vec<CodeSet>,
-    pub(crate) names: std::collections::HashMap<String, TypeIndex>,
+    pub(crate) names: std::collections::HashMap<&'static str, TypeIndex>,
 }
 
 impl Definitions {
@@ -66,7 +66,7 @@ pub enum TypeKind {
 #[derive(Debug)]
 pub struct TypeDefinition {
     /// `Patient`, `HumanName`, `Patient.contact`.
-    pub name: String,
+    pub name: &'static str,
     /// What kind of type it is.
     pub kind: TypeKind,
     /// In the order of the specification, inherited elements first; choices are expanded, so that
@@ -82,7 +82,7 @@ pub struct TypeDefinition {
 #[derive(Debug)]
 pub struct ChoiceGroup {
     /// The name without `[x]`, as FHIRPath writes it.
-    pub name: String,
+    pub name: &'static str,
     /// How many of the group's elements must stand: 0 or 1.
     pub min: u16,
 }
@@ -91,7 +91,7 @@ pub struct ChoiceGroup {
 #[derive(Debug)]
 pub struct ElementDefinition {
     /// The JSON key, for instance `valueQuantity`.
-    pub key: String,
+    pub key: &'static str,
     /// What stands there.
     pub value: ValueType,
     /// The least count; 0 for members of a choice group, whose minimum is the group's.
@@ -107,7 +107,7 @@ pub struct ElementDefinition {
     /// How XML writes the element.
     pub xml: XmlForm,
     /// Names of the resource types a `Reference` or `canonical` may point to; empty is any.
-    pub targets: Vec<String>,
+    pub targets: Vec<&'static str>,
     /// Index into [`Definitions::code_sets`] for a required binding.
     pub required_codes: Option<u16>,
 }
@@ -160,6 +160,59 @@ pub enum Primitive {
     Xhtml,
 }
 
+impl Primitive {
+    /// Every primitive type.
+    pub const ALL: [Self; 20] = [
+        Self::Boolean,
+        Self::Integer,
+        Self::UnsignedInt,
+        Self::PositiveInt,
+        Self::Decimal,
+        Self::String,
+        Self::Markdown,
+        Self::Code,
+        Self::Id,
+        Self::Uri,
+        Self::Url,
+        Self::Canonical,
+        Self::Oid,
+        Self::Uuid,
+        Self::Base64Binary,
+        Self::Date,
+        Self::DateTime,
+        Self::Time,
+        Self::Instant,
+        Self::Xhtml,
+    ];
+
+    /// The name in the specification.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::UnsignedInt => "unsignedInt",
+            Self::PositiveInt => "positiveInt",
+            Self::Decimal => "decimal",
+            Self::String => "string",
+            Self::Markdown => "markdown",
+            Self::Code => "code",
+            Self::Id => "id",
+            Self::Uri => "uri",
+            Self::Url => "url",
+            Self::Canonical => "canonical",
+            Self::Oid => "oid",
+            Self::Uuid => "uuid",
+            Self::Base64Binary => "base64Binary",
+            Self::Date => "date",
+            Self::DateTime => "dateTime",
+            Self::Time => "time",
+            Self::Instant => "instant",
+            Self::Xhtml => "xhtml",
+        }
+    }
+}
+
 /// The kind of a search parameter. Spec: <https://hl7.org/fhir/R4/search.html#ptypes>
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the specification")]
@@ -179,17 +232,17 @@ pub enum SearchParameterKind {
 #[derive(Debug)]
 pub struct SearchParameterDefinition {
     /// Canonical URL.
-    pub url: String,
+    pub url: &'static str,
     /// The name in a query.
-    pub code: String,
+    pub code: &'static str,
     /// Types it belongs to; `Resource` and `DomainResource` stand for all of theirs.
-    pub base: Vec<String>,
+    pub base: Vec<&'static str>,
     /// The kind of its values.
     pub kind: SearchParameterKind,
     /// FHIRPath of its values; none for `_text`, `_content` and the like.
-    pub expression: Option<String>,
+    pub expression: Option<&'static str>,
     /// Resource types a reference parameter may point to.
-    pub targets: Vec<String>,
+    pub targets: Vec<&'static str>,
     /// The parts of a composite.
     pub components: Vec<SearchComponent>,
 }
@@ -198,18 +251,18 @@ pub struct SearchParameterDefinition {
 #[derive(Debug)]
 pub struct SearchComponent {
     /// Canonical URL of the part's own SearchParameter.
-    pub definition: String,
+    pub definition: &'static str,
     /// FHIRPath relative to each value of the composite's expression.
-    pub expression: String,
+    pub expression: &'static str,
 }
 
 /// A CompartmentDefinition.
 #[derive(Debug)]
 pub struct CompartmentDefinition {
     /// The resource type whose instances have the compartment: `Patient`.
-    pub code: String,
+    pub code: &'static str,
     /// Canonical URL.
-    pub url: String,
+    pub url: &'static str,
     /// Member types, each with the codes of the reference parameters that make it a member.
     pub members: Vec<CompartmentMember>,
 }
@@ -218,20 +271,20 @@ pub struct CompartmentDefinition {
 #[derive(Debug)]
 pub struct CompartmentMember {
     /// The member type.
-    pub resource_type: String,
+    pub resource_type: &'static str,
     /// Codes of search parameters; `{def}` is the focal resource itself.
-    pub parameters: Vec<String>,
+    pub parameters: Vec<&'static str>,
 }
 
 /// An OperationDefinition.
 #[derive(Debug)]
 pub struct OperationDefinition {
     /// Canonical URL.
-    pub url: String,
+    pub url: &'static str,
     /// The name after the `$`.
-    pub code: String,
+    pub code: &'static str,
     /// Resource types it works on.
-    pub resource: Vec<String>,
+    pub resource: Vec<&'static str>,
     /// Whether it may be called on the system, on a type, on an instance.
     pub levels: OperationLevels,
     /// Whether it may change state, which keeps it from GET.
@@ -253,22 +306,22 @@ pub struct OperationLevels {
 #[derive(Debug)]
 pub struct OperationParameter {
     /// Its name in Parameters or in the query.
-    pub name: String,
+    pub name: &'static str,
     /// Whether it is an input (else an output).
     pub is_input: bool,
     /// The least count.
     pub min: u16,
     /// `*` or a number.
-    pub max: String,
+    pub max: &'static str,
     /// Name of its type, where it has one.
-    pub value_type: Option<String>,
+    pub value_type: Option<&'static str>,
 }
 
 /// The codes of a required binding.
 #[derive(Debug)]
 pub struct CodeSet {
     /// Canonical URL of the value set, without version.
-    pub url: String,
+    pub url: &'static str,
     /// Code systems with their codes, both sorted.
     pub systems: Vec<CodeSystemCodes>,
 }
@@ -277,18 +330,16 @@ pub struct CodeSet {
 #[derive(Debug)]
 pub struct CodeSystemCodes {
     /// Canonical URL of the system.
-    pub system: String,
+    pub system: &'static str,
     /// The codes, sorted.
-    pub codes: Vec<String>,
+    pub codes: Vec<&'static str>,
 }
 
 impl CodeSet {
     /// Whether any of the systems has this code.
     #[must_use]
     pub fn contains(&self, code: &str) -> bool {
-        self.systems
-            .iter()
-            .any(|each| each.codes.binary_search_by(|known| known.as_str().cmp(code)).is_ok())
+        self.systems.iter().any(|each| each.codes.binary_search(&code).is_ok())
     }
 }
 
@@ -318,7 +369,7 @@ impl TypeDefinition {
         let size = (self.elements.len() * 2).next_power_of_two();
         let mut table = vec![0_u16; size];
         for (position, element) in self.elements.iter().enumerate() {
-            let mut slot = key_hash(&element.key) & (size - 1);
+            let mut slot = key_hash(element.key) & (size - 1);
             while table.get(slot).is_some_and(|used| *used != 0) {
                 slot = (slot + 1) & (size - 1);
             }

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "a command-line tool answers on standard output")]
 
 mod bench;
+mod definitions;
 mod tidy;
 
 use std::error::Error;
@@ -28,6 +29,8 @@ struct Arguments {
 enum Command {
     /// Measures the built server against its ceilings.
     Bench(bench::Arguments),
+    /// Makes the embedded definitions from the official R4 package.
+    Definitions(definitions::Arguments),
     /// Checks the rules of the house that no compiler checks.
     Tidy(tidy::Arguments),
 }
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Outcome {
     match command {
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Definitions(arguments) => definitions::run(&arguments),
         Command::Tidy(arguments) => tidy::run(&arguments),
     }
 }
