@@ -1,1 +1,31 @@
-//! The persistence layer: SQLite and PostgreSQL through Diesel.
+//! The persistence layer: resources, their versions and their index rows in SQLite or PostgreSQL.
+//!
+//! [`Store::open`] migrates a database and gives a handle that every thread may clone. Reads go
+//! through [`Store::read`], which lends a [`Reader`]; writes go through [`Store::write`], which
+//! takes a [`WriteGroup`] and answers only once everything in it is durable. Version numbers,
+//! instants and preconditions are decided inside the commit. HTTP, query strings and profiles are
+//! other crates' business; SQL stays in this one.
+#![warn(missing_docs)]
+
+mod core;
+mod error;
+mod id;
+mod position;
+mod read;
+mod settings;
+mod store;
+mod url;
+mod write;
+
+pub use error::StoreError;
+pub use read::{
+    ChangeCursor, ChangeRow, HistoryPosition, HistoryScope, HistoryWindow, Hit, Method, Position,
+    Reader, RowKey, SortValue, StoredVersion,
+};
+pub use settings::{Clock, StoreSettings};
+pub use store::Store;
+pub use url::{DatabaseUrl, InvalidDatabaseUrl};
+pub use write::{
+    Action, Change, Expectation, JournalRow, Preconditions, WriteFault, WriteGroup, WriteOp,
+    Written,
+};

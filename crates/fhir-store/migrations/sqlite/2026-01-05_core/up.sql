@@ -1,0 +1,118 @@
+-- One row a resource: the current version. A deleted resource keeps its row without a body.
+-- method: 0 POST, 1 PUT, 2 DELETE. dict: 0 raw, otherwise a row of `dictionary`.
+-- `updated` is in microseconds since 1970-01-01T00:00:00Z.
+CREATE TABLE resource (
+  rid INTEGER PRIMARY KEY,
+  type INTEGER NOT NULL,
+  id TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  updated INTEGER NOT NULL,
+  method INTEGER NOT NULL,
+  dict INTEGER NOT NULL,
+  body BLOB
+);
+CREATE UNIQUE INDEX resource_key ON resource (type, id);
+CREATE INDEX resource_updated ON resource (type, updated);
+-- An index on the type alone is ordered by rid within the type: the walk of a whole type.
+CREATE INDEX resource_live ON resource (type) WHERE body IS NOT NULL;
+
+-- Versions that are no longer current.
+CREATE TABLE version (
+  rid INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  updated INTEGER NOT NULL,
+  method INTEGER NOT NULL,
+  dict INTEGER NOT NULL,
+  body BLOB,
+  PRIMARY KEY (rid, version)
+) WITHOUT ROWID;
+
+-- Every version in commit order; `updated` grows strictly, so it is the sequence.
+CREATE TABLE change (
+  updated INTEGER PRIMARY KEY,
+  type INTEGER NOT NULL,
+  rid INTEGER NOT NULL,
+  version INTEGER NOT NULL
+);
+CREATE INDEX change_type ON change (type);
+
+-- Index rows of live resources. They are keyed as they are searched, and nothing else: rows of an
+-- old version are computed again from its body. In `token` the row stands before the system, so
+-- that a code is walked in row order with a system and without one.
+CREATE TABLE token (
+  p INTEGER NOT NULL, code INTEGER NOT NULL, rid INTEGER NOT NULL, sys INTEGER NOT NULL,
+  PRIMARY KEY (p, code, rid, sys)
+) WITHOUT ROWID;
+CREATE TABLE reference (
+  p INTEGER NOT NULL, target INTEGER NOT NULL, rid INTEGER NOT NULL,
+  PRIMARY KEY (p, target, rid)
+) WITHOUT ROWID;
+-- edge: 1 the least `lo` that the resource has under the parameter, 2 the greatest, 3 both; a
+-- walk in date order meets each resource once by asking for one bit.
+CREATE TABLE date (
+  p INTEGER NOT NULL, lo INTEGER NOT NULL, rid INTEGER NOT NULL, hi INTEGER NOT NULL,
+  edge INTEGER NOT NULL,
+  PRIMARY KEY (p, lo, rid, hi)
+) WITHOUT ROWID;
+CREATE TABLE number (
+  p INTEGER NOT NULL, unit INTEGER NOT NULL, v BLOB NOT NULL, rid INTEGER NOT NULL,
+  PRIMARY KEY (p, unit, v, rid)
+) WITHOUT ROWID;
+CREATE TABLE string (
+  p INTEGER NOT NULL, folded TEXT NOT NULL, rid INTEGER NOT NULL,
+  PRIMARY KEY (p, folded, rid)
+) WITHOUT ROWID;
+CREATE TABLE uri (
+  p INTEGER NOT NULL, text TEXT NOT NULL, rid INTEGER NOT NULL,
+  PRIMARY KEY (p, text, rid)
+) WITHOUT ROWID;
+CREATE TABLE composite_token (
+  p INTEGER NOT NULL, code INTEGER NOT NULL, sys INTEGER NOT NULL,
+  code2 INTEGER NOT NULL, sys2 INTEGER NOT NULL, rid INTEGER NOT NULL,
+  PRIMARY KEY (p, code, code2, rid, sys, sys2)
+) WITHOUT ROWID;
+CREATE TABLE composite_number (
+  p INTEGER NOT NULL, code INTEGER NOT NULL, sys INTEGER NOT NULL,
+  unit INTEGER NOT NULL, v BLOB NOT NULL, v2 BLOB NOT NULL, rid INTEGER NOT NULL,
+  PRIMARY KEY (p, code, unit, v, sys, v2, rid)
+) WITHOUT ROWID;
+CREATE TABLE composite_date (
+  p INTEGER NOT NULL, code INTEGER NOT NULL, sys INTEGER NOT NULL,
+  lo INTEGER NOT NULL, hi INTEGER NOT NULL, rid INTEGER NOT NULL,
+  PRIMARY KEY (p, code, lo, sys, hi, rid)
+) WITHOUT ROWID;
+CREATE TABLE composite_string (
+  p INTEGER NOT NULL, code INTEGER NOT NULL, sys INTEGER NOT NULL,
+  folded TEXT NOT NULL, rid INTEGER NOT NULL,
+  PRIMARY KEY (p, code, folded, sys, rid)
+) WITHOUT ROWID;
+
+-- What stands behind token hashes: serves `system|` searches.
+CREATE TABLE coding (
+  sys INTEGER NOT NULL, code INTEGER NOT NULL, system TEXT NOT NULL, value TEXT NOT NULL,
+  PRIMARY KEY (sys, code)
+) WITHOUT ROWID;
+
+-- One person's items by date.
+CREATE TABLE patient_date (
+  person INTEGER NOT NULL, type INTEGER NOT NULL, date INTEGER NOT NULL, rid INTEGER NOT NULL,
+  PRIMARY KEY (person, type, date, rid)
+) WITHOUT ROWID;
+
+-- Whose a resource is and how it is labelled, for rights. labels: 8-byte hashes, big-endian.
+CREATE TABLE access (
+  rid INTEGER PRIMARY KEY,
+  person INTEGER NOT NULL,
+  labels BLOB
+);
+
+CREATE TABLE counter (type INTEGER PRIMARY KEY, live INTEGER NOT NULL);
+CREATE TABLE parameter (
+  p INTEGER PRIMARY KEY, type INTEGER NOT NULL, code TEXT NOT NULL, url TEXT NOT NULL
+);
+CREATE TABLE dictionary (dict INTEGER PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE journal (
+  file TEXT NOT NULL, position INTEGER NOT NULL,
+  PRIMARY KEY (file, position)
+) WITHOUT ROWID;
+CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;

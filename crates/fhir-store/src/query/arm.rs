@@ -1,0 +1,213 @@
+//! One alternative of a predicate as a condition on one table.
+
+use fhir_search::rows::LONG_SPAN_US;
+use fhir_search::{Comparator, DateMatch, NumberRange, ParameterId, RowMatch};
+
+use crate::sql::{Bind, Sql};
+
+/// A condition on the rows of one table; its column names are unqualified.
+#[derive(Clone, Debug)]
+pub(crate) struct Arm {
+    pub(crate) table: &'static str,
+    pub(crate) condition: Sql,
+    /// The rows that hold stand in row order, and a given row is found by one seek.
+    pub(crate) is_point: bool,
+    /// No two rows that hold belong to one resource.
+    pub(crate) is_unique: bool,
+}
+
+impl Arm {
+    fn new(table: &'static str, p: i32) -> Self {
+        let mut condition = Sql::new("p = ");
+        condition.integer(p);
+        Self { table, condition, is_point: false, is_unique: false }
+    }
+
+    fn equal(mut self, column: &str, value: Bind) -> Self {
+        self.condition.push(" AND ").push(column).push(" = ").bind(value);
+        self
+    }
+
+    fn hash(self, column: &str, value: i64) -> Self {
+        self.equal(column, Bind::Integer(value))
+    }
+
+    fn system(self, column: &str, sys: Option<i64>) -> Self {
+        match sys {
+            Some(sys) => self.hash(column, sys),
+            None => self,
+        }
+    }
+
+    fn prefix(mut self, folded: &str) -> Self {
+        if !folded.is_empty() {
+            let end = format!("{folded}\u{10ffff}");
+            self.condition.push(" AND folded >= ").bind(Bind::Text(folded.to_owned()));
+            self.condition.push(" AND folded < ").bind(Bind::Text(end));
+        }
+        self
+    }
+
+    fn range(mut self, column: &str, range: &NumberRange) -> Self {
+        let negated = range.negated;
+        let ends = [
+            (&range.min, if negated { ("<", "<=") } else { (">=", ">") }),
+            (&range.max, if negated { (">", ">=") } else { ("<=", "<") }),
+        ];
+        let mut parts = Vec::new();
+        for (end, (with, without)) in ends {
+            if let Some((value, inclusive)) = end {
+                let mut part = Sql::new(column);
+                part.push(if *inclusive { with } else { without });
+                part.bind(Bind::Bytes(value.clone()));
+                parts.push(part);
+            }
+        }
+        if parts.is_empty() {
+            self.condition.push(if negated { " AND 1 = 0" } else { "" });
+            return self;
+        }
+        self.condition.push(" AND (");
+        for (place, part) in parts.iter().enumerate() {
+            if place > 0 {
+                self.condition.push(if negated { " OR " } else { " AND " });
+            }
+            self.condition.append(part);
+        }
+        self.condition.push(")");
+        self
+    }
+
+    /// `span_us`: no row of this table has a longer range, so that `lo` can be bounded.
+    fn date(mut self, when: &DateMatch, span_us: Option<i64>) -> Self {
+        let (lo, hi) = (when.lo, when.hi);
+        let mut bounds: Vec<(&str, i64)> = Vec::new();
+        let mut rest = "";
+        match when.comparator {
+            Comparator::Eq => bounds.extend([("lo >= ", lo), ("lo <= ", hi), ("hi <= ", hi)]),
+            Comparator::Ne => rest = "(lo < ? OR hi > ?)",
+            Comparator::Gt => {
+                bounds.extend(span_us.map(|span| ("lo >= ", hi.saturating_sub(span))));
+                bounds.push(("hi > ", hi));
+            }
+            Comparator::Lt => bounds.push(("lo < ", lo)),
+            Comparator::Ge => {
+                bounds.extend(span_us.map(|span| ("lo >= ", lo.min(hi.saturating_sub(span)))));
+                rest = "(hi > ? OR (lo >= ? AND hi <= ?))";
+            }
+            Comparator::Le => {
+                bounds.push(("lo <= ", hi));
+                rest = "(lo < ? OR (lo >= ? AND hi <= ?))";
+            }
+            Comparator::Sa => bounds.push(("lo >= ", hi)),
+            Comparator::Eb => bounds.extend([("lo <= ", lo), ("hi <= ", lo)]),
+            Comparator::Ap => {
+                bounds.extend(span_us.map(|span| ("lo >= ", lo.saturating_sub(span))));
+                bounds.extend([("lo < ", hi), ("hi > ", lo)]);
+            }
+        }
+        for (text, value) in bounds {
+            self.condition.push(" AND ").push(text).integer(value);
+        }
+        if !rest.is_empty() {
+            let values: &[i64] = match when.comparator {
+                Comparator::Ne => &[lo, hi],
+                Comparator::Ge => &[hi, lo, hi],
+                _ => &[lo, lo, hi],
+            };
+            self.condition.push(" AND ");
+            let mut parts = rest.split('?');
+            self.condition.push(parts.next().unwrap_or_default());
+            for (value, part) in values.iter().zip(parts) {
+                self.condition.integer(*value).push(part);
+            }
+        }
+        self
+    }
+
+    fn point(mut self, is_unique: bool) -> Self {
+        self.is_point = true;
+        self.is_unique = is_unique;
+        self
+    }
+}
+
+/// The conditions any of which makes `row` hold.
+pub(crate) fn arms(row: &RowMatch) -> Vec<Arm> {
+    match row {
+        RowMatch::Token { p, code, sys } => {
+            let arm = Arm::new("token", p.0).hash("code", *code).system("sys", *sys);
+            vec![arm.point(sys.is_some())]
+        }
+        RowMatch::TokenSystem { p, sys } => {
+            let mut arm = Arm::new("token", p.0).hash("sys", *sys);
+            arm.condition.push(" AND code IN (SELECT code FROM coding WHERE sys = ");
+            arm.condition.integer(*sys).push(")");
+            vec![arm]
+        }
+        RowMatch::Reference { p, targets } => targets
+            .iter()
+            .map(|target| Arm::new("reference", p.0).hash("target", *target).point(true))
+            .collect(),
+        RowMatch::Date { p, when } => dates(*p, when),
+        RowMatch::Number { p, unit, range } => {
+            vec![Arm::new("number", p.0).hash("unit", *unit).range("v", range)]
+        }
+        RowMatch::StringPrefix { p, folded } => vec![Arm::new("string", p.0).prefix(folded)],
+        RowMatch::Uri { p, text } => {
+            vec![Arm::new("uri", p.0).equal("text", Bind::Text(text.clone())).point(true)]
+        }
+        RowMatch::CompositeToken { p, code, sys, code2, sys2 } => {
+            let arm = Arm::new("composite_token", p.0).hash("code", *code).hash("code2", *code2);
+            let arm = arm.system("sys", *sys).system("sys2", *sys2);
+            vec![arm.point(sys.is_some() && sys2.is_some())]
+        }
+        RowMatch::CompositeNumber { p, code, sys, unit, range, range2 } => {
+            let arm = Arm::new("composite_number", p.0).hash("code", *code).hash("unit", *unit);
+            let arm = arm.range("v", range).system("sys", *sys);
+            vec![match range2 {
+                Some(range2) => arm.range("v2", range2),
+                None => arm,
+            }]
+        }
+        RowMatch::CompositeDate { p, code, sys, when } => {
+            let arm = Arm::new("composite_date", p.0).hash("code", *code);
+            vec![arm.date(when, None).system("sys", *sys)]
+        }
+        RowMatch::CompositeString { p, code, sys, folded } => {
+            let arm = Arm::new("composite_string", p.0).hash("code", *code);
+            vec![arm.prefix(folded).system("sys", *sys)]
+        }
+    }
+}
+
+/// A date is looked for among the short spans and among the long ones.
+fn dates(p: ParameterId, when: &DateMatch) -> Vec<Arm> {
+    vec![
+        Arm::new("date", p.0).date(when, Some(LONG_SPAN_US)),
+        Arm::new("date", p.long()).date(when, None),
+    ]
+}
+
+/// The condition of `_lastUpdated` on a column with points in time.
+pub(crate) fn updated(column: &str, when: &DateMatch) -> Sql {
+    let (lo, hi) = (when.lo, when.hi);
+    // A stored instant t is the range [t, t + 1).
+    let (text, values): (&str, &[i64]) = match when.comparator {
+        Comparator::Eq => ("(c >= ? AND c < ?)", &[lo, hi]),
+        Comparator::Ne => ("(c < ? OR c >= ?)", &[lo, hi]),
+        Comparator::Gt | Comparator::Sa => ("c >= ?", &[hi]),
+        Comparator::Lt | Comparator::Eb => ("c < ?", &[lo]),
+        Comparator::Ge => ("c >= ?", &[lo]),
+        Comparator::Le => ("c < ?", &[hi]),
+        Comparator::Ap => ("(c >= ? AND c < ?)", &[lo, hi]),
+    };
+    let mut sql = Sql::default();
+    let mut parts = text.split('?');
+    let name = |part: &str| part.replace("c ", &format!("{column} "));
+    sql.push(&name(parts.next().unwrap_or_default()));
+    for (value, part) in values.iter().zip(parts) {
+        sql.integer(*value).push(&name(part));
+    }
+    sql
+}

@@ -1,0 +1,241 @@
+//! What can be read: the [`Reader`] trait and the values it gives.
+
+use fhir_definitions::ResourceType;
+use fhir_model::{Body, Instant, ResourceKey, VersionId};
+use fhir_search::{ParameterId, SearchQuery};
+
+use crate::error::StoreError;
+
+/// Reads inside one snapshot of the database.
+///
+/// Made by [`crate::Store::read`]. All lists are complete up to their limit; nothing is dropped.
+pub trait Reader {
+    /// The current version, deleted ones included; `None` where the resource never was.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn current(&mut self, key: &ResourceKey) -> Result<Option<StoredVersion>, StoreError>;
+
+    /// One version, deletes included.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn version(
+        &mut self,
+        key: &ResourceKey,
+        version: VersionId,
+    ) -> Result<Option<StoredVersion>, StoreError>;
+
+    /// Versions of a scope, newest first, strictly after `after` in that order.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn history(
+        &mut self,
+        scope: &HistoryScope,
+        window: HistoryWindow,
+        after: Option<&HistoryPosition>,
+        limit: usize,
+    ) -> Result<Vec<StoredVersion>, StoreError>;
+
+    /// How many versions `history` would give in all.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn history_count(
+        &mut self,
+        scope: &HistoryScope,
+        window: HistoryWindow,
+    ) -> Result<u64, StoreError>;
+
+    /// Live resources that match, ordered by the sort keys and then by row; ask for one more than
+    /// a page to learn whether another page follows.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn search(
+        &mut self,
+        query: &SearchQuery,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Vec<Hit>, StoreError>;
+
+    /// How many live resources match, exactly.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn count(&mut self, query: &SearchQuery) -> Result<u64, StoreError>;
+
+    /// The current versions of rows, in the order asked; rows that are gone are left out.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn load(&mut self, rows: &[RowKey]) -> Result<Vec<StoredVersion>, StoreError>;
+
+    /// The live ones among these resources, in the order asked.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn load_keys(&mut self, keys: &[ResourceKey]) -> Result<Vec<StoredVersion>, StoreError>;
+
+    /// Rows that refer to one of `targets` (hashes as in `ReferenceRow`) by one of `parameters`,
+    /// in row order after `after`.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn referring(
+        &mut self,
+        parameters: &[ParameterId],
+        targets: &[i64],
+        after: Option<RowKey>,
+        limit: usize,
+    ) -> Result<Vec<RowKey>, StoreError>;
+
+    /// How many resources live, of one type or of all.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn live(&mut self, resource_type: Option<ResourceType>) -> Result<u64, StoreError>;
+
+    /// Changes in commit order after a cursor (`None` from the start).
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn changes_since(
+        &mut self,
+        cursor: Option<ChangeCursor>,
+        limit: usize,
+    ) -> Result<Vec<ChangeRow>, StoreError>;
+
+    /// The positions of a file that a loader has marked, ascending.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn journal(&mut self, file: &str) -> Result<Vec<i64>, StoreError>;
+}
+
+/// Where a resource's row is. Rows are given at creation, in time order, and never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowKey {
+    /// The row number.
+    pub rid: i64,
+    /// The distribution key: 0 on SQLite, the bucket of the person on PostgreSQL.
+    pub dk: i64,
+}
+
+/// How a version came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// Created under an id that the server gave.
+    Post,
+    /// Created or updated under an id that the client named.
+    Put,
+    /// Deleted.
+    Delete,
+}
+
+/// One version of one resource.
+#[derive(Clone, Debug)]
+pub struct StoredVersion {
+    /// Its row.
+    pub row: RowKey,
+    /// Its type and id.
+    pub key: ResourceKey,
+    /// Its version.
+    pub version: VersionId,
+    /// When this version came to be.
+    pub updated: Instant,
+    /// How this version came to be.
+    pub method: Method,
+    /// The stored form; `None` for a delete.
+    pub body: Option<Body>,
+}
+
+/// Whose history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HistoryScope {
+    /// One resource.
+    Instance(ResourceKey),
+    /// All of a type.
+    Type(ResourceType),
+    /// Everything.
+    System,
+}
+
+/// From when until when; both ends may be open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HistoryWindow {
+    /// `_since`: only versions that came at or after this instant.
+    pub since: Option<Instant>,
+    /// Only versions that came before this instant.
+    pub before: Option<Instant>,
+}
+
+/// The place of a version in a history, newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryPosition {
+    /// When the version came.
+    pub updated: Instant,
+    /// Its row.
+    pub rid: i64,
+    /// Its number.
+    pub version: VersionId,
+}
+
+impl StoredVersion {
+    /// Where this version stands in a history.
+    #[must_use]
+    pub fn history_position(&self) -> HistoryPosition {
+        HistoryPosition { updated: self.updated, rid: self.row.rid, version: self.version }
+    }
+}
+
+/// One value of a sort key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SortValue {
+    /// The resource has no value: it stands last in either direction.
+    Absent,
+    /// A date, a reference or another integer key.
+    Integer(i64),
+    /// A string or uri.
+    Text(String),
+    /// An exact decimal in its order-preserving form.
+    Bytes(Vec<u8>),
+}
+
+/// The place of a resource in a sorted walk: its sort values and its row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// One value for each sort key of the query.
+    pub values: Vec<SortValue>,
+    /// The tie-breaker.
+    pub row: RowKey,
+}
+
+/// A match of a search.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// The row, for [`Reader::load`].
+    pub row: RowKey,
+    /// Its place, to go on from.
+    pub position: Position,
+}
+
+/// A place in the order of changes; its numbers mean nothing outside the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChangeCursor(pub [i64; 3]);
+
+/// One committed version, as seen by whoever follows the changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeRow {
+    /// Where to go on after this change.
+    pub cursor: ChangeCursor,
+    /// Which resource.
+    pub key: ResourceKey,
+    /// Which version.
+    pub version: VersionId,
+    /// When.
+    pub updated: Instant,
+    /// How.
+    pub method: Method,
+}

@@ -1,0 +1,61 @@
+//! How a store is opened: clock, zone, limits.
+
+use std::sync::Arc;
+
+use fhir_model::Instant;
+use fhir_model::date::Zone;
+
+/// Gives the present instant; the store never asks the system itself.
+pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// What a store needs besides the place of its database.
+#[derive(Clone)]
+pub struct StoreSettings {
+    /// Where instants come from.
+    pub clock: Clock,
+    /// The zone in which dates without an offset are indexed. It is kept in the database: opening
+    /// a database that was made with another zone is refused.
+    pub zone: Zone,
+    /// How many write groups may wait for the writer before `StoreError::Busy` is answered.
+    pub queue_length: usize,
+    /// How many operations one commit takes at most, a larger atomic group excepted.
+    pub commit_ops: usize,
+    /// Page cache of each SQLite connection, in KiB.
+    pub cache_kib: u32,
+    /// How much of a SQLite file is mapped into memory, in MiB.
+    pub mmap_mib: u32,
+    /// How long one read may take, in milliseconds; 0 means no limit.
+    pub read_timeout_ms: u64,
+    /// Connections to PostgreSQL, and threads that use them.
+    pub connections: u32,
+}
+
+impl StoreSettings {
+    /// The defaults, with the two values that have none.
+    #[must_use]
+    pub fn new(clock: Clock, zone: Zone) -> Self {
+        Self {
+            clock,
+            zone,
+            queue_length: 4096,
+            commit_ops: 128,
+            cache_kib: 16 * 1024,
+            mmap_mib: 1024,
+            read_timeout_ms: 30_000,
+            connections: 8,
+        }
+    }
+}
+
+impl std::fmt::Debug for StoreSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoreSettings")
+            .field("queue_length", &self.queue_length)
+            .field("commit_ops", &self.commit_ops)
+            .field("cache_kib", &self.cache_kib)
+            .field("mmap_mib", &self.mmap_mib)
+            .field("read_timeout_ms", &self.read_timeout_ms)
+            .field("connections", &self.connections)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,173 @@
+//! SQL as Diesel sees it: statements with a static text, and texts that are put together.
+//!
+//! [`statement!`] makes a type whose text never changes, prepared once for each connection and
+//! found by its type. [`Sql`] is a text that depends on the shape of a query; values are always
+//! binds, so that equal shapes share one prepared statement.
+
+use std::marker::PhantomData;
+
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel::sql_types::{Array, BigInt, Binary, Text};
+use diesel::sqlite::Sqlite;
+
+/// Which database a text is for. Every difference between the two is asked here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// A value of a put-together text.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Bind {
+    Integer(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+    /// PostgreSQL only.
+    Integers(Vec<i64>),
+}
+
+/// Statements with more binds than this are not kept: their shapes are too many.
+const MAX_CACHED_BINDS: usize = 32;
+
+/// A text with its binds in order; `?` stands for a bind and for nothing else.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sql {
+    text: String,
+    binds: Vec<Bind>,
+}
+
+impl Sql {
+    pub(crate) fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), binds: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    pub(crate) fn bind(&mut self, value: Bind) -> &mut Self {
+        self.text.push('?');
+        self.binds.push(value);
+        self
+    }
+
+    pub(crate) fn integer(&mut self, value: impl Into<i64>) -> &mut Self {
+        self.bind(Bind::Integer(value.into()))
+    }
+
+    pub(crate) fn append(&mut self, other: &Self) -> &mut Self {
+        self.text.push_str(&other.text);
+        self.binds.extend(other.binds.iter().cloned());
+        self
+    }
+
+    /// The statement with the SQL types of its columns.
+    pub(crate) fn typed<S>(&self) -> Typed<'_, S> {
+        Typed { sql: self, columns: PhantomData }
+    }
+}
+
+/// A text whose columns have the SQL types `S`.
+pub(crate) struct Typed<'a, S> {
+    sql: &'a Sql,
+    columns: PhantomData<S>,
+}
+
+impl<S> QueryId for Typed<'_, S> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<S> Query for Typed<'_, S> {
+    type SqlType = S;
+}
+
+impl<S, C> diesel::RunQueryDsl<C> for Typed<'_, S> {}
+
+impl<S> QueryFragment<Sqlite> for Typed<'_, S> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        if self.sql.binds.len() > MAX_CACHED_BINDS {
+            out.unsafe_to_cache_prepared();
+        }
+        let mut parts = self.sql.text.split('?');
+        out.push_sql(parts.next().unwrap_or_default());
+        for (bind, part) in self.sql.binds.iter().zip(parts) {
+            match bind {
+                Bind::Integer(value) => out.push_bind_param::<BigInt, _>(value)?,
+                Bind::Text(value) => out.push_bind_param::<Text, _>(value)?,
+                Bind::Bytes(value) => out.push_bind_param::<Binary, _>(value)?,
+                Bind::Integers(_) => return Err(no_arrays()),
+            }
+            out.push_sql(part);
+        }
+        Ok(())
+    }
+}
+
+impl<S> QueryFragment<Pg> for Typed<'_, S> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        if self.sql.binds.len() > MAX_CACHED_BINDS {
+            out.unsafe_to_cache_prepared();
+        }
+        let mut parts = self.sql.text.split('?');
+        out.push_sql(parts.next().unwrap_or_default());
+        for (bind, part) in self.sql.binds.iter().zip(parts) {
+            match bind {
+                Bind::Integer(value) => out.push_bind_param::<BigInt, _>(value)?,
+                Bind::Text(value) => out.push_bind_param::<Text, _>(value)?,
+                Bind::Bytes(value) => out.push_bind_param::<Binary, _>(value)?,
+                Bind::Integers(value) => out.push_bind_param::<Array<BigInt>, _>(value)?,
+            }
+            out.push_sql(part);
+        }
+        Ok(())
+    }
+}
+
+fn no_arrays() -> diesel::result::Error {
+    diesel::result::Error::QueryBuilderError("SQLite has no arrays".into())
+}
+
+/// Declares a statement with a fixed text, for the back ends named in front.
+///
+/// `?` in the text stands for the fields, in their order.
+macro_rules! statement {
+    ($([$backend:ty])+ $name:ident { $($field:ident: $sql:ty = $rust:ty),* $(,)? } -> $columns:ty, $text:expr) => {
+        struct $name<'a> {
+            $($field: $rust,)*
+            lifetime: std::marker::PhantomData<&'a ()>,
+        }
+        impl<'a> $name<'a> {
+            fn new($($field: $rust),*) -> Self {
+                Self { $($field,)* lifetime: std::marker::PhantomData }
+            }
+        }
+        impl diesel::query_builder::QueryId for $name<'_> {
+            type QueryId = $name<'static>;
+            const HAS_STATIC_QUERY_ID: bool = true;
+        }
+        impl diesel::query_builder::Query for $name<'_> {
+            type SqlType = $columns;
+        }
+        impl<C> diesel::RunQueryDsl<C> for $name<'_> {}
+        $(impl diesel::query_builder::QueryFragment<$backend> for $name<'_> {
+            fn walk_ast<'b>(
+                &'b self,
+                mut out: diesel::query_builder::AstPass<'_, 'b, $backend>,
+            ) -> diesel::result::QueryResult<()> {
+                let mut parts = str::split($text, '?');
+                out.push_sql(parts.next().unwrap_or_default());
+                $(
+                    out.push_bind_param::<$sql, _>(&self.$field)?;
+                    out.push_sql(parts.next().unwrap_or_default());
+                )*
+                Ok(())
+            }
+        })+
+    };
+}
+pub(crate) use statement;
