@@ -1,7 +1,7 @@
 //! The indexer (resource to index rows) and the query parser (query string to [`SearchQuery`]).
 //!
 //! [`Registry`] holds the search parameters of every resource type, [`Indexer`] their expressions
-//! compiled into one trie a type, and `query::parse` turns the pairs of a request into a tree of
+//! compiled into one trie a type, and [`query::parse`] turns the pairs of a request into a tree of
 //! predicates whose values are already hashed, folded or made into ranges. What stands in a row
 //! and what a predicate asks for come from the same functions ([`hash`], [`fold`]), so that both
 //! sides agree. Nothing here knows SQL or HTTP.
@@ -20,7 +20,7 @@ pub use index::Indexer;
 pub use parameter::{Component, ParameterId, ParameterKind, Registry, SearchParameter};
 pub use query::{
     Comparator, DateMatch, Include, Match, NumberRange, ParseSettings, Predicate, RowMatch, Scope,
-    SearchQuery, SortBy, SortKey, SummaryMode, TotalMode,
+    SearchQuery, SortBy, SortKey, SummaryMode, TotalMode, parse,
 };
 pub use reference::ReferenceValue;
 pub use rows::{

@@ -1,8 +1,15 @@
 //! A search as a tree, and its parsing from the pairs of a request.
 
+mod criterion;
+mod near;
+mod parse;
+mod result;
+mod value;
+
 use fhir_definitions::ResourceType;
 use fhir_model::{Id, Instant, Issue};
 
+pub use self::parse::parse;
 use crate::ParameterId;
 
 /// Where a search looks.

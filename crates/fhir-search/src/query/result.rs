@@ -1,0 +1,236 @@
+//! Parameters that shape the result: `_sort`, `_count`, `_include` and their kind.
+//! Spec: <https://hl7.org/fhir/R4/search.html#return>
+
+use fhir_definitions::ResourceType;
+use fhir_model::FailureKind;
+
+use super::near::hint;
+use super::parse::{Context, Parsed};
+use super::value::{self, Expected};
+use super::{Include, Scope, SortBy, SortKey, SummaryMode, TotalMode};
+use crate::{ParameterId, ParameterKind, SearchParameter};
+
+/// All result parameters, and what belongs to every request.
+pub(crate) const RESULT: [&str; 10] = [
+    "_sort",
+    "_count",
+    "_include",
+    "_revinclude",
+    "_summary",
+    "_total",
+    "_elements",
+    "_type",
+    "_format",
+    "_pretty",
+];
+
+/// Those that may come once only.
+pub(crate) const ONCE: [&str; 5] = ["_sort", "_count", "_summary", "_total", "_type"];
+
+impl Context<'_> {
+    /// Reads a result parameter. `modifier` is what follows the name's colon.
+    pub(crate) fn result(
+        &self,
+        name: &str,
+        modifier: Option<&str>,
+        text: &str,
+        out: &mut Parsed,
+    ) -> Result<(), Expected> {
+        let is_include = matches!(name, "_include" | "_revinclude");
+        let is_iterate = is_include && matches!(modifier, Some("iterate" | "recurse"));
+        if let Some(modifier) = modifier.filter(|_| !is_iterate) {
+            let works = if is_include { "; supported here is :iterate" } else { "" };
+            let text = format!("the modifier :{modifier} has no meaning here{works}");
+            out.fault(FailureKind::UnsupportedModifier, name, text);
+            return Ok(());
+        }
+        match name {
+            "_sort" => {
+                for key in text.split(',') {
+                    out.query.sort.push(self.sort_key(key)?);
+                }
+            }
+            "_count" => {
+                let count: u32 = text.parse().map_err(|_error| {
+                    format!("expected a whole number from 0, found \"{}\"", value::shape(text))
+                })?;
+                out.query.count = count.min(self.settings.max_count);
+            }
+            "_summary" => out.query.summary = summary(text)?,
+            "_total" => out.query.total = total(text)?,
+            "_elements" => {
+                for element in text.split(',') {
+                    let element = self.element(element)?;
+                    if !out.query.elements.contains(&element) {
+                        out.query.elements.push(element);
+                    }
+                }
+            }
+            "_include" => out.query.include.extend(self.include(text, is_iterate)?),
+            "_revinclude" => out.query.revinclude.extend(self.revinclude(text, is_iterate)?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn sort_key(&self, text: &str) -> Result<SortKey, Expected> {
+        let (code, descending) = match text.strip_prefix('-') {
+            Some(code) => (code, true),
+            None => (text, false),
+        };
+        let by = match code {
+            "_id" => SortBy::Id,
+            "_lastUpdated" => SortBy::LastUpdated,
+            code => self.sort_by(code)?,
+        };
+        Ok(SortKey { by, descending })
+    }
+
+    fn sort_by(&self, code: &str) -> Result<SortBy, Expected> {
+        let parameters = self.parameters(code).ok_or_else(|| {
+            let names = self.codes().into_iter().chain(["_id", "_lastUpdated"]);
+            let name = shown(code);
+            format!("there is no parameter {name} to sort by{}", hint(code, names))
+        })?;
+        let ids: Vec<ParameterId> = parameters.iter().map(|parameter| parameter.id).collect();
+        let kind = parameters.first().map_or(ParameterKind::Special, |first| first.kind);
+        match kind {
+            ParameterKind::Date => Ok(SortBy::Date(ids)),
+            ParameterKind::String => Ok(SortBy::String(ids)),
+            ParameterKind::Number | ParameterKind::Quantity => Ok(SortBy::Number(ids)),
+            ParameterKind::Uri => Ok(SortBy::Uri(ids)),
+            ParameterKind::Token
+            | ParameterKind::Reference
+            | ParameterKind::Composite
+            | ParameterKind::Special => Err(format!(
+                "{code} is a {} parameter, which has no order; sort by _id, _lastUpdated or a \
+                 date, string, number, quantity or uri parameter",
+                kind.as_str()
+            )),
+        }
+    }
+
+    /// A top-level element, by its key or by the name of its choice.
+    fn element(&self, name: &str) -> Result<String, Expected> {
+        let definitions = fhir_definitions::r4();
+        let Scope::Type(resource_type) = self.scope else { return Ok(name.to_owned()) };
+        let definition = definitions.resource(*resource_type);
+        let is_choice = definition.groups.iter().any(|group| group.name == name);
+        if is_choice || definition.element(name).is_some() {
+            return Ok(name.to_owned());
+        }
+        let keys = definition.elements.iter().map(|element| element.key.as_str());
+        let near = hint(name, keys);
+        Err(format!("{resource_type} has no element {}{near}", shown(name)))
+    }
+
+    fn include(&self, text: &str, iterate: bool) -> Result<Vec<Include>, Expected> {
+        if text == "*" {
+            let all = |source| self.all_references(source, |_| true, iterate);
+            return Ok(self.types().filter_map(all).collect());
+        }
+        self.named_include(text, iterate).map(|include| vec![include])
+    }
+
+    fn revinclude(&self, text: &str, iterate: bool) -> Result<Vec<Include>, Expected> {
+        if text == "*" {
+            let points_here = |parameter: &SearchParameter| {
+                let targets = &parameter.targets;
+                targets.is_empty() || self.types().any(|each| targets.contains(&each))
+            };
+            let all = |source| self.all_references(source, points_here, iterate);
+            return Ok(ResourceType::all().filter_map(all).collect());
+        }
+        self.named_include(text, iterate).map(|include| vec![include])
+    }
+
+    /// `Source:parameter`, `Source:parameter:Target` or `Source:*`.
+    fn named_include(&self, text: &str, iterate: bool) -> Result<Include, Expected> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let (source, code, target) = match parts.as_slice() {
+            [source, code] => (*source, *code, None),
+            [source, code, target] => (*source, *code, Some(*target)),
+            _ => {
+                let text = "expected Type:parameter, Type:parameter:TargetType, Type:* or *";
+                return Err(text.to_owned());
+            }
+        };
+        let source = resource_type(source)?;
+        let target = target.map(resource_type).transpose()?;
+        if code == "*" {
+            let points = |parameter: &SearchParameter| {
+                let targets = &parameter.targets;
+                target.is_none_or(|target| targets.is_empty() || targets.contains(&target))
+            };
+            let all = self.all_references(source, points, iterate);
+            let all = all.map(|include| Include { target, ..include });
+            return all.ok_or_else(|| format!("{source} has no reference parameters"));
+        }
+        let references = || {
+            let parameters = self.registry.of_type(source);
+            parameters.filter(|parameter| parameter.kind == ParameterKind::Reference)
+        };
+        let parameter = references().find(|parameter| parameter.code == code).ok_or_else(|| {
+            let near = hint(code, references().map(|parameter| parameter.code.as_str()));
+            format!("{source} has no reference parameter {}{near}", shown(code))
+        })?;
+        let never = |target: &ResourceType| {
+            !parameter.targets.is_empty() && !parameter.targets.contains(target)
+        };
+        if let Some(target) = target.filter(never) {
+            return Err(format!("{source}:{code} never points at a {target}"));
+        }
+        Ok(Include { source, parameters: vec![parameter.id], target, iterate })
+    }
+
+    fn all_references(
+        &self,
+        source: ResourceType,
+        points: impl Fn(&SearchParameter) -> bool,
+        iterate: bool,
+    ) -> Option<Include> {
+        let parameters = self.registry.of_type(source);
+        let parameters = parameters
+            .filter(|each| each.kind == ParameterKind::Reference && points(each))
+            .map(|each| each.id);
+        let parameters: Vec<ParameterId> = parameters.collect();
+        (!parameters.is_empty()).then_some(Include { source, parameters, target: None, iterate })
+    }
+}
+
+fn total(text: &str) -> Result<TotalMode, Expected> {
+    match text {
+        "none" => Ok(TotalMode::None),
+        "estimate" => Ok(TotalMode::Estimate),
+        "accurate" => Ok(TotalMode::Accurate),
+        _ => Err("expected none, estimate or accurate".to_owned()),
+    }
+}
+
+fn summary(text: &str) -> Result<SummaryMode, Expected> {
+    match text {
+        "true" => Ok(SummaryMode::True),
+        "false" => Ok(SummaryMode::False),
+        "text" => Ok(SummaryMode::Text),
+        "data" => Ok(SummaryMode::Data),
+        "count" => Ok(SummaryMode::Count),
+        _ => Err("expected true, false, text, data or count".to_owned()),
+    }
+}
+
+/// The resource type of this name.
+pub(crate) fn resource_type(name: &str) -> Result<ResourceType, Expected> {
+    ResourceType::named(name).ok_or_else(|| {
+        let near = hint(name, ResourceType::all().map(ResourceType::as_str));
+        format!("there is no resource type {}{near}", shown(name))
+    })
+}
+
+/// A name that may be shown: what no name can be is shown by its shape.
+pub(crate) fn shown(name: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if name.len() <= 64 && name.bytes().all(is_plain) {
+        return format!("\"{name}\"");
+    }
+    format!("of the shape \"{}\"", value::shape(name))
+}
