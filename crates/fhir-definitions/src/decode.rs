@@ -109,6 +109,7 @@ fn read_type(fields: &mut Fields) -> Option<TypeDefinition> {
         elements: Vec::with_capacity(usize::from(fields.number()?)),
         groups: Vec::new(),
         table: Vec::new(),
+        required: [0; 4],
     })
 }
 

@@ -76,6 +76,8 @@ pub struct TypeDefinition {
     pub groups: Vec<ChoiceGroup>,
     /// Open-addressed table from key hash to element position + 1.
     pub(crate) table: Vec<u16>,
+    /// Bits of the elements that must stand.
+    pub(crate) required: [u64; 4],
 }
 
 /// One `value[x]` of a type.
@@ -378,18 +380,29 @@ impl TypeDefinition {
             }
         }
         self.table = table;
+        for (position, element) in self.elements.iter().enumerate() {
+            if let Some(word) = self.required.get_mut(position / 64).filter(|_| element.min > 0) {
+                *word |= 1 << (position % 64);
+            }
+        }
+    }
+
+    /// A bit for each element that must stand, by position: 64 to a word. No type has more than
+    /// 256 elements.
+    #[must_use]
+    pub const fn required(&self) -> [u64; 4] {
+        self.required
     }
 }
 
-/// A cheap hash of a key: its length, first, middle and last bytes tell nearly all keys apart.
+/// A cheap hash of a key: its length and its first and last eight bytes tell keys apart.
 fn key_hash(key: &str) -> usize {
     let bytes = key.as_bytes();
-    let at = |index: usize| bytes.get(index).map_or(0, |byte| usize::from(*byte));
-    let length = bytes.len();
-    let mixed = at(0)
-        ^ (at(length / 2) << 5)
-        ^ (at(length.wrapping_sub(1)) << 9)
-        ^ (at(length / 3) << 13)
-        ^ (length << 3);
-    mixed.wrapping_mul(0x9E37_79B1) >> 15
+    let word = |part: Option<&[u8; 8]>| part.map(|part| u64::from_le_bytes(*part));
+    let mixed = match (word(bytes.first_chunk()), word(bytes.last_chunk())) {
+        (Some(first), Some(last)) => first ^ last.rotate_left(23),
+        _ => bytes.iter().fold(0, |mixed, byte| (mixed << 8) | u64::from(*byte)),
+    };
+    let hash = (mixed ^ ((bytes.len() as u64) << 59)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    usize::try_from(hash >> 40).unwrap_or(0)
 }

@@ -26,6 +26,8 @@ fn every_resource_type_stands_at_its_index() {
 #[test]
 fn every_element_is_found_by_its_key_and_points_to_a_type() {
     for definition in &r4().types {
+        assert!(definition.elements.len() <= 256, "{}", definition.name);
+        assert!(definition.groups.len() <= 8, "{}", definition.name);
         for element in &definition.elements {
             let found = definition.element(element.key).unwrap();
             assert!(std::ptr::eq(found, element), "{}.{}", definition.name, element.key);

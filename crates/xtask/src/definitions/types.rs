@@ -86,6 +86,14 @@ fn children<'a>(table: &'a Table<'_>) -> impl Iterator<Item = &'a Value> {
     table.snapshot.iter().filter(|element| is_child(&text(element, "path"), &table.path))
 }
 
+/// What an `E` line starts with.
+struct Key<'a> {
+    name: &'a str,
+    value: &'a str,
+    min: u64,
+    group: &'a str,
+}
+
 struct Writer<'a> {
     index: &'a BTreeMap<&'a str, usize>,
     codes: &'a mut CodeSets,
@@ -102,7 +110,7 @@ impl Writer<'_> {
             let single = items(element, "type").next();
             let value = self.value(&path, element, single)?;
             let own = if name == "id" && table.kind == 'R' { "id".to_owned() } else { value };
-            self.line(name, &own, min, "", element, single);
+            self.line(&Key { name, value: &own, min, group: "" }, element, single);
             return Ok(());
         };
         let group = self.groups.len().to_string();
@@ -112,7 +120,11 @@ impl Writer<'_> {
             let (first, rest) = code.split_at(1);
             let key = format!("{stem}{}{rest}", first.to_uppercase());
             let value = self.value(&path, element, Some(choice))?;
-            self.line(&key, &value, 0, &group, element, Some(choice));
+            self.line(
+                &Key { name: &key, value: &value, min: 0, group: &group },
+                element,
+                Some(choice),
+            );
         }
         Ok(())
     }
@@ -141,15 +153,8 @@ impl Writer<'_> {
         index.map(|index| format!("@{index}")).ok_or_else(|| format!("{path}: type {name}").into())
     }
 
-    fn line(
-        &mut self,
-        key: &str,
-        value: &str,
-        min: u64,
-        group: &str,
-        element: &Value,
-        kind: Option<&Value>,
-    ) {
+    fn line(&mut self, key: &Key<'_>, element: &Value, kind: Option<&Value>) {
+        let Key { name, value, min, group } = key;
         let mut flags = String::new();
         let is_attribute = items(element, "representation").any(|each| each == "xmlAttr");
         for (flag, holds) in [
@@ -157,7 +162,7 @@ impl Writer<'_> {
             ('s', is_true(element, "isSummary")),
             ('m', is_true(element, "isModifier")),
             ('a', is_attribute),
-            ('x', value == "xhtml"),
+            ('x', *value == "xhtml"),
         ] {
             if holds {
                 flags.push(flag);
@@ -173,7 +178,7 @@ impl Writer<'_> {
         let binding = element.get("binding").filter(|each| text(each, "strength") == "required");
         let codes = binding.and_then(|binding| self.codes.number(&text(binding, "valueSet")));
         self.elements.push(format!(
-            "E\t{key}\t{value}\t{min}\t{flags}\t{group}\t{}\t{}",
+            "E\t{name}\t{value}\t{min}\t{flags}\t{group}\t{}\t{}",
             targets.join(" "),
             codes.map(|number| number.to_string()).unwrap_or_default()
         ));
