@@ -118,19 +118,19 @@ impl Registry {
     pub fn r4(intern: &mut dyn FnMut(ResourceType, &str, &str) -> ParameterId) -> Self {
         let definitions = &fhir_definitions::r4().search_parameters;
         let by_url: HashMap<&str, &SearchParameterDefinition> =
-            definitions.iter().map(|each| (each.url.as_str(), each)).collect();
+            definitions.iter().map(|each| (each.url, each)).collect();
         let mut parameters: Vec<SearchParameter> = Vec::new();
         for definition in definitions.iter().filter(|definition| is_offered(definition)) {
             let components = components(definition, &by_url);
             for base in bases(definition) {
-                let id = intern(base, &definition.code, &definition.url);
+                let id = intern(base, definition.code, definition.url);
                 parameters.push(SearchParameter {
                     id,
-                    code: definition.code.clone(),
-                    url: definition.url.clone(),
+                    code: definition.code.to_owned(),
+                    url: definition.url.to_owned(),
                     kind: definition.kind.into(),
                     base,
-                    expression: definition.expression.clone(),
+                    expression: definition.expression.map(str::to_owned),
                     targets: types(&definition.targets),
                     components: components.clone(),
                 });
@@ -204,23 +204,22 @@ fn is_offered(definition: &SearchParameterDefinition) -> bool {
     !is_example
         && definition.expression.is_some()
         && definition.kind != SearchParameterKind::Special
-        && !COLUMNS.contains(&definition.code.as_str())
+        && !COLUMNS.contains(&definition.code)
 }
 
 /// The types that a definition is registered for.
 fn bases(definition: &SearchParameterDefinition) -> Vec<ResourceType> {
-    let is_common = |base: &String| base == "Resource" || base == "DomainResource";
+    let is_common = |base: &&str| *base == "Resource" || *base == "DomainResource";
     let bases = if definition.base.iter().any(is_common) {
         ResourceType::all().collect()
     } else {
         types(&definition.base)
     };
-    let is_kept =
-        |base: &ResourceType| !NOT_OFFERED.contains(&(base.as_str(), definition.code.as_str()));
+    let is_kept = |base: &ResourceType| !NOT_OFFERED.contains(&(base.as_str(), definition.code));
     bases.into_iter().filter(is_kept).collect()
 }
 
-fn types(names: &[String]) -> Vec<ResourceType> {
+fn types(names: &[&str]) -> Vec<ResourceType> {
     names.iter().filter_map(|name| name.parse().ok()).collect()
 }
 
@@ -229,7 +228,7 @@ fn components(
     by_url: &HashMap<&str, &SearchParameterDefinition>,
 ) -> Vec<Component> {
     let parts = definition.components.iter().filter_map(|part| {
-        let own = by_url.get(part.definition.as_str())?;
+        let own = by_url.get(part.definition)?;
         Some((part, *own))
     });
     let (expressions, mut owns): (Vec<_>, Vec<_>) = parts.unzip();
@@ -238,9 +237,9 @@ fn components(
     }
     let component =
         |(part, own): (&fhir_definitions::SearchComponent, &SearchParameterDefinition)| Component {
-            code: own.code.clone(),
+            code: own.code.to_owned(),
             kind: own.kind.into(),
-            expression: part.expression.clone(),
+            expression: part.expression.to_owned(),
             targets: types(&own.targets),
         };
     expressions.into_iter().zip(owns).map(component).collect()

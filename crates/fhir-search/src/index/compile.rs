@@ -155,8 +155,8 @@ impl<'d> Compiler<'d> {
         for element in &definition.elements {
             let is_choice = group.is_some() && element.group.map(usize::from) == group;
             if element.key == name || is_choice {
-                let node = self.child(place.node, &element.key);
-                let element_of = Some((definition, element.key.as_str()));
+                let node = self.child(place.node, element.key);
+                let element_of = Some((definition, element.key));
                 out.push(Place { node, value: element.value, element: element_of });
             }
         }
@@ -210,7 +210,7 @@ impl<'d> Compiler<'d> {
         }
         match place.value {
             ValueType::Primitive(primitive) => extract::of_primitive(kind, primitive),
-            ValueType::Complex(index) => extract::of_type(kind, &self.definitions.get(index).name),
+            ValueType::Complex(index) => extract::of_type(kind, self.definitions.get(index).name),
             ValueType::Resource => {
                 (kind == ParameterKind::Reference).then_some(Extract::ReferenceResource)
             }
