@@ -195,7 +195,7 @@ impl<'d> Compiler<'d> {
     /// Type names of expressions: `dateTime`, `DateTime` and `Quantity` alike.
     fn is_type(&self, value: ValueType, name: &str) -> bool {
         match value {
-            ValueType::Primitive(primitive) => format!("{primitive:?}").eq_ignore_ascii_case(name),
+            ValueType::Primitive(primitive) => primitive.name().eq_ignore_ascii_case(name),
             ValueType::Complex(index) => self.definitions.get(index).name == name,
             ValueType::Resource => name == "Resource",
         }

@@ -119,7 +119,7 @@ impl Context<'_> {
         if is_choice || definition.element(name).is_some() {
             return Ok(name.to_owned());
         }
-        let keys = definition.elements.iter().map(|element| element.key.as_str());
+        let keys = definition.elements.iter().map(|element| element.key);
         let near = hint(name, keys);
         Err(format!("{resource_type} has no element {}{near}", shown(name)))
     }
