@@ -4,6 +4,7 @@
 pub mod body;
 pub mod date;
 pub mod decimal;
+pub mod difference;
 pub mod failure;
 pub mod id;
 pub mod instant;
@@ -12,8 +13,10 @@ pub mod resource;
 pub mod rewrite;
 pub mod tape;
 pub mod write;
+pub mod xml;
 
 pub use body::Body;
+pub use difference::difference;
 pub use failure::{Failure, FailureKind, Issue, IssueType, Severity};
 pub use fhir_definitions::ResourceType;
 pub use id::{Id, ResourceKey, VersionId};

@@ -7,6 +7,7 @@
 
 mod bench;
 mod definitions;
+mod roundtrip;
 mod tidy;
 
 use std::error::Error;
@@ -31,6 +32,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Makes the embedded definitions from the official R4 package.
     Definitions(definitions::Arguments),
+    /// Sends JSON through XML and back and compares.
+    Roundtrip(roundtrip::Arguments),
     /// Checks the rules of the house that no compiler checks.
     Tidy(tidy::Arguments),
 }
@@ -49,6 +52,7 @@ fn run(command: Command) -> Outcome {
     match command {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Definitions(arguments) => definitions::run(&arguments),
+        Command::Roundtrip(arguments) => roundtrip::run(&arguments),
         Command::Tidy(arguments) => tidy::run(&arguments),
     }
 }
