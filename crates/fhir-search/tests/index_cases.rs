@@ -1,0 +1,194 @@
+//! Runs the cases of `conformance/index`: resources with the rows that they must give.
+//!
+//! A case lists every row of the parameters that it names and nothing of the others. A row is
+//! told by its texts (`system`, `code`, `reference`, `number`, `unit`, `from`, `to`, `string`,
+//! `uri`, with a 2 for the second part of a composite); the hashes are made here.
+#![cfg(test)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use fhir_definitions::ResourceType;
+use fhir_model::date::{Zone, instants};
+use fhir_model::decimal::Decimal;
+use fhir_model::{Resource, ResourceKey};
+use fhir_search::rows::{LONG_SPAN_US, OPEN_END_US, OPEN_START_US};
+use fhir_search::{IndexRows, Indexer, ParameterId, ParameterKind, Registry, ValueHasher};
+use serde_json::Value;
+
+const BASE: &str = "http://own.example/fhir";
+
+struct Setting {
+    registry: Registry,
+    indexer: Indexer,
+    hasher: ValueHasher,
+}
+
+fn setting() -> Setting {
+    let mut numbers: BTreeMap<(ResourceType, String), i32> = BTreeMap::new();
+    let registry = Registry::r4(&mut |base, code, _url| {
+        let next = i32::try_from(numbers.len()).unwrap() + 1;
+        ParameterId(*numbers.entry((base, code.to_owned())).or_insert(next))
+    });
+    let hasher = ValueHasher::new(&[7; 16]);
+    let indexer = Indexer::compile(&registry, hasher.clone(), Zone::default());
+    Setting { registry, indexer: indexer.with_base(Some(BASE.to_owned())), hasher }
+}
+
+#[test]
+fn every_case_gives_its_rows() {
+    let setting = setting();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance/index");
+    let mut count = 0;
+    let mut failures = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let cases: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        for case in cases.as_array().unwrap() {
+            count += 1;
+            let file = path.file_name().unwrap().to_string_lossy();
+            let name = format!("{file}: {}", case["name"].as_str().unwrap());
+            failures
+                .extend(check(&setting, case).into_iter().map(|each| format!("{name}: {each}")));
+        }
+    }
+    assert!(count > 40, "only {count} cases");
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn check(setting: &Setting, case: &Value) -> Vec<String> {
+    let source = serde_json::to_vec(&case["resource"]).unwrap();
+    let resource = Resource::trusted(source).unwrap();
+    let key = ResourceKey::new(resource.resource_type(), resource.id().unwrap());
+    let rows = setting.indexer.index(resource.view(), &key);
+    let mut failures = Vec::new();
+    for (code, expected) in case["rows"].as_object().unwrap() {
+        let Some(parameter) = setting.registry.get(key.resource_type, code) else {
+            failures.push(format!("there is no parameter {code}"));
+            continue;
+        };
+        let p = parameter.id.0;
+        let expected: BTreeSet<String> = expected
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| expected_row(setting, p, parameter.kind, row))
+            .collect();
+        let found = rows_of(&rows, p);
+        for row in expected.difference(&found) {
+            failures.push(format!("{code} lacks {row}"));
+        }
+        for row in found.difference(&expected) {
+            failures.push(format!("{code} has also {row}"));
+        }
+    }
+    if let Some(person) = case["person"].as_str() {
+        let expected = setting.hasher.hash(person);
+        if rows.access.person != expected {
+            failures.push(format!("the person is not {person}"));
+        }
+        let date = case["date"].as_str().map(start_us);
+        let found = rows.patient_date;
+        if found != date.map(|date| (expected, date)) {
+            failures.push(format!("the patient and date are {found:?}, not {date:?}"));
+        }
+    }
+    if let Some(labels) = case["labels"].as_array() {
+        let mut expected: Vec<i64> =
+            labels.iter().map(|label| setting.hasher.hash(label.as_str().unwrap())).collect();
+        expected.sort_unstable();
+        assert_eq!(rows.access.labels, expected);
+    }
+    failures
+}
+
+fn expected_row(setting: &Setting, p: i32, kind: ParameterKind, row: &Value) -> String {
+    let text = |name: &str| row[name].as_str();
+    let hash = |name: &str| text(name).map_or(0, |text| setting.hasher.hash(text));
+    let code = |name: &str| text(name).map_or(0, |text| setting.hasher.code(text));
+    let key = |name: &str| text(name).map_or(Vec::new(), number_key);
+    let (code_1, sys) = (code("code"), hash("system"));
+    let is_composite = kind == ParameterKind::Composite;
+    if let Some(folded) = text("string") {
+        if is_composite {
+            return format!("string {code_1} {sys} {folded}");
+        }
+        return format!("string {folded}");
+    }
+    if text("number").is_some() {
+        let (unit, v) = (hash("unit"), key("number"));
+        if is_composite {
+            return format!("number {code_1} {sys} {unit} {v:?} {:?}", key("number2"));
+        }
+        return format!("number {unit} {v:?}");
+    }
+    if text("from").is_some() || text("to").is_some() {
+        let lo = text("from").map_or(OPEN_START_US, start_us);
+        let hi = text("to").map_or(OPEN_END_US, start_us);
+        if is_composite {
+            return format!("date {code_1} {sys} {lo} {hi}");
+        }
+        let p = if hi - lo > LONG_SPAN_US { -p } else { p };
+        return format!("date {p} {lo} {hi}");
+    }
+    if is_composite {
+        let second = if text("target2").is_some() { hash("target2") } else { code("code2") };
+        return format!("token {code_1} {sys} {second} {}", hash("system2"));
+    }
+    if let Some(uri) = text("uri") {
+        return format!("uri {uri}");
+    }
+    if text("reference").is_some() {
+        return format!("reference {}", hash("reference"));
+    }
+    format!("token {code_1} {sys}")
+}
+
+fn rows_of(rows: &IndexRows, p: i32) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut add = |own: i32, text: String| {
+        if own == p || own == -p {
+            found.insert(text);
+        }
+    };
+    for row in &rows.token {
+        add(row.p, format!("token {} {}", row.code, row.sys));
+    }
+    for row in &rows.reference {
+        add(row.p, format!("reference {}", row.target));
+    }
+    for row in &rows.date {
+        add(row.p, format!("date {} {} {}", row.p, row.lo, row.hi));
+    }
+    for row in &rows.number {
+        add(row.p, format!("number {} {:?}", row.unit, row.v));
+    }
+    for row in &rows.string {
+        add(row.p, format!("string {}", row.folded));
+    }
+    for row in &rows.uri {
+        add(row.p, format!("uri {}", row.text));
+    }
+    for row in &rows.composite_token {
+        add(row.p, format!("token {} {} {} {}", row.code, row.sys, row.code2, row.sys2));
+    }
+    for row in &rows.composite_number {
+        let text = format!("number {} {} {} {:?} {:?}", row.code, row.sys, row.unit, row.v, row.v2);
+        add(row.p, text);
+    }
+    for row in &rows.composite_date {
+        add(row.p, format!("date {} {} {} {}", row.code, row.sys, row.lo, row.hi));
+    }
+    for row in &rows.composite_string {
+        add(row.p, format!("string {} {} {}", row.code, row.sys, row.folded));
+    }
+    found
+}
+
+fn number_key(text: &str) -> Vec<u8> {
+    text.parse::<Decimal>().unwrap().to_key()
+}
+
+fn start_us(text: &str) -> i64 {
+    instants(text, &Zone::default()).unwrap().start
+}
