@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 pub fn patient(family: &str) -> Value {
     json!({
         "resourceType": "Patient",
-        "identifier": [{"system": "urn:oid:1.2.246.21", "value": "010190-9012"}],
+        "identifier": [{"system": "urn:oid:1.2.246.21", "value": "010190-902S"}],
         "name": [{"family": family, "given": ["Aava", "Ilona"]}],
         "gender": "female",
         "birthDate": "1990-01-01"

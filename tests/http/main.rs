@@ -1,0 +1,19 @@
+//! Every interaction over HTTP, one module each: statuses, headers, formats, errors.
+
+#![allow(clippy::unwrap_used, reason = "what is missing fails the test")]
+#![allow(clippy::expect_used, reason = "what is missing fails the test")]
+#![allow(clippy::indexing_slicing, reason = "what is missing fails the test")]
+#![allow(clippy::panic, reason = "what is missing fails the test")]
+
+mod batch;
+mod capabilities;
+mod create;
+mod delete;
+mod failures;
+mod formats;
+mod history;
+mod read;
+mod search;
+mod serve;
+mod transaction;
+mod update;
