@@ -1,7 +1,6 @@
 //! The built program, started over a database of its own and stopped with the test.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -67,17 +66,17 @@ impl TestServer {
             Backend::Sqlite => format!("sqlite:{}", folder.path().join("data.sqlite").display()),
             Backend::Postgres => postgres::new_database(),
         };
-        let port = free_port();
-        let client = Client::new(&format!("http://127.0.0.1:{port}/fhir"));
-        let mut server = Self { child: None, port, database, options, client, folder };
+        let client = Client::new("");
+        let mut server = Self { child: None, port: 0, database, options, client, folder };
         server.start_again();
         server
     }
 
-    /// Starts the program over the same database and port, after a stop or a kill.
+    /// Starts the program over the same database, on another port, after a stop or a kill.
     pub fn start_again(&mut self) {
         assert!(self.child.is_none(), "the server runs already");
         let log = File::options().create(true).append(true).open(self.log()).expect("a log file");
+        let said = self.log_text().len();
         let mut command = match self.options.wrapper.split_first() {
             Some((program, arguments)) => {
                 let mut command = Command::new(program);
@@ -88,7 +87,7 @@ impl TestServer {
         };
         command
             .arg("serve")
-            .args(["--listen", &format!("127.0.0.1:{}", self.port)])
+            .args(["--listen", "127.0.0.1:0"])
             .args(["--database", &self.database])
             .args(&self.options.arguments)
             .envs(self.options.environment.iter().map(|(name, value)| (name, value)))
@@ -98,18 +97,21 @@ impl TestServer {
             .stderr(log);
         let child = command.spawn().expect("kantele starts");
         self.child = Some(child);
-        self.wait_until_ready();
+        self.wait_until_ready(said);
     }
 
-    fn wait_until_ready(&mut self) {
+    /// Waits for the line that names the address, among what was said since the start.
+    fn wait_until_ready(&mut self, said: usize) {
         let begin = Instant::now();
         while begin.elapsed() < START_TIMEOUT {
             let child = self.child.as_mut().expect("the server was started");
             if let Some(status) = child.try_wait().expect("the child is ours") {
                 panic!("kantele stopped at its start ({status}):\n{}", self.log_text());
             }
-            let reply = self.client.try_send("GET", "//health/ready", &[], &[]);
-            if reply.is_ok_and(|reply| reply.status == 200) {
+            if let Some(port) = self.log_text().get(said..).and_then(announced_port) {
+                self.port = port;
+                self.client = Client::new(&format!("http://127.0.0.1:{port}/fhir"));
+                self.client.get("//health/ready").expecting(200);
                 return;
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -193,8 +195,9 @@ impl Drop for TestServer {
     }
 }
 
-/// A port that nothing listens on just now.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound address").port()
+/// The port in the complete line `listening on http://127.0.0.1:PORT/fhir`.
+fn announced_port(said: &str) -> Option<u16> {
+    let rest = said.split_once("listening on http://127.0.0.1:")?.1;
+    let (port, _) = rest.split_once('\n')?.0.split_once('/')?;
+    port.parse().ok()
 }
