@@ -3,11 +3,14 @@
 //! Reads the tracked files of the repository and reports every breach at once: an edge between
 //! crates that the map of ARCHITECTURE.md does not have, a library outside the crate that owns it,
 //! a national word in a generic crate, a file that has grown too long, a module without its
-//! opening sentence, a trace of one developer's machine. The checks are pure functions over the
+//! opening sentence, a trace of one developer's machine, a licence that deny.toml does not allow.
+//! The checks are pure functions over the
 //! files, so that their own tests need no repository.
 
+mod licences;
 mod manifest;
 mod source;
+mod unused;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,7 +39,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         None => PathBuf::from(git(Path::new("."), &["rev-parse", "--show-toplevel"])?.trim()),
     };
     let files = tracked_files(&root)?;
-    let faults = check(&files);
+    let mut faults = check(&files);
+    faults.extend(licences::check(&root)?);
     if faults.is_empty() {
         println!("tidy: {} files are in order", files.len());
         return Ok(());
@@ -50,6 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 /// Every breach in `files`, in the order of the files.
 fn check(files: &[TrackedFile]) -> Vec<String> {
     let mut faults = manifest::check(files);
+    faults.extend(unused::check(files));
     for file in files {
         faults.extend(source::check(file));
     }

@@ -64,7 +64,7 @@ fn check_one(file: &TrackedFile, allowed: &BTreeMap<&str, BTreeSet<&str>>) -> Ve
         Err(error) => return vec![format!("{}: not TOML: {error}", file.path)],
     };
     let package = manifest.get("package").and_then(toml::Value::as_table);
-    let Some(name) = package.and_then(|it| it.get("name")).and_then(toml::Value::as_str) else {
+    let Some(name) = package_name(&manifest) else {
         return vec![format!("{}: has no package name", file.path)];
     };
     let Some(below) = allowed.get(name) else {
@@ -99,8 +99,13 @@ fn check_one(file: &TrackedFile, allowed: &BTreeMap<&str, BTreeSet<&str>>) -> Ve
     faults
 }
 
+/// The name of the package that a manifest describes.
+pub(crate) fn package_name(manifest: &toml::Table) -> Option<&str> {
+    manifest.get("package")?.get("name")?.as_str()
+}
+
 /// The names of all dependencies of a manifest, renamed ones under their true name.
-fn dependencies(manifest: &toml::Table) -> BTreeSet<String> {
+pub(crate) fn dependencies(manifest: &toml::Table) -> BTreeSet<String> {
     const SECTIONS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
     let mut names = BTreeSet::new();
     let mut collect = |table: &toml::Table| {
