@@ -18,6 +18,7 @@ thread_local! {
 /// The parts of an open database that never change.
 pub(crate) struct Core {
     pub(crate) registry: Registry,
+    pub(crate) indexer: fhir_search::Indexer,
     pub(crate) hasher: ValueHasher,
     pub(crate) zone: Zone,
     pub(crate) secret: [u8; 32],

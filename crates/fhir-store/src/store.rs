@@ -35,6 +35,18 @@ impl Store {
         &self.core.registry
     }
 
+    /// Makes index rows.
+    #[must_use]
+    pub fn indexer(&self) -> &fhir_search::Indexer {
+        &self.core.indexer
+    }
+
+    /// The present instant, from the clock of the settings.
+    #[must_use]
+    pub fn now(&self) -> fhir_model::Instant {
+        (self.core.clock)()
+    }
+
     /// Hashes values as the index rows of this database have them.
     #[must_use]
     pub fn hasher(&self) -> &ValueHasher {
