@@ -1,1 +1,34 @@
 //! The interactions of the FHIR REST interface, without transport and without SQL.
+//!
+//! Each interaction is a function over an [`App`] and a [`Request`] that gives an [`Answer`] or a
+//! [`fhir_model::Failure`]. Each passes the gate first: `App` keeps its store private and lends
+//! it only against the permit that the gate gives out. HTTP syntax, formats other than minified
+//! JSON, limits and logs of requests are the server's business; SQL is the store's.
+#![warn(missing_docs)]
+
+mod app;
+pub mod bundle;
+mod capabilities;
+mod check;
+mod cursor;
+mod history;
+mod include;
+pub mod load;
+mod page;
+pub mod query_string;
+mod read;
+mod request;
+pub mod rule;
+mod search;
+mod sight;
+mod write;
+
+pub use app::{App, InteractionSettings};
+pub use bundle::bundle;
+pub use capabilities::{INTERACTIONS, capabilities};
+pub use history::history;
+pub use read::{read, vread};
+pub use request::{Answer, Conditions, Preferences, Request, Return};
+pub use rule::Rule;
+pub use search::search;
+pub use write::{create, delete, update};

@@ -1,0 +1,338 @@
+//! The application: store, settings, policy and rules, shared by all requests.
+//!
+//! The store is private to this module, and each way to it takes a [`Permit`], which only
+//! [`App::gate`] gets for a request. That is how "nothing reads or writes without passing the
+//! gate" is kept by the compiler.
+
+use std::sync::Arc;
+
+use fhir_access::{AllowAll, Ask, Interaction, Permit, Policy, Refusal};
+use fhir_definitions::ResourceType;
+use fhir_model::date::Zone;
+use fhir_model::{Failure, FailureKind, Id, Instant, ResourceKey, ResourceView};
+use fhir_search::{
+    IndexRows, ParseSettings, ReferenceValue, Registry, Scope, SearchParameter, SearchQuery,
+    ValueHasher,
+};
+use fhir_store::{Store, StoreError, WriteFault, WriteGroup, Written};
+
+use crate::capabilities::Statement;
+use crate::request::Request;
+use crate::rule::Rule;
+use crate::sight::Sight;
+
+/// What the operator chose about interactions.
+#[derive(Clone, Debug)]
+pub struct InteractionSettings {
+    /// Entries a page of search or history holds where the client names no `_count`.
+    pub default_count: u32,
+    /// The most entries a page may hold; larger `_count`s are lowered to it.
+    pub max_count: u32,
+    /// The most resources that `_include` and `_revinclude` add to one page.
+    pub max_included: usize,
+    /// The most entries of one transaction or batch.
+    pub max_bundle_entries: usize,
+    /// Unknown search parameters are refused where the client doesn't say otherwise.
+    pub strict_search: bool,
+    /// Search parameters that are always let through with a warning.
+    pub always_allowed: Vec<String>,
+}
+
+impl Default for InteractionSettings {
+    fn default() -> Self {
+        Self {
+            default_count: 20,
+            max_count: 1000,
+            max_included: 1000,
+            max_bundle_entries: 10_000,
+            strict_search: true,
+            always_allowed: Vec::new(),
+        }
+    }
+}
+
+/// Everything that interactions need; cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    settings: InteractionSettings,
+    policy: Box<dyn Policy>,
+    rules: &'static [&'static dyn Rule],
+    statement: Statement,
+    /// A key that no resource has, to tell what belongs to nobody.
+    nobody: ResourceKey,
+}
+
+impl App {
+    /// An application in which everyone may do everything.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        settings: InteractionSettings,
+        rules: &'static [&'static dyn Rule],
+    ) -> Self {
+        Self::with_policy(store, settings, rules, Box::new(AllowAll))
+    }
+
+    /// An application with a policy of its own.
+    #[must_use]
+    pub fn with_policy(
+        store: Store,
+        settings: InteractionSettings,
+        rules: &'static [&'static dyn Rule],
+        policy: Box<dyn Policy>,
+    ) -> Self {
+        let statement = Statement::new(store.registry(), store.now());
+        let nobody = ResourceKey::new(ResourceType::BASIC, store.new_id(fhir_search::hash::NONE));
+        Self { inner: Arc::new(Inner { store, settings, policy, rules, statement, nobody }) }
+    }
+
+    /// What the operator chose.
+    #[must_use]
+    pub fn settings(&self) -> &InteractionSettings {
+        &self.inner.settings
+    }
+
+    /// The gate: the only way to the permit without which nothing is read or written.
+    ///
+    /// # Errors
+    /// `Unauthenticated` or `Forbidden`, as the policy says.
+    pub(crate) fn gate(
+        &self,
+        request: &Request,
+        interaction: Interaction,
+        resource_type: Option<ResourceType>,
+    ) -> Result<Permit, Failure> {
+        let ask = Ask { caller: &request.caller, interaction, resource_type };
+        fhir_access::gate(self.inner.policy.as_ref(), &ask).map_err(|refusal| {
+            let kind = match refusal {
+                Refusal::Unauthenticated => FailureKind::Unauthenticated,
+                Refusal::Forbidden => FailureKind::Forbidden,
+            };
+            Failure::new(kind, refusal.to_string())
+        })
+    }
+
+    /// Runs `work` in one snapshot of the database, seeing only what the permit allows.
+    ///
+    /// # Errors
+    /// What `work` fails with, or the store's own failure.
+    pub(crate) async fn read<T, F>(&self, permit: &Permit, work: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Sight<'_>) -> Result<T, ReadFailure> + Send + 'static,
+    {
+        let permit = permit.clone();
+        let outcome = self
+            .inner
+            .store
+            .read(move |reader| match work(&mut Sight::new(reader, &permit)) {
+                Ok(value) => Ok(Ok(value)),
+                Err(ReadFailure::Client(failure)) => Ok(Err(failure)),
+                Err(ReadFailure::Store(error)) => Err(error),
+            })
+            .await;
+        outcome.map_err(|error| store_failure(&error))?
+    }
+
+    /// Hands a group to the store and gives back what each operation came to.
+    ///
+    /// # Errors
+    /// [`WriteFailure`], which keeps faults apart that the caller can do something about.
+    pub(crate) async fn write(
+        &self,
+        permit: &Permit,
+        group: WriteGroup,
+    ) -> Result<Vec<Result<Written, WriteFault>>, WriteFailure> {
+        debug_assert!(permit.interaction().writes(), "a permit to read is no permit to write");
+        self.inner.store.write(group).await.map_err(|error| {
+            if let StoreError::Refused { index, fault } = error {
+                return WriteFailure::Refused { index, fault };
+            }
+            WriteFailure::Store(store_failure(&error))
+        })
+    }
+
+    pub(crate) fn rules(&self) -> &'static [&'static dyn Rule] {
+        self.inner.rules
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        self.inner.store.registry()
+    }
+
+    pub(crate) fn hasher(&self) -> &ValueHasher {
+        self.inner.store.hasher()
+    }
+
+    pub(crate) fn secret(&self) -> &[u8; 32] {
+        self.inner.store.secret()
+    }
+
+    pub(crate) fn statement(&self) -> &Statement {
+        &self.inner.statement
+    }
+
+    /// The index rows of a resource. Without a key the person of what belongs to nobody is
+    /// [`fhir_search::hash::NONE`].
+    pub(crate) fn index(&self, view: ResourceView<'_>, key: Option<&ResourceKey>) -> IndexRows {
+        let indexer = self.inner.store.indexer();
+        match key {
+            Some(key) => indexer.index(view, key),
+            None => {
+                let nobody = &self.inner.nobody;
+                let mut rows = indexer.index(view, nobody);
+                if rows.access.person == self.hasher().reference(nobody) {
+                    rows.access.person = fhir_search::hash::NONE;
+                }
+                rows
+            }
+        }
+    }
+
+    /// The local resources that a search parameter refers to in a resource.
+    pub(crate) fn references(
+        &self,
+        view: ResourceView<'_>,
+        parameter: &SearchParameter,
+    ) -> Vec<ResourceKey> {
+        let found = self.inner.store.indexer().references(view, parameter);
+        let local = |value| match value {
+            ReferenceValue::Local(key) => Some(key),
+            ReferenceValue::Url { .. } => None,
+        };
+        found.into_iter().filter_map(local).collect()
+    }
+
+    /// A new id in the bucket of a person.
+    pub(crate) fn new_id(&self, person: i64) -> Id {
+        self.inner.store.new_id(person)
+    }
+
+    /// Parses the parameters of a search, as strictly as settings and client want it.
+    ///
+    /// # Errors
+    /// What the parser finds wrong.
+    pub(crate) fn parse(
+        &self,
+        request: &Request,
+        scope: Scope,
+        pairs: &[(String, String)],
+    ) -> Result<SearchQuery, Failure> {
+        let strict = self.inner.settings.strict_search && !request.prefer.lenient;
+        self.parse_with(request, scope, pairs, strict)
+    }
+
+    /// Parses criteria on which a write depends: nothing is passed over.
+    ///
+    /// # Errors
+    /// What the parser finds wrong.
+    pub(crate) fn parse_strictly(
+        &self,
+        request: &Request,
+        scope: Scope,
+        pairs: &[(String, String)],
+    ) -> Result<SearchQuery, Failure> {
+        self.parse_with(request, scope, pairs, true)
+    }
+
+    fn parse_with(
+        &self,
+        request: &Request,
+        scope: Scope,
+        pairs: &[(String, String)],
+        strict: bool,
+    ) -> Result<SearchQuery, Failure> {
+        let settings = &self.inner.settings;
+        let parse_settings = ParseSettings {
+            strict,
+            default_count: settings.default_count,
+            max_count: settings.max_count,
+            always_allowed: settings.always_allowed.clone(),
+            now: self.now(),
+            base: Some(request.base.clone()),
+        };
+        let store = &self.inner.store;
+        fhir_search::parse(
+            pairs,
+            scope,
+            store.registry(),
+            store.hasher(),
+            store.zone(),
+            &parse_settings,
+        )
+    }
+
+    pub(crate) fn zone(&self) -> &Zone {
+        self.inner.store.zone()
+    }
+
+    /// The present instant, from the store's clock.
+    pub(crate) fn now(&self) -> Instant {
+        self.inner.store.now()
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("settings", &self.inner.settings).finish_non_exhaustive()
+    }
+}
+
+/// Why reading went no further.
+#[derive(Debug)]
+pub(crate) enum ReadFailure {
+    /// The client is to be told.
+    Client(Failure),
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl From<Failure> for ReadFailure {
+    fn from(failure: Failure) -> Self {
+        Self::Client(failure)
+    }
+}
+
+impl From<StoreError> for ReadFailure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Why a group was not written.
+#[derive(Debug)]
+pub(crate) enum WriteFailure {
+    /// An atomic group was refused because of one operation or expectation.
+    Refused {
+        /// Which operation, or which expectation when the fault is `Stale`.
+        index: usize,
+        /// Why.
+        fault: WriteFault,
+    },
+    /// The store failed.
+    Store(Failure),
+}
+
+/// What a client is told when the store fails: nothing of tables, paths or statements. What
+/// happened is logged here, once.
+fn store_failure(error: &StoreError) -> Failure {
+    if matches!(error, StoreError::Timeout) {
+        return Failure::new(
+            FailureKind::TooCostly,
+            "the request needs more time than one request is given; ask for less at once",
+        );
+    }
+    if matches!(error, StoreError::Busy | StoreError::Closed) {
+        let mut failure = Failure::new(FailureKind::Unavailable, "the store is busy");
+        failure.retry_after_s = Some(1);
+        return failure;
+    }
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    tracing::error!(error = %error, cause, "the store failed");
+    Failure::new(FailureKind::Bug, "the server failed to answer; the fault is logged")
+}

@@ -1,0 +1,91 @@
+//! Batches and transactions: `POST [base]` with a Bundle.
+//! Spec: <https://hl7.org/fhir/R4/http.html#transaction>
+//!
+//! Entries become the same values that single requests make ([`entry`]) and are checked, built
+//! and answered by the same functions. A transaction resolves what its entries name
+//! ([`reference`]) and hands everything to the store as one atomic group; a batch hands its
+//! writes over together, each on its own. Reads run after the writes.
+
+mod answer;
+mod batch;
+mod entry;
+mod plan;
+mod reference;
+mod transaction;
+
+use fhir_access::{Interaction, Permit};
+use fhir_definitions::ResourceType;
+use fhir_model::{Failure, FailureKind, Resource};
+use fhir_store::JournalRow;
+
+use crate::app::App;
+use crate::request::{Answer, Request};
+
+/// Runs a transaction or a batch; the answer is the Bundle of responses.
+///
+/// # Errors
+/// For a transaction the first fault or all faults of its entries, each naming its entry
+/// (`Bundle.entry[3]`); nothing is stored then. For a batch only what is wrong with the Bundle as
+/// a whole: its entries answer for themselves.
+pub async fn bundle(app: &App, request: &Request, bundle: Resource) -> Result<Answer, Failure> {
+    run(app, request, &bundle, None).await
+}
+
+/// Runs a Bundle and leaves a loader's mark in the same commit.
+pub(crate) async fn run(
+    app: &App,
+    request: &Request,
+    bundle: &Resource,
+    journal: Option<JournalRow>,
+) -> Result<Answer, Failure> {
+    match kind(bundle)? {
+        Kind::Transaction => {
+            let permit = app.gate(request, Interaction::Transaction, None)?;
+            let running = Running { app, request, permit: &permit };
+            transaction::run(running, bundle, journal).await
+        }
+        Kind::Batch => {
+            let permit = app.gate(request, Interaction::Batch, None)?;
+            let running = Running { app, request, permit: &permit };
+            batch::run(running, bundle, journal).await
+        }
+    }
+}
+
+/// What a Bundle runs with.
+#[derive(Clone, Copy)]
+struct Running<'a> {
+    app: &'a App,
+    request: &'a Request,
+    permit: &'a Permit,
+}
+
+/// Whether a resource is a Bundle that is to be run rather than stored.
+#[must_use]
+pub fn is_executable(resource: &Resource) -> bool {
+    kind(resource).is_ok()
+}
+
+enum Kind {
+    Transaction,
+    Batch,
+}
+
+fn kind(bundle: &Resource) -> Result<Kind, Failure> {
+    if bundle.resource_type() != ResourceType::BUNDLE {
+        let text = format!("expected a Bundle, found {}", bundle.resource_type());
+        return Err(Failure::new(FailureKind::InvalidParameter, text));
+    }
+    let kind = bundle.view().value.get("type").and_then(|value| value.text());
+    match kind.as_deref() {
+        Some("transaction") => Ok(Kind::Transaction),
+        Some("batch") => Ok(Kind::Batch),
+        other => {
+            let text = format!(
+                "expected a Bundle of type transaction or batch, found {}",
+                other.unwrap_or("no type")
+            );
+            Err(Failure::new(FailureKind::InvalidParameter, text).at("Bundle.type"))
+        }
+    }
+}

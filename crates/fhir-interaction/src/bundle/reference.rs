@@ -1,0 +1,195 @@
+//! References between the entries of a transaction, and conditional ones.
+//!
+//! Ids are given first; then every reference to an entry's `fullUrl` (`urn:uuid:…`, `urn:oid:…`,
+//! absolute, or relative to the root of the referring entry) is written as `Type/id`, wherever it
+//! stands: references, uris, links of the narrative, contained resources.
+//! Spec: <https://hl7.org/fhir/R4/http.html#trules>
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use fhir_definitions::ResourceType;
+use fhir_model::ResourceKey;
+
+/// What the entries of a transaction are called and what they will be.
+pub(crate) struct Identities<'a> {
+    /// The server's own root: references under it are written relative.
+    base: &'a str,
+    by_url: HashMap<String, ResourceKey>,
+    /// Conditional references that are resolved: `Patient?identifier=…`.
+    by_condition: HashMap<String, ResourceKey>,
+}
+
+/// Rewrites the texts of one resource.
+pub(crate) struct Rewriter<'a> {
+    identities: &'a Identities<'a>,
+    /// The root of the entry's own `fullUrl`, where it is one of a RESTful server.
+    root: Option<&'a str>,
+    is_changed: RefCell<bool>,
+    /// Conditional references that nobody has resolved yet.
+    open: RefCell<BTreeSet<String>>,
+}
+
+impl<'a> Identities<'a> {
+    pub(crate) fn new(base: &'a str) -> Self {
+        Self { base, by_url: HashMap::new(), by_condition: HashMap::new() }
+    }
+
+    pub(crate) fn insert(&mut self, full_url: &str, key: ResourceKey) {
+        self.by_url.insert(full_url.to_owned(), key);
+    }
+
+    pub(crate) fn resolve(&mut self, found: BTreeMap<String, ResourceKey>) {
+        self.by_condition.extend(found);
+    }
+
+    pub(crate) fn get(&self, full_url: &str) -> Option<&ResourceKey> {
+        self.by_url.get(full_url)
+    }
+
+    pub(crate) fn rewriter(&'a self, full_url: Option<&'a str>) -> Rewriter<'a> {
+        Rewriter {
+            identities: self,
+            root: full_url.and_then(root),
+            is_changed: RefCell::new(false),
+            open: RefCell::new(BTreeSet::new()),
+        }
+    }
+}
+
+impl Rewriter<'_> {
+    /// The text to write instead of `text`, where it names an entry.
+    pub(crate) fn rewrite(&self, text: &str, is_reference: bool) -> Option<String> {
+        let new = self.target(text, is_reference)?;
+        if new == text {
+            return None;
+        }
+        self.is_changed.replace(true);
+        Some(new)
+    }
+
+    /// Whether anything was rewritten.
+    pub(crate) fn is_changed(&self) -> bool {
+        *self.is_changed.borrow()
+    }
+
+    /// The conditional references that are left to resolve.
+    pub(crate) fn into_open(self) -> BTreeSet<String> {
+        self.open.into_inner()
+    }
+
+    fn target(&self, text: &str, is_reference: bool) -> Option<String> {
+        let (url, fragment) = match text.split_once('#') {
+            Some((url, fragment)) => (url, Some(fragment)),
+            None => (text, None),
+        };
+        if url.is_empty() {
+            return None;
+        }
+        if let Some(key) = self.entry(url) {
+            return Some(match fragment {
+                None => key.to_string(),
+                Some(fragment) => format!("{key}#{fragment}"),
+            });
+        }
+        if !is_reference {
+            return None;
+        }
+        let relative = own(url, self.identities.base);
+        if let Some(condition) = condition(relative) {
+            let found = self.identities.by_condition.get(condition);
+            if found.is_none() {
+                self.open.borrow_mut().insert(condition.to_owned());
+            }
+            return found.map(ResourceKey::to_string);
+        }
+        // An absolute reference to this server means the same as a relative one.
+        let is_own = relative.len() < url.len() && ResourceKey::from_reference(relative).is_some();
+        is_own.then(|| own(text, self.identities.base).to_owned())
+    }
+
+    fn entry(&self, url: &str) -> Option<&ResourceKey> {
+        if let Some(key) = self.identities.by_url.get(url) {
+            return Some(key);
+        }
+        let root = self.root?;
+        if url.contains(':') || !url.contains('/') {
+            return None;
+        }
+        self.identities.by_url.get(&format!("{root}/{url}"))
+    }
+}
+
+/// The text without the server's own root in front.
+fn own<'t>(text: &'t str, base: &str) -> &'t str {
+    text.strip_prefix(base).and_then(|rest| rest.strip_prefix('/')).unwrap_or(text)
+}
+
+/// `Patient?identifier=…`, when that is what the text is.
+fn condition(text: &str) -> Option<&str> {
+    let (resource_type, query) = text.split_once('?')?;
+    let is_condition = ResourceType::named(resource_type).is_some() && !query.is_empty();
+    is_condition.then_some(text)
+}
+
+/// `http://server/fhir` of `http://server/fhir/Patient/1`.
+fn root(full_url: &str) -> Option<&str> {
+    let (front, _id) = full_url.rsplit_once('/')?;
+    let (root, resource_type) = front.rsplit_once('/')?;
+    ResourceType::named(resource_type)?;
+    root.contains(':').then_some(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: &str = "http://own/fhir";
+
+    fn key(text: &str) -> ResourceKey {
+        ResourceKey::from_reference(text).unwrap()
+    }
+
+    #[test]
+    fn every_way_to_name_an_entry_is_rewritten() {
+        let mut identities = Identities::new(BASE);
+        identities.insert("urn:uuid:1", key("Patient/a"));
+        identities.insert("urn:oid:1.2", key("Patient/b"));
+        identities.insert("http://other/fhir/Patient/1", key("Patient/c"));
+        let condition = "Patient?identifier=s|v".to_owned();
+        identities.resolve(BTreeMap::from([(condition, key("Patient/d"))]));
+        let rewriter = identities.rewriter(Some("http://other/fhir/Observation/9"));
+        for (text, expected) in [
+            ("urn:uuid:1", Some("Patient/a")),
+            ("urn:uuid:1#part", Some("Patient/a#part")),
+            ("urn:oid:1.2", Some("Patient/b")),
+            ("http://other/fhir/Patient/1", Some("Patient/c")),
+            ("Patient/1", Some("Patient/c")),
+            ("Patient?identifier=s|v", Some("Patient/d")),
+            ("http://own/fhir/Patient/7", Some("Patient/7")),
+            ("http://own/fhir/Patient/7/_history/2", Some("Patient/7/_history/2")),
+            ("http://own/fhir/ValueSet", None),
+            ("Patient/2", None),
+            ("#inside", None),
+            ("urn:uuid:2", None),
+            ("http://third/fhir/Patient/1", None),
+        ] {
+            assert_eq!(rewriter.rewrite(text, true).as_deref(), expected, "{text}");
+        }
+        assert!(rewriter.is_changed());
+        assert!(rewriter.into_open().is_empty());
+    }
+
+    #[test]
+    fn relative_texts_mean_an_entry_only_under_a_restful_root() {
+        let mut identities = Identities::new(BASE);
+        identities.insert("http://other/fhir/Patient/1", key("Patient/c"));
+        let rewriter = identities.rewriter(Some("urn:uuid:5"));
+        assert_eq!(rewriter.rewrite("Patient/1", true), None);
+        assert_eq!(rewriter.rewrite("http://own/fhir/Patient/7", false), None);
+        assert_eq!(rewriter.rewrite("Patient?identifier=x", false), None);
+        assert!(!rewriter.is_changed());
+        assert_eq!(rewriter.rewrite("Patient?identifier=x", true), None);
+        assert_eq!(rewriter.into_open().len(), 1);
+    }
+}

@@ -1,0 +1,174 @@
+//! The `CapabilityStatement`, built from what is wired: [`INTERACTIONS`] and the search parameters
+//! of the registry. Nothing is claimed by hand.
+
+use fhir_access::{Interaction, Level};
+use fhir_definitions::ResourceType;
+use fhir_model::{Failure, Instant, write};
+use fhir_search::{ParameterKind, Registry, SearchParameter};
+
+use crate::app::App;
+use crate::check;
+use crate::request::{Answer, Request};
+
+/// All interactions that this crate answers. `CapabilityStatement.rest` is derived from the list,
+/// and each function asks the gate for the interaction that stands here.
+pub const INTERACTIONS: &[Interaction] = &[
+    Interaction::Read,
+    Interaction::VRead,
+    Interaction::Update,
+    Interaction::Delete,
+    Interaction::HistoryInstance,
+    Interaction::HistoryType,
+    Interaction::Create,
+    Interaction::SearchType,
+    Interaction::Transaction,
+    Interaction::Batch,
+    Interaction::HistorySystem,
+    Interaction::SearchSystem,
+    Interaction::Capabilities,
+];
+
+/// The media types in which the server reads and writes, as `CapabilityStatement.format`.
+const FORMATS: &[&str] = &["application/fhir+json", "application/fhir+xml", "json", "xml"];
+
+/// The statement about this server.
+///
+/// # Errors
+/// What the gate refuses.
+pub fn capabilities(app: &App, request: &Request) -> Result<Answer, Failure> {
+    app.gate(request, Interaction::Capabilities, None)?;
+    Ok(Answer::ok(app.statement().for_base(&request.base)))
+}
+
+/// The bytes of the statement around the one place that depends on the request.
+pub(crate) struct Statement {
+    before_base: Vec<u8>,
+    after_base: Vec<u8>,
+}
+
+impl Statement {
+    pub(crate) fn new(registry: &Registry, since: Instant) -> Self {
+        let mut out = Vec::with_capacity(256 * 1024);
+        out.extend_from_slice(b"{\"resourceType\":\"CapabilityStatement\",\"status\":\"active\"");
+        out.extend_from_slice(b",\"date\":\"");
+        since.write_rfc3339(&mut out);
+        out.extend_from_slice(b"\",\"kind\":\"instance\",\"software\":{\"name\":\"Kantele\"");
+        member("version", env!("CARGO_PKG_VERSION"), &mut out);
+        out.extend_from_slice(b"},\"implementation\":{\"description\":");
+        write::string("FHIR R4 server", &mut out);
+        out.extend_from_slice(b",\"url\":");
+        let before_base = std::mem::take(&mut out);
+        out.extend_from_slice(b"},\"fhirVersion\":\"4.0.1\",\"format\":");
+        strings(FORMATS, &mut out);
+        out.extend_from_slice(b",\"rest\":[{\"mode\":\"server\",\"resource\":[");
+        let endpoints = ResourceType::all().filter(|each| check::storable(*each).is_ok());
+        for (at, resource_type) in endpoints.enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            write_type(registry, resource_type, &mut out);
+        }
+        out.push(b']');
+        interactions(Level::System, &mut out);
+        out.extend_from_slice(b"}]}");
+        Self { before_base, after_base: out }
+    }
+
+    fn for_base(&self, base: &str) -> Vec<u8> {
+        let mut out =
+            Vec::with_capacity(self.before_base.len() + self.after_base.len() + base.len() + 2);
+        out.extend_from_slice(&self.before_base);
+        write::string(base, &mut out);
+        out.extend_from_slice(&self.after_base);
+        out
+    }
+}
+
+fn write_type(registry: &Registry, resource_type: ResourceType, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"type\":");
+    write::string(resource_type.as_str(), out);
+    member("profile", &format!("http://hl7.org/fhir/StructureDefinition/{resource_type}"), out);
+    interactions(Level::Type, out);
+    // What is said here is what the interactions do: create takes If-None-Exist, update makes
+    // resources under new ids, reads answer If-None-Match and If-Modified-Since with 304.
+    out.extend_from_slice(
+        b",\"versioning\":\"versioned\",\"readHistory\":true,\"updateCreate\":true\
+          ,\"conditionalCreate\":true,\"conditionalRead\":\"full-support\"\
+          ,\"conditionalUpdate\":false,\"conditionalDelete\":\"not-supported\"\
+          ,\"referencePolicy\":[\"literal\",\"logical\"]",
+    );
+    let references: Vec<String> = registry
+        .of_type(resource_type)
+        .filter(|parameter| parameter.kind == ParameterKind::Reference)
+        .map(|parameter| format!("{resource_type}:{}", parameter.code))
+        .collect();
+    list("searchInclude", &references, out);
+    let referring: Vec<String> = registry
+        .all()
+        .filter(|parameter| {
+            parameter.kind == ParameterKind::Reference && parameter.targets.contains(&resource_type)
+        })
+        .map(|parameter| format!("{}:{}", parameter.base, parameter.code))
+        .collect();
+    list("searchRevInclude", &referring, out);
+    out.extend_from_slice(b",\"searchParam\":[");
+    parameter("_id", "http://hl7.org/fhir/SearchParameter/Resource-id", "token", out);
+    out.push(b',');
+    let url = "http://hl7.org/fhir/SearchParameter/Resource-lastUpdated";
+    parameter("_lastUpdated", url, "date", out);
+    for each in registry.of_type(resource_type).filter(|each| is_answered(each)) {
+        out.push(b',');
+        parameter(&each.code, &each.url, each.kind.as_str(), out);
+    }
+    out.extend_from_slice(b"]}");
+}
+
+fn is_answered(parameter: &SearchParameter) -> bool {
+    parameter.kind != ParameterKind::Special
+        && !matches!(parameter.code.as_str(), "_id" | "_lastUpdated")
+}
+
+fn parameter(code: &str, url: &str, kind: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"name\":");
+    write::string(code, out);
+    member("definition", url, out);
+    member("type", kind, out);
+    out.push(b'}');
+}
+
+fn interactions(level: Level, out: &mut Vec<u8>) {
+    let codes = INTERACTIONS.iter().filter(|each| each.level() == level).map(|each| each.code());
+    for (at, code) in codes.enumerate() {
+        out.extend_from_slice(if at == 0 { b",\"interaction\":[" } else { b"," });
+        out.extend_from_slice(b"{\"code\":");
+        write::string(code, out);
+        out.push(b'}');
+    }
+    out.push(b']');
+}
+
+fn member(name: &str, value: &str, out: &mut Vec<u8>) {
+    out.push(b',');
+    write::string(name, out);
+    out.push(b':');
+    write::string(value, out);
+}
+
+fn list(name: &str, values: &[String], out: &mut Vec<u8>) {
+    if values.is_empty() {
+        return;
+    }
+    out.push(b',');
+    write::string(name, out);
+    out.push(b':');
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    strings(&values, out);
+}
+
+fn strings(values: &[&str], out: &mut Vec<u8>) {
+    for (at, value) in values.iter().enumerate() {
+        out.push(if at == 0 { b'[' } else { b',' });
+        write::string(value, out);
+    }
+    out.push(b']');
+}

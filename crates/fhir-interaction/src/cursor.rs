@@ -1,0 +1,327 @@
+//! Opaque, tamper-evident page cursors.
+//!
+//! A cursor is the place to go on from, sealed with a key that never leaves the database
+//! (XChaCha20-Poly1305), so that clients can neither read sort values out of it nor make places
+//! up. It also carries a digest of the question, so that it fits no other one.
+
+use chacha20poly1305::aead::{Aead, Generate, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use fhir_model::{Failure, FailureKind};
+use fhir_store::{HistoryPosition, Position, RowKey};
+
+/// Name of the request parameter that holds a cursor.
+pub(crate) const PARAMETER: &str = "_cursor";
+
+const NONCE_BYTES: usize = 24;
+
+/// Where a walk over search results goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SearchCursor {
+    /// Digest of scope and parameters.
+    pub(crate) question: i64,
+    /// The parameters themselves, where the client sent them in a body and they must not show
+    /// in a link.
+    pub(crate) pairs: Option<Vec<(String, String)>>,
+    /// The last match before the page; none for the first page.
+    pub(crate) after: Option<Position>,
+    /// Set when the matches of that page were sent and included resources are left.
+    pub(crate) included: Option<IncludedCursor>,
+}
+
+/// Where the included resources of one page go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IncludedCursor {
+    /// The last match of the page.
+    pub(crate) until: Position,
+    /// The last included row that was sent.
+    pub(crate) sent: RowKey,
+}
+
+/// Where a walk over a history goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HistoryCursor {
+    /// Digest of scope and parameters.
+    pub(crate) question: i64,
+    /// The last version that was sent.
+    pub(crate) after: HistoryPosition,
+}
+
+impl SearchCursor {
+    /// The sealed text.
+    pub(crate) fn seal(&self, secret: &[u8; 32]) -> String {
+        let mut out = Writer(vec![b'S']);
+        out.integer(self.question);
+        out.option(self.pairs.as_ref(), |out, pairs| {
+            out.length(pairs.len());
+            for (name, value) in pairs {
+                out.bytes(name.as_bytes());
+                out.bytes(value.as_bytes());
+            }
+        });
+        out.option(self.after.as_ref(), Writer::position);
+        out.option(self.included.as_ref(), |out, included| {
+            out.position(&included.until);
+            out.row(included.sent);
+        });
+        seal(secret, &out.0)
+    }
+
+    /// Opens a sealed text.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where this server didn't make it for a search.
+    pub(crate) fn open(text: &str, secret: &[u8; 32]) -> Result<Self, Failure> {
+        let plain = open(secret, text).ok_or_else(invalid)?;
+        Reader(&plain).search().ok_or_else(invalid)
+    }
+}
+
+impl HistoryCursor {
+    /// The sealed text.
+    pub(crate) fn seal(self, secret: &[u8; 32]) -> String {
+        let mut out = Writer(vec![b'H']);
+        out.integer(self.question);
+        out.bytes(&self.after.to_bytes());
+        seal(secret, &out.0)
+    }
+
+    /// Opens a sealed text.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where this server didn't make it for a history.
+    pub(crate) fn open(text: &str, secret: &[u8; 32]) -> Result<Self, Failure> {
+        let plain = open(secret, text).ok_or_else(invalid)?;
+        Reader(&plain).history().ok_or_else(invalid)
+    }
+}
+
+/// The failure for a cursor that this server didn't make, or made for another question.
+pub(crate) fn invalid() -> Failure {
+    let text = "the cursor is not from this server or belongs to another request; \
+                follow the links of a page as they are, or start again without it";
+    Failure::new(FailureKind::InvalidParameter, text).at(format!("http.{PARAMETER}"))
+}
+
+fn seal(secret: &[u8; 32], plain: &[u8]) -> String {
+    let nonce = XNonce::generate();
+    let cipher = XChaCha20Poly1305::new(secret.into());
+    // Sealing fails only for texts of many gigabytes; an empty cursor would be refused later.
+    let sealed = cipher.encrypt(&nonce, Payload { msg: plain, aad: b"cursor" }).unwrap_or_default();
+    let mut out = Vec::with_capacity(NONCE_BYTES + sealed.len());
+    out.extend_from_slice(&nonce);
+    out.extend_from_slice(&sealed);
+    base64url(&out)
+}
+
+fn open(secret: &[u8; 32], text: &str) -> Option<Vec<u8>> {
+    let bytes = from_base64url(text)?;
+    let (nonce, sealed) = bytes.split_at_checked(NONCE_BYTES)?;
+    let cipher = XChaCha20Poly1305::new(secret.into());
+    let nonce = XNonce::try_from(nonce).ok()?;
+    cipher.decrypt(&nonce, Payload { msg: sealed, aad: b"cursor" }).ok()
+}
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+fn base64url(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let mut group = [0_u8; 4];
+        for (at, byte) in chunk.iter().enumerate() {
+            if let Some(place) = group.get_mut(at + 1) {
+                *place = *byte;
+            }
+        }
+        let bits = u32::from_be_bytes(group);
+        for place in 0..=chunk.len() {
+            let index = bits >> (18 - 6 * place) & 63;
+            let letter = usize::try_from(index).ok().and_then(|index| ALPHABET.get(index));
+            out.push(char::from(letter.copied().unwrap_or(b'A')));
+        }
+    }
+    out
+}
+
+fn from_base64url(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len() / 4 * 3 + 2);
+    for chunk in text.as_bytes().chunks(4) {
+        let mut bits = 0_u32;
+        for byte in chunk {
+            let value = ALPHABET.iter().position(|letter| letter == byte)?;
+            bits = bits << 6 | u32::try_from(value).ok()?;
+        }
+        let filled = bits << (6 * (4 - chunk.len()));
+        out.extend(filled.to_be_bytes().iter().skip(1).take(chunk.len().checked_sub(1)?));
+    }
+    Some(out)
+}
+
+/// Writes the plain form: integers as 8 bytes, texts after their length.
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn integer(&mut self, value: i64) {
+        self.0.extend_from_slice(&value.to_be_bytes());
+    }
+
+    fn length(&mut self, length: usize) {
+        self.0.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.length(bytes.len());
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn option<T>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Self, &T)) {
+        match value {
+            None => self.0.push(0),
+            Some(value) => {
+                self.0.push(1);
+                write(self, value);
+            }
+        }
+    }
+
+    fn row(&mut self, row: RowKey) {
+        self.integer(row.rid);
+        self.integer(row.dk);
+    }
+
+    fn position(&mut self, position: &Position) {
+        self.bytes(&position.to_bytes());
+    }
+}
+
+/// Reads the plain form; `None` where it is cut off or of another kind.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn search(mut self) -> Option<SearchCursor> {
+        self.tag(b'S')?;
+        let question = self.integer()?;
+        let pairs = self.option(|read| {
+            let length = read.length()?;
+            (0..length).map(|_| Some((read.text()?, read.text()?))).collect()
+        })?;
+        let after = self.option(Self::position)?;
+        let included = self
+            .option(|read| Some(IncludedCursor { until: read.position()?, sent: read.row()? }))?;
+        self.0.is_empty().then_some(SearchCursor { question, pairs, after, included })
+    }
+
+    fn history(mut self) -> Option<HistoryCursor> {
+        self.tag(b'H')?;
+        let question = self.integer()?;
+        let length = self.length()?;
+        let after = HistoryPosition::from_bytes(self.take(length)?)?;
+        self.0.is_empty().then_some(HistoryCursor { question, after })
+    }
+
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (head, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(head)
+    }
+
+    fn tag(&mut self, expected: u8) -> Option<()> {
+        (self.byte()? == expected).then_some(())
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.take(1)?.first().copied()
+    }
+
+    fn integer(&mut self) -> Option<i64> {
+        Some(i64::from_be_bytes(self.take(8)?.try_into().ok()?))
+    }
+
+    fn length(&mut self) -> Option<usize> {
+        usize::try_from(u32::from_be_bytes(self.take(4)?.try_into().ok()?)).ok()
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let length = self.length()?;
+        String::from_utf8(self.take(length)?.to_vec()).ok()
+    }
+
+    /// The outer option is about the form, the inner one about the value.
+    #[expect(clippy::option_option, reason = "a missing value and a broken form are two things")]
+    fn option<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
+        match self.byte()? {
+            0 => Some(None),
+            1 => Some(Some(read(self)?)),
+            _ => None,
+        }
+    }
+
+    fn row(&mut self) -> Option<RowKey> {
+        Some(RowKey { rid: self.integer()?, dk: self.integer()? })
+    }
+
+    fn position(&mut self) -> Option<Position> {
+        let length = self.length()?;
+        Position::from_bytes(self.take(length)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fhir_model::{Instant, VersionId};
+    use fhir_store::SortValue;
+
+    use super::*;
+
+    const SECRET: [u8; 32] = [7; 32];
+
+    fn position() -> Position {
+        let values = vec![
+            SortValue::Integer(-3),
+            SortValue::Absent,
+            SortValue::Text("älä".to_owned()),
+            SortValue::Bytes(vec![0, 255]),
+        ];
+        Position { values, row: RowKey { rid: 12, dk: 3 } }
+    }
+
+    #[test]
+    fn what_is_sealed_opens_again() {
+        let cursor = SearchCursor {
+            question: -1,
+            pairs: Some(vec![("name".to_owned(), "Aada".to_owned())]),
+            after: Some(position()),
+            included: Some(IncludedCursor { until: position(), sent: RowKey { rid: 1, dk: 0 } }),
+        };
+        assert_eq!(SearchCursor::open(&cursor.seal(&SECRET), &SECRET).unwrap(), cursor);
+        let after = HistoryPosition { updated: Instant(5), rid: 6, version: VersionId(7) };
+        let cursor = HistoryCursor { question: 9, after };
+        assert_eq!(HistoryCursor::open(&cursor.seal(&SECRET), &SECRET).unwrap(), cursor);
+    }
+
+    #[test]
+    fn a_changed_cursor_is_refused() {
+        let cursor = SearchCursor { question: 1, pairs: None, after: None, included: None };
+        let sealed = cursor.seal(&SECRET);
+        assert!(SearchCursor::open(&sealed, &[8; 32]).is_err());
+        assert!(HistoryCursor::open(&sealed, &SECRET).is_err());
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone().into_bytes();
+            changed[at] = if changed[at] == b'x' { b'y' } else { b'x' };
+            let changed = String::from_utf8(changed).unwrap();
+            // The last letter carries bits that stand for nothing.
+            assert!(SearchCursor::open(&changed, &SECRET).is_err() || at + 1 == sealed.len());
+        }
+        for text in ["", "x", "ä", "AAAA", "====", &"A".repeat(60)] {
+            assert!(SearchCursor::open(text, &SECRET).is_err());
+        }
+    }
+
+    #[test]
+    fn base64url_goes_both_ways() {
+        for length in 0..10_u8 {
+            let bytes: Vec<u8> = (0..length).map(|byte| byte.wrapping_mul(37)).collect();
+            assert_eq!(from_base64url(&base64url(&bytes)).unwrap(), bytes);
+        }
+        assert_eq!(base64url(b"\xfb\xff\xfe"), "-__-");
+    }
+}

@@ -1,0 +1,105 @@
+//! Query strings: pairs of names and values in `application/x-www-form-urlencoded`.
+//!
+//! Used where a query stands outside an HTTP request line (`If-None-Exist`, entries of a Bundle,
+//! conditional references) and for writing links.
+
+/// The pairs of a query string, in order; a leading `?` is passed over. Bytes that are no UTF-8
+/// after decoding are replaced, and no value will match them.
+#[must_use]
+pub fn pairs(query: &str) -> Vec<(String, String)> {
+    query
+        .strip_prefix('?')
+        .unwrap_or(query)
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name), decode(value))
+        })
+        .collect()
+}
+
+/// The query string of these pairs, without a `?`.
+#[must_use]
+pub fn query(pairs: &[(String, String)]) -> String {
+    let mut out = String::new();
+    for (name, value) in pairs {
+        if !out.is_empty() {
+            out.push('&');
+        }
+        encode(name, &mut out);
+        out.push('=');
+        encode(value, &mut out);
+    }
+    out
+}
+
+fn decode(text: &str) -> String {
+    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+        return text.to_owned();
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'+' => out.push(b' '),
+            b'%' => match after.split_first_chunk::<2>().and_then(|(hex, _)| hex_byte(*hex)) {
+                Some(decoded) => {
+                    out.push(decoded);
+                    rest = after.get(2..).unwrap_or_default();
+                }
+                None => out.push(b'%'),
+            },
+            other => out.push(*other),
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn hex_byte([high, low]: [u8; 2]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
+}
+
+/// Leaves what a query may hold and what FHIR uses a lot (`|`, `,`, `:`, `/`, `$`) readable where
+/// RFC 3986 allows it.
+fn encode(text: &str, out: &mut String) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |nibble: u8| char::from(HEX.get(usize::from(nibble)).copied().unwrap_or(b'0'));
+    for byte in text.bytes() {
+        let is_plain = byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':' | b'/' | b',' | b'$' | b'@' | b'*');
+        if is_plain {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(digit(byte >> 4));
+            out.push(digit(byte & 15));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_come_apart_and_together() {
+        let text = "?name:exact=V%C3%A4in%C3%B6+O&_count=2&identifier=s%7Cv&flag&=x&bad=%zz%4";
+        let expected = [
+            ("name:exact", "Väinö O"),
+            ("_count", "2"),
+            ("identifier", "s|v"),
+            ("flag", ""),
+            ("", "x"),
+            ("bad", "%zz%4"),
+        ];
+        let found = pairs(text);
+        assert_eq!(found.len(), expected.len());
+        for ((name, value), (expected_name, expected_value)) in found.iter().zip(expected) {
+            assert_eq!((name.as_str(), value.as_str()), (expected_name, expected_value));
+        }
+        assert_eq!(pairs(&query(&found)), found);
+    }
+}

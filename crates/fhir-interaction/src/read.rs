@@ -1,0 +1,74 @@
+//! read and vread. Spec: <https://hl7.org/fhir/R4/http.html#read>
+
+use fhir_access::Interaction;
+use fhir_model::{Failure, FailureKind, ResourceKey, VersionId};
+use fhir_store::StoredVersion;
+
+use crate::app::{App, ReadFailure};
+use crate::request::{Answer, Request};
+use crate::sight::Sight;
+
+/// The current version of a resource.
+///
+/// # Errors
+/// `NotFound` where it never was or is hidden, `Deleted` where it was.
+pub async fn read(app: &App, request: &Request, key: &ResourceKey) -> Result<Answer, Failure> {
+    let permit = app.gate(request, Interaction::Read, Some(key.resource_type))?;
+    let key = key.clone();
+    app.read(&permit, move |sight| current(sight, &key)).await
+}
+
+/// One version of a resource.
+///
+/// # Errors
+/// `NotFound` where there is no such version, `Deleted` where the version is a delete.
+pub async fn vread(
+    app: &App,
+    request: &Request,
+    key: &ResourceKey,
+    version: VersionId,
+) -> Result<Answer, Failure> {
+    let permit = app.gate(request, Interaction::VRead, Some(key.resource_type))?;
+    let key = key.clone();
+    app.read(&permit, move |sight| one_version(sight, &key, version)).await
+}
+
+pub(crate) fn current(sight: &mut Sight<'_>, key: &ResourceKey) -> Result<Answer, ReadFailure> {
+    let Some(stored) = sight.current(key)? else {
+        return Err(Failure::new(FailureKind::NotFound, format!("there is no {key}")).into());
+    };
+    Ok(answer(&stored)?)
+}
+
+pub(crate) fn one_version(
+    sight: &mut Sight<'_>,
+    key: &ResourceKey,
+    version: VersionId,
+) -> Result<Answer, ReadFailure> {
+    let Some(stored) = sight.version(key, version)? else {
+        let text = format!("there is no version {version} of {key}");
+        return Err(Failure::new(FailureKind::NotFound, text).into());
+    };
+    Ok(answer(&stored)?)
+}
+
+fn answer(stored: &StoredVersion) -> Result<Answer, Failure> {
+    let Some(body) = &stored.body else {
+        let text = format!(
+            "{} was deleted at {} with version {}",
+            stored.key,
+            stored.updated.rfc3339(),
+            stored.version
+        );
+        return Err(Failure::new(FailureKind::Deleted, text));
+    };
+    let mut out = Vec::with_capacity(body.as_bytes().len() + 160);
+    body.write_json(&stored.key, Some(stored.version), Some(stored.updated), &mut out);
+    Ok(Answer {
+        status: 200,
+        body: Some(out),
+        version: Some(stored.version),
+        last_modified: Some(stored.updated),
+        location: None,
+    })
+}

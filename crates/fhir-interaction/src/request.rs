@@ -1,0 +1,76 @@
+//! What every interaction is given and gives back, without a word of HTTP syntax.
+
+use fhir_access::Caller;
+use fhir_model::{Instant, VersionId};
+
+/// What all interactions know of the request beside its own arguments.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Who asks.
+    pub caller: Caller,
+    /// The absolute FHIR root without a trailing slash, for `fullUrl` and links.
+    pub base: String,
+    /// What the client prefers.
+    pub prefer: Preferences,
+}
+
+/// The `Prefer` header. Spec: <https://hl7.org/fhir/R4/http.html#ops>
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Preferences {
+    /// `return=`: what a write answers with.
+    pub return_: Return,
+    /// `handling=lenient`: unknown search parameters are passed over, with a warning.
+    pub lenient: bool,
+}
+
+/// What a write answers with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Return {
+    /// The client doesn't say: single writes answer with the resource, entries of a Bundle without.
+    #[default]
+    Usual,
+    /// No body.
+    Minimal,
+    /// The resource as stored.
+    Representation,
+    /// An `OperationOutcome`.
+    OperationOutcome,
+}
+
+impl Return {
+    /// What an entry of a Bundle answers with.
+    pub(crate) fn in_bundle(self) -> Self {
+        if self == Self::Usual { Self::Minimal } else { self }
+    }
+}
+
+/// Conditions on the version that a write meets, decided inside its commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conditions {
+    /// `If-Match`: the current version must be one of these.
+    pub if_match: Option<Vec<VersionId>>,
+    /// `If-None-Match: *`: there must be no current version.
+    pub if_absent: bool,
+}
+
+/// A successful answer. Failures are [`fhir_model::Failure`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// FHIR JSON, minified.
+    pub body: Option<Vec<u8>>,
+    /// The version to name in `ETag`.
+    pub version: Option<VersionId>,
+    /// The time to name in `Last-Modified`.
+    pub last_modified: Option<Instant>,
+    /// Relative to the FHIR root: `Patient/1/_history/1`.
+    pub location: Option<String>,
+}
+
+impl Answer {
+    /// A 200 with a body and nothing else.
+    pub(crate) fn ok(body: Vec<u8>) -> Self {
+        Self { status: 200, body: Some(body), ..Self::default() }
+    }
+}

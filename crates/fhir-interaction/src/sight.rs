@@ -1,0 +1,165 @@
+//! What a permit lets one see of the store.
+//!
+//! Every read goes through here, so that the predicates of a permit hold for reads by id, pages,
+//! totals, includes and histories alike: what is hidden isn't there.
+
+use std::borrow::Cow;
+
+use fhir_access::Permit;
+use fhir_model::{ResourceKey, VersionId};
+use fhir_search::{Match, ParameterId, Predicate, Scope, SearchQuery, SummaryMode, TotalMode};
+use fhir_store::{
+    HistoryPosition, HistoryScope, HistoryWindow, Hit, Position, Reader, RowKey, StoreError,
+    StoredVersion,
+};
+
+/// A reader that sees only what its permit allows.
+pub(crate) struct Sight<'a> {
+    reader: &'a mut dyn Reader,
+    permit: &'a Permit,
+}
+
+impl<'a> Sight<'a> {
+    pub(crate) fn new(reader: &'a mut dyn Reader, permit: &'a Permit) -> Self {
+        Self { reader, permit }
+    }
+
+    pub(crate) fn current(&mut self, key: &ResourceKey) -> Found {
+        let found = self.reader.current(key)?;
+        self.only_visible(found)
+    }
+
+    pub(crate) fn version(&mut self, key: &ResourceKey, version: VersionId) -> Found {
+        let found = self.reader.version(key, version)?;
+        self.only_visible(found)
+    }
+
+    pub(crate) fn history(
+        &mut self,
+        scope: &HistoryScope,
+        window: HistoryWindow,
+        after: Option<&HistoryPosition>,
+        limit: usize,
+    ) -> Result<Vec<StoredVersion>, StoreError> {
+        let found = self.reader.history(scope, window, after, limit)?;
+        self.all_visible(found)
+    }
+
+    pub(crate) fn history_count(
+        &mut self,
+        scope: &HistoryScope,
+        window: HistoryWindow,
+    ) -> Result<u64, StoreError> {
+        self.reader.history_count(scope, window)
+    }
+
+    /// The marks of a loader, which say nothing about resources.
+    pub(crate) fn journal(&mut self, file: &str) -> Result<Vec<i64>, StoreError> {
+        self.reader.journal(file)
+    }
+
+    /// Whether the permit lets this resource be seen.
+    pub(crate) fn sees(&mut self, key: &ResourceKey) -> Result<bool, StoreError> {
+        if self.permit.predicates().is_empty() {
+            return Ok(true);
+        }
+        Ok(!self.search(&by_id(key), None, 1)?.is_empty())
+    }
+
+    pub(crate) fn search(
+        &mut self,
+        query: &SearchQuery,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Vec<Hit>, StoreError> {
+        let query = permitted(query, self.permit);
+        self.reader.search(&query, after, limit)
+    }
+
+    pub(crate) fn count(&mut self, query: &SearchQuery) -> Result<u64, StoreError> {
+        let query = permitted(query, self.permit);
+        self.reader.count(&query)
+    }
+
+    /// Bodies of rows that a search of the same permit has found.
+    pub(crate) fn load(&mut self, rows: &[RowKey]) -> Result<Vec<StoredVersion>, StoreError> {
+        self.reader.load(rows)
+    }
+
+    /// The live and visible ones among these resources.
+    pub(crate) fn load_keys(
+        &mut self,
+        keys: &[ResourceKey],
+    ) -> Result<Vec<StoredVersion>, StoreError> {
+        let found = self.reader.load_keys(keys)?;
+        self.all_visible(found)
+    }
+
+    /// Rows that refer to one of `targets`, after `after`; what is hidden among them goes when
+    /// they are loaded with [`Sight::load_visible`].
+    pub(crate) fn referring(
+        &mut self,
+        parameters: &[ParameterId],
+        targets: &[i64],
+        after: Option<RowKey>,
+        limit: usize,
+    ) -> Result<Vec<RowKey>, StoreError> {
+        self.reader.referring(parameters, targets, after, limit)
+    }
+
+    /// The current versions of rows that may be hidden.
+    pub(crate) fn load_visible(
+        &mut self,
+        rows: &[RowKey],
+    ) -> Result<Vec<StoredVersion>, StoreError> {
+        let found = self.reader.load(rows)?;
+        self.all_visible(found)
+    }
+
+    fn only_visible(&mut self, found: Option<StoredVersion>) -> Found {
+        match found {
+            Some(stored) if self.sees(&stored.key)? => Ok(Some(stored)),
+            _ => Ok(None),
+        }
+    }
+
+    fn all_visible(&mut self, found: Vec<StoredVersion>) -> Result<Vec<StoredVersion>, StoreError> {
+        if self.permit.predicates().is_empty() {
+            return Ok(found);
+        }
+        let mut visible = Vec::with_capacity(found.len());
+        for stored in found {
+            if self.sees(&stored.key)? {
+                visible.push(stored);
+            }
+        }
+        Ok(visible)
+    }
+}
+
+fn by_id(key: &ResourceKey) -> SearchQuery {
+    SearchQuery {
+        scope: Scope::Type(key.resource_type),
+        predicates: vec![Predicate { any: vec![Match::Id(key.id.clone())] }],
+        sort: Vec::new(),
+        count: 1,
+        total: TotalMode::None,
+        summary: SummaryMode::False,
+        elements: Vec::new(),
+        include: Vec::new(),
+        revinclude: Vec::new(),
+        applied: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+type Found = Result<Option<StoredVersion>, StoreError>;
+
+fn permitted<'q>(query: &'q SearchQuery, permit: &Permit) -> Cow<'q, SearchQuery> {
+    if permit.predicates().is_empty() {
+        return Cow::Borrowed(query);
+    }
+    let mut query = query.clone();
+    query.predicates.extend_from_slice(permit.predicates());
+    Cow::Owned(query)
+}
