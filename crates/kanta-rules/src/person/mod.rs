@@ -1,0 +1,3 @@
+//! Rules about how persons are named.
+
+pub mod identity_code;
