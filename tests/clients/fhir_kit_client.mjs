@@ -4,7 +4,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 // The folder of modules is named, since it lies outside the repository's own folders.
-const folder = path.join(process.env.KANTELE_NODE_MODULES, 'fhir-kit-client');
+const folder = path.join(process.env.KANTELE_TEST_NODE_MODULES, 'fhir-kit-client');
 const kit = await import(pathToFileURL(path.join(folder, 'dist', 'client.js')));
 const Client = kit.default ?? kit.Client;
 

@@ -40,18 +40,18 @@ fn program(variable: &str, name: &str) -> PathBuf {
 
 #[test]
 fn fhirpy_works_against_it() {
-    drive(&program("KANTELE_PYTHON", "python3"), &["-c", "import fhirpy"], "fhirpy_client.py");
+    drive(&program("KANTELE_TEST_PYTHON", "python3"), &["-c", "import fhirpy"], "fhirpy_client.py");
 }
 
 #[test]
 fn fhirclient_works_against_it() {
-    let python = program("KANTELE_PYTHON", "python3");
+    let python = program("KANTELE_TEST_PYTHON", "python3");
     drive(&python, &["-c", "import fhirclient"], "fhirclient_client.py");
 }
 
 #[test]
 fn fhir_kit_client_works_against_it() {
-    let is_there = "const folder = process.env.KANTELE_NODE_MODULES + '/fhir-kit-client';\
+    let is_there = "const folder = process.env.KANTELE_TEST_NODE_MODULES + '/fhir-kit-client';\
                     process.exit(require('fs').existsSync(folder) ? 0 : 1)";
-    drive(&program("KANTELE_NODE", "node"), &["-e", is_there], "fhir_kit_client.mjs");
+    drive(&program("KANTELE_TEST_NODE", "node"), &["-e", is_there], "fhir_kit_client.mjs");
 }

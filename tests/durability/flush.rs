@@ -32,7 +32,7 @@ fn every_answer_comes_after_its_flush() {
     wrapper.push(trace.to_string_lossy().into_owned());
     let options = Options { wrapper, ..Options::default() };
     let mut server = TestServer::start_with(Backend::Sqlite, options);
-    let writes = scale("KANTELE_FLUSH_WRITES", 40);
+    let writes = scale("KANTELE_TEST_FLUSH_WRITES", 40);
     // One client first: no other write's flush can be mistaken for the right one.
     write(server.client(), writes);
     std::thread::scope(|scope| {

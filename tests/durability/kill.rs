@@ -4,7 +4,7 @@
 //! seeded moment the server is killed and started again. Then every acknowledged write is there,
 //! every transaction is there as a whole or not at all, and the counters agree with the contents.
 //!
-//! `KANTELE_KILL_ROUNDS` (3) and `KANTELE_SEED` (1) scale it.
+//! `KANTELE_TEST_KILL_ROUNDS` (3) and `KANTELE_TEST_SEED` (1) scale it.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Sender, channel};
@@ -30,19 +30,19 @@ enum Write {
 
 #[test]
 fn acknowledged_writes_survive_kills() {
-    storm(Backend::Sqlite, scale("KANTELE_KILL_ROUNDS", 3));
+    storm(Backend::Sqlite, scale("KANTELE_TEST_KILL_ROUNDS", 3));
 }
 
 #[test]
 fn acknowledged_writes_survive_kills_on_postgresql() {
     if postgres::is_present() {
-        storm(Backend::Postgres, scale("KANTELE_KILL_ROUNDS", 3));
+        storm(Backend::Postgres, scale("KANTELE_TEST_KILL_ROUNDS", 3));
     }
 }
 
 fn storm(backend: Backend, rounds: u64) {
     let mut server = TestServer::start(backend);
-    let mut random = Random(scale("KANTELE_SEED", 1));
+    let mut random = Random(scale("KANTELE_TEST_SEED", 1));
     let mut all = Vec::new();
     for round in 0..rounds {
         let writes = write_until_killed(&mut server, round, 20 + random.below(400));

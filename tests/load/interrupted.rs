@@ -1,6 +1,6 @@
 //! A load that is killed, again and again, ends as one that was left alone.
 //!
-//! `KANTELE_LOAD_KILLS` (5) and `KANTELE_SEED` (1) scale it.
+//! `KANTELE_TEST_LOAD_KILLS` (5) and `KANTELE_TEST_SEED` (1) scale it.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ fn a_killed_load_goes_on_to_the_same_end() {
     on_each_backend(|mut server| {
         let begin = Instant::now();
         server.stop();
-        let kills = scale("KANTELE_LOAD_KILLS", 5);
+        let kills = scale("KANTELE_TEST_LOAD_KILLS", 5);
         // How long an undisturbed load takes here, into a database of its own.
         let mut calm = TestServer::start(Backend::Sqlite);
         calm.stop();
@@ -54,6 +54,6 @@ fn killed_after(server: &TestServer, part: Duration) -> bool {
 
 /// Between 0 and 1, from the seed.
 fn pseudo_random(number: u64) -> f64 {
-    let mixed = (scale("KANTELE_SEED", 1) + number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mixed = (scale("KANTELE_TEST_SEED", 1) + number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     f64::from((mixed >> 40) as u32) / f64::from(1 << 24)
 }

@@ -1,6 +1,6 @@
 //! Every example reads back equal, decimals to the character, and survives the way over XML.
 //!
-//! By default the small committed examples; `KANTELE_EXAMPLES` names another folder, such as the
+//! By default the small committed examples; `KANTELE_TEST_EXAMPLES` names another folder, such as the
 //! unpacked package of all official examples. What is refused must stand in
 //! conformance/refused-examples.json with its reason, and nothing that is accepted may.
 

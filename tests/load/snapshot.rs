@@ -55,9 +55,9 @@ pub(crate) fn difference(left: &Snapshot, right: &Snapshot) -> Option<String> {
     })
 }
 
-/// The folder of examples: the small committed ones, or what `KANTELE_EXAMPLES` names.
+/// The folder of examples: the small committed ones, or what `KANTELE_TEST_EXAMPLES` names.
 pub(crate) fn examples() -> PathBuf {
-    match std::env::var_os("KANTELE_EXAMPLES") {
+    match std::env::var_os("KANTELE_TEST_EXAMPLES") {
         Some(path) => PathBuf::from(path),
         None => repository("conformance/examples"),
     }

@@ -12,12 +12,12 @@ const NOT_SHIPPED: [&str; 2] = ["xtask", "kanta-samples"];
 
 /// The program under test.
 ///
-/// `KANTELE_BINARY` names another build of it, such as a release build. Otherwise it is the one
+/// `KANTELE_TEST_BINARY` names another build of it, such as a release build. Otherwise it is the one
 /// beside the running test: `cargo test --workspace` has built it already; a single test package
 /// started alone builds it here.
 pub fn kantele() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| match std::env::var_os("KANTELE_BINARY") {
+    BINARY.get_or_init(|| match std::env::var_os("KANTELE_TEST_BINARY") {
         Some(path) => PathBuf::from(path),
         None => beside_the_test(),
     })

@@ -29,7 +29,7 @@ pub fn is_present() -> bool {
             let mut out = std::io::stderr();
             let _ = writeln!(out, "SKIPPED: everything on PostgreSQL, its programs are absent.");
             let _ = writeln!(out, "  Install them (Debian: apt-get install postgresql), or set");
-            let _ = writeln!(out, "  KANTELE_POSTGRES_BIN to the folder that holds initdb.");
+            let _ = writeln!(out, "  KANTELE_TEST_POSTGRES_BIN to the folder that holds initdb.");
         }
         is_present
     })
@@ -151,7 +151,7 @@ fn run(command: &mut Command) {
 fn programs() -> Option<PathBuf> {
     let has_server =
         |folder: &PathBuf| folder.join("initdb").is_file() && folder.join("postgres").is_file();
-    if let Some(folder) = std::env::var_os("KANTELE_POSTGRES_BIN") {
+    if let Some(folder) = std::env::var_os("KANTELE_TEST_POSTGRES_BIN") {
         return Some(PathBuf::from(folder)).filter(has_server);
     }
     let mut versions: Vec<PathBuf> = Path::new("/usr/lib/postgresql")
