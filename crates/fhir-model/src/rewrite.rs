@@ -6,8 +6,17 @@ use crate::resource::ResourceView;
 use crate::tape::{Kind, Value};
 use crate::write;
 
+/// Where a text that may be replaced stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// `Reference.reference`.
+    Reference,
+    /// A uri, url, canonical, oid or uuid, or a link of the narrative.
+    Uri,
+}
+
 /// Gives the text to write instead of a reference or uri, `None` to keep it.
-pub type Replace<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub type Replace<'a> = &'a dyn Fn(Link, &str) -> Option<String>;
 
 /// Writes the members of `meta` that are stored.
 pub(crate) fn meta_members(meta: Value<'_>, replace: Option<Replace<'_>>, out: &mut Vec<u8>) {
@@ -91,7 +100,7 @@ pub fn minified(value: Value<'_>, out: &mut Vec<u8>) {
 #[derive(Clone, Copy)]
 enum Next {
     Nothing,
-    Text,
+    Text(Link),
     Narrative,
     Object(TypeIndex),
     Resource,
@@ -120,11 +129,11 @@ fn next(table: TypeIndex, key: &str) -> Next {
             | Primitive::Canonical
             | Primitive::Oid
             | Primitive::Uuid,
-        ) => Next::Text,
+        ) => Next::Text(Link::Uri),
         ValueType::Primitive(Primitive::String)
             if owner.name == "Reference" && key == "reference" =>
         {
-            Next::Text
+            Next::Text(Link::Reference)
         }
         ValueType::Primitive(_) => Next::Nothing,
     }
@@ -142,10 +151,12 @@ fn replaced(value: Value<'_>, next: Next, replace: Replace<'_>, out: &mut Vec<u8
             }
             out.extend_from_slice(if separator == b'[' { b"[]" } else { b"]" });
         }
-        (Kind::String, Next::Text) => match value.text().and_then(|text| replace(&text)) {
-            Some(new) => write::string(&new, out),
-            None => minified(value, out),
-        },
+        (Kind::String, Next::Text(link)) => {
+            match value.text().and_then(|text| replace(link, &text)) {
+                Some(new) => write::string(&new, out),
+                None => minified(value, out),
+            }
+        }
         (Kind::String, Next::Narrative) => {
             match value.text().and_then(|text| links(&text, replace)) {
                 Some(new) => write::string(&new, out),
@@ -190,7 +201,8 @@ fn links(narrative: &str, replace: Replace<'_>) -> Option<String> {
             rest = after;
             continue;
         };
-        let new = replace(&link.replace("&amp;", "&")).map(|new| new.replace('&', "&amp;"));
+        let new =
+            replace(Link::Uri, &link.replace("&amp;", "&")).map(|new| new.replace('&', "&amp;"));
         is_changed |= new.is_some();
         out.push('=');
         out.push(quote);

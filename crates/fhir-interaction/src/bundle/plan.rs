@@ -262,7 +262,7 @@ fn build(
         };
         let Some(key) = keys.get(&entry.index) else { continue };
         let rewriter = identities.rewriter(entry.full_url.as_deref());
-        let body = Body::from_view(*view, Some(&|text| rewriter.rewrite(text, true)));
+        let body = Body::from_view(*view, Some(&|link, text| rewriter.rewrite(link, text)));
         let rows = if rewriter.is_changed() {
             app.index(body.to_resource(key)?.view(), Some(key))
         } else {

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use fhir_definitions::ResourceType;
 use fhir_model::ResourceKey;
+use fhir_model::rewrite::Link;
 
 /// What the entries of a transaction are called and what they will be.
 pub(crate) struct Identities<'a> {
@@ -59,8 +60,8 @@ impl<'a> Identities<'a> {
 
 impl Rewriter<'_> {
     /// The text to write instead of `text`, where it names an entry.
-    pub(crate) fn rewrite(&self, text: &str, is_reference: bool) -> Option<String> {
-        let new = self.target(text, is_reference)?;
+    pub(crate) fn rewrite(&self, link: Link, text: &str) -> Option<String> {
+        let new = self.target(link, text)?;
         if new == text {
             return None;
         }
@@ -78,7 +79,7 @@ impl Rewriter<'_> {
         self.open.into_inner()
     }
 
-    fn target(&self, text: &str, is_reference: bool) -> Option<String> {
+    fn target(&self, link: Link, text: &str) -> Option<String> {
         let (url, fragment) = match text.split_once('#') {
             Some((url, fragment)) => (url, Some(fragment)),
             None => (text, None),
@@ -92,7 +93,7 @@ impl Rewriter<'_> {
                 Some(fragment) => format!("{key}#{fragment}"),
             });
         }
-        if !is_reference {
+        if link != Link::Reference {
             return None;
         }
         let relative = own(url, self.identities.base);
@@ -174,7 +175,7 @@ mod tests {
             ("urn:uuid:2", None),
             ("http://third/fhir/Patient/1", None),
         ] {
-            assert_eq!(rewriter.rewrite(text, true).as_deref(), expected, "{text}");
+            assert_eq!(rewriter.rewrite(Link::Reference, text).as_deref(), expected, "{text}");
         }
         assert!(rewriter.is_changed());
         assert!(rewriter.into_open().is_empty());
@@ -185,11 +186,11 @@ mod tests {
         let mut identities = Identities::new(BASE);
         identities.insert("http://other/fhir/Patient/1", key("Patient/c"));
         let rewriter = identities.rewriter(Some("urn:uuid:5"));
-        assert_eq!(rewriter.rewrite("Patient/1", true), None);
-        assert_eq!(rewriter.rewrite("http://own/fhir/Patient/7", false), None);
-        assert_eq!(rewriter.rewrite("Patient?identifier=x", false), None);
+        assert_eq!(rewriter.rewrite(Link::Reference, "Patient/1"), None);
+        assert_eq!(rewriter.rewrite(Link::Uri, "http://own/fhir/Patient/7"), None);
+        assert_eq!(rewriter.rewrite(Link::Uri, "Patient?identifier=x"), None);
         assert!(!rewriter.is_changed());
-        assert_eq!(rewriter.rewrite("Patient?identifier=x", true), None);
+        assert_eq!(rewriter.rewrite(Link::Reference, "Patient?identifier=x"), None);
         assert_eq!(rewriter.into_open().len(), 1);
     }
 }
