@@ -45,7 +45,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let indexer = Indexer::compile(&registry, ValueHasher::new(&[7; 16]), Zone::default());
     println!("compile: {:?}, {} without rows", start.elapsed(), indexer.uncompiled().len());
 
-    let resources: Vec<(ResourceKey, Resource)> = sources.iter().filter_map(keyed).collect();
+    let resources: Vec<(ResourceKey, Resource)> =
+        sources.iter().filter_map(|source| keyed(source)).collect();
     let bytes: usize = resources.iter().map(|(_, resource)| resource.source().len()).sum();
     let rows: Vec<usize> = resources
         .iter()
@@ -102,8 +103,8 @@ fn read(folder: &str) -> std::io::Result<Vec<Vec<u8>>> {
     Ok(sources)
 }
 
-fn keyed(source: &Vec<u8>) -> Option<(ResourceKey, Resource)> {
-    let resource = Resource::trusted(source.clone()).ok()?;
+fn keyed(source: &[u8]) -> Option<(ResourceKey, Resource)> {
+    let resource = Resource::trusted(source.to_owned()).ok()?;
     let id: Id = resource.id()?;
     Some((ResourceKey::new(resource.resource_type(), id), resource))
 }

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use fhir_definitions::{ResourceType, SearchParameterDefinition, SearchParameterKind};
 
+use crate::index::expression;
+
 /// Number of a parameter of one resource type, over 0, kept for ever in one database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ParameterId(pub i32);
@@ -122,7 +124,15 @@ impl Registry {
         let mut parameters: Vec<SearchParameter> = Vec::new();
         for definition in definitions.iter().filter(|definition| is_offered(definition)) {
             let components = components(definition, &by_url);
+            let branches = definition
+                .expression
+                .filter(|text| text.contains("resolve()"))
+                .and_then(|text| expression::parse(text).ok())
+                .unwrap_or_default();
+            let targets = types(&definition.targets);
             for base in bases(definition) {
+                // `patient` lists Group as well, and its expression leaves Groups out.
+                let narrowed = expression::resolved_types(&branches, base);
                 let id = intern(base, definition.code, definition.url);
                 parameters.push(SearchParameter {
                     id,
@@ -131,7 +141,7 @@ impl Registry {
                     kind: definition.kind.into(),
                     base,
                     expression: definition.expression.map(str::to_owned),
-                    targets: types(&definition.targets),
+                    targets: narrowed.unwrap_or_else(|| targets.clone()),
                     components: components.clone(),
                 });
             }

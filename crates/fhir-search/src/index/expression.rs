@@ -79,6 +79,20 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Branch>, InvalidExpression> {
     Ok(branches)
 }
 
+/// The types to which an expression's own conditions narrow the references of `base`; none where
+/// a branch of it has no such condition.
+pub(crate) fn resolved_types(branches: &[Branch], base: ResourceType) -> Option<Vec<ResourceType>> {
+    let mut types = Vec::new();
+    for branch in branches {
+        match (&branch.root, branch.steps.last()) {
+            (Root::Type(name), _) if name != base.as_str() => {}
+            (_, Some(Step::Where(Filter::ResolvesTo(found)))) => types.push(*found),
+            _ => return None,
+        }
+    }
+    (!types.is_empty()).then_some(types)
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token<'a> {
     Name(&'a str),

@@ -7,7 +7,7 @@
 mod builder;
 mod compile;
 mod composite;
-mod expression;
+pub(crate) mod expression;
 mod extract;
 mod person;
 mod trie;

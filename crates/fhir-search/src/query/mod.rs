@@ -1,6 +1,7 @@
 //! A search as a tree, and its parsing from the pairs of a request.
 
 mod criterion;
+mod holds;
 mod near;
 mod parse;
 mod result;

@@ -1,0 +1,337 @@
+//! Index and query agree: what a random query finds among the rows of random resources is what a
+//! plain reading of the JSON says.
+//!
+//! The reading here shares nothing with the crate: texts are compared as texts, days are counted
+//! by the calendar, numbers in thousandths.
+#![cfg(test)]
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use fhir_definitions::ResourceType;
+use fhir_model::date::Zone;
+use fhir_model::{Instant, Resource, ResourceKey};
+use fhir_search::{IndexRows, Indexer, ParameterId, ParseSettings, Registry, Scope, ValueHasher};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+struct Setting {
+    registry: Registry,
+    indexer: Indexer,
+    hasher: ValueHasher,
+}
+
+static SETTING: LazyLock<Setting> = LazyLock::new(|| {
+    let mut numbers: BTreeMap<(ResourceType, String), i32> = BTreeMap::new();
+    let registry = Registry::r4(&mut |base, code, _url| {
+        let next = i32::try_from(numbers.len()).unwrap() + 1;
+        ParameterId(*numbers.entry((base, code.to_owned())).or_insert(next))
+    });
+    let hasher = ValueHasher::new(&[9; 16]);
+    let indexer = Indexer::compile(&registry, hasher.clone(), Zone::utc());
+    Setting { registry, indexer, hasher }
+});
+
+fn settings() -> ParseSettings {
+    ParseSettings {
+        strict: true,
+        default_count: 20,
+        max_count: 1000,
+        always_allowed: Vec::new(),
+        now: Instant(1_600_000_000_000_000),
+        base: None,
+    }
+}
+
+fn finds(resource: &Value, name: &str, text: &str) -> bool {
+    let resource = Resource::trusted(serde_json::to_vec(resource).unwrap()).unwrap();
+    let key = ResourceKey::new(resource.resource_type(), resource.id().unwrap());
+    let rows: IndexRows = SETTING.indexer.index(resource.view(), &key);
+    let pairs = [(name.to_owned(), text.to_owned())];
+    let scope = Scope::Type(key.resource_type);
+    let zone = Zone::utc();
+    let query =
+        fhir_search::parse(&pairs, scope, &SETTING.registry, &SETTING.hasher, &zone, &settings());
+    query.unwrap().holds(&key, Instant(0), &rows)
+}
+
+// Tokens.
+
+fn coding() -> impl Strategy<Value = (Option<&'static str>, &'static str)> {
+    let systems = prop_oneof![Just(None), Just(Some("http://a")), Just(Some("http://b"))];
+    (systems, prop_oneof![Just("x"), Just("X"), Just("y"), Just("y,z"), Just("a|b")])
+}
+
+fn token_text(system: Option<Option<&str>>, code: Option<&str>) -> String {
+    let escape = |text: &str| text.replace(',', "\\,").replace('|', "\\|");
+    match (system, code) {
+        (None, code) => escape(code.unwrap_or_default()),
+        (Some(system), code) => {
+            format!("{}|{}", system.unwrap_or_default(), escape(code.unwrap_or_default()))
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn tokens(stored in prop::collection::vec(coding(), 0..4), asked in coding(), form in 0..3) {
+        let codings: Vec<Value> = stored.iter().map(|(system, code)| match system {
+            Some(system) => json!({"system": system, "code": code}),
+            None => json!({"code": code}),
+        }).collect();
+        let resource = json!({
+            "resourceType": "Condition", "id": "c", "subject": {"reference": "Patient/1"},
+            "code": {"coding": codings},
+        });
+        let (system, code) = asked;
+        let (text, expected) = match form {
+            0 => (
+                token_text(None, Some(code)),
+                stored.iter().any(|each| each.1.eq_ignore_ascii_case(code)),
+            ),
+            1 => (
+                token_text(Some(system), Some(code)),
+                stored.iter().any(|each| each.0 == system && each.1.eq_ignore_ascii_case(code)),
+            ),
+            _ => {
+                let system = system.unwrap_or("http://a");
+                (
+                    token_text(Some(Some(system)), None),
+                    stored.iter().any(|each| each.0 == Some(system)),
+                )
+            }
+        };
+        prop_assert_eq!(finds(&resource, "code", &text), expected, "{}", text);
+    }
+}
+
+// Dates: (year, month, day) with the last ones left out, as days since 2019-01-01.
+
+type Partial = (i32, Option<i32>, Option<i32>);
+
+fn partial() -> impl Strategy<Value = Partial> {
+    let day = prop_oneof![Just(None), (1..=28).prop_map(Some)];
+    (2019..2022, prop_oneof![Just(None), (1..=12).prop_map(Some)], day)
+        .prop_map(|(year, month, day)| (year, month, month.and(day)))
+}
+
+fn written((year, month, day): Partial) -> String {
+    let part = |part: Option<i32>| part.map(|part| format!("-{part:02}")).unwrap_or_default();
+    format!("{year}{}{}", part(month), part(day))
+}
+
+fn day_number(year: i32, month: i32, day: i32) -> i32 {
+    const LENGTHS: [i32; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let is_leap = |year: i32| year % 4 == 0;
+    let years: i32 = (2019..year).map(|year| if is_leap(year) { 366 } else { 365 }).sum();
+    let before = LENGTHS.iter().take(usize::try_from(month - 1).unwrap());
+    years + before.sum::<i32>() + i32::from(is_leap(year) && month > 2) + day
+}
+
+/// First day and first day after.
+fn days((year, month, day): Partial) -> (i32, i32) {
+    match (month, day) {
+        (None, _) => (day_number(year, 1, 1), day_number(year + 1, 1, 1)),
+        (Some(12), None) => (day_number(year, 12, 1), day_number(year + 1, 1, 1)),
+        (Some(month), None) => (day_number(year, month, 1), day_number(year, month + 1, 1)),
+        (Some(month), Some(day)) => {
+            let first = day_number(year, month, day);
+            (first, first + 1)
+        }
+    }
+}
+
+fn date_holds(prefix: &str, stored: (i32, i32), asked: (i32, i32)) -> bool {
+    let contained = stored.0 >= asked.0 && stored.1 <= asked.1;
+    match prefix {
+        "" | "eq" => contained,
+        "ne" => !contained,
+        "gt" => stored.1 > asked.1,
+        "lt" => stored.0 < asked.0,
+        "ge" => stored.1 > asked.1 || contained || stored.0 >= asked.0,
+        "le" => stored.0 < asked.0 || contained || stored.1 <= asked.1,
+        "sa" => stored.0 >= asked.1,
+        "eb" => stored.1 <= asked.0,
+        other => panic!("{other}"),
+    }
+}
+
+fn prefix() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb"])
+}
+
+proptest! {
+    #[test]
+    fn dates(stored in partial(), asked in partial(), prefix in prefix()) {
+        let resource =
+            json!({"resourceType": "Patient", "id": "p", "birthDate": written(stored)});
+        let text = format!("{prefix}{}", written(asked));
+        let expected = date_holds(prefix, days(stored), days(asked));
+        prop_assert_eq!(finds(&resource, "birthdate", &text), expected, "{}", text);
+    }
+
+    #[test]
+    fn periods(
+        start in prop::option::of(partial()),
+        end in prop::option::of(partial()),
+        asked in partial(),
+        prefix in prefix(),
+    ) {
+        let from = start.map_or(-999_999, |start| days(start).0);
+        let to = end.map_or(999_999, |end| days(end).1);
+        prop_assume!(from < to);
+        let mut period = json!({});
+        if let Some(start) = start {
+            period["start"] = json!(written(start));
+        }
+        if let Some(end) = end {
+            period["end"] = json!(written(end));
+        }
+        let resource = json!({
+            "resourceType": "Encounter", "id": "e", "status": "finished",
+            "class": {"code": "AMB"}, "period": period,
+        });
+        let text = format!("{prefix}{}", written(asked));
+        let is_known = start.is_some() || end.is_some();
+        let expected = is_known && date_holds(prefix, (from, to), days(asked));
+        prop_assert_eq!(finds(&resource, "date", &text), expected, "{}", text);
+    }
+}
+
+// Numbers: hundredths with up to two decimals written.
+
+fn decimal(hundredths: i64, places: u32) -> String {
+    let sign = if hundredths < 0 { "-" } else { "" };
+    let (whole, fraction) = (hundredths.abs() / 100, hundredths.abs() % 100);
+    match places {
+        0 => format!("{sign}{whole}"),
+        1 => format!("{sign}{whole}.{}", fraction / 10),
+        _ => format!("{sign}{whole}.{fraction:02}"),
+    }
+}
+
+/// A number of so many places, in hundredths.
+fn number() -> impl Strategy<Value = (i64, u32)> {
+    (-300_i64..300, 0_u32..3).prop_map(|(number, places)| {
+        let unit = [100, 10, 1][places as usize];
+        (number / unit * unit, places)
+    })
+}
+
+fn number_holds(prefix: &str, stored: i64, (asked, places): (i64, u32)) -> bool {
+    // Thousandths: half a unit of the last place is then a whole number.
+    let (stored, asked, half) = (stored * 10, asked * 10, [500, 50, 5][places as usize]);
+    let within = stored >= asked - half && stored < asked + half;
+    match prefix {
+        "" | "eq" => within,
+        "ne" => !within,
+        "gt" | "sa" => stored > asked,
+        "lt" | "eb" => stored < asked,
+        "ge" => stored >= asked,
+        "le" => stored <= asked,
+        other => panic!("{other}"),
+    }
+}
+
+fn observation(code: &str, value: &str, unit: Option<&str>) -> Value {
+    let mut quantity: Value = json!({"value": serde_json::from_str::<Value>(value).unwrap()});
+    if let Some(unit) = unit {
+        quantity["code"] = json!(unit);
+        quantity["system"] = json!("http://unitsofmeasure.org");
+    }
+    json!({
+        "resourceType": "Observation", "id": "o", "status": "final",
+        "code": {"coding": [{"code": code}]}, "valueQuantity": quantity,
+    })
+}
+
+proptest! {
+    #[test]
+    fn quantities(
+        stored in number(),
+        asked in number(),
+        prefix in prefix(),
+        units in (prop::option::of("mg|g"), 0..3),
+    ) {
+        let (unit, form) = units;
+        let resource = observation("c", &decimal(stored.0, stored.1), unit.as_deref());
+        let number = decimal(asked.0, asked.1);
+        let (text, unit_fits) = match form {
+            0 => (format!("{prefix}{number}"), true),
+            1 => (format!("{prefix}{number}||mg"), unit.as_deref() == Some("mg")),
+            _ => (
+                format!("{prefix}{number}|http://unitsofmeasure.org|g"),
+                unit.as_deref() == Some("g"),
+            ),
+        };
+        let expected = unit_fits && number_holds(prefix, stored.0, asked);
+        prop_assert_eq!(finds(&resource, "value-quantity", &text), expected, "{}", text);
+    }
+
+    #[test]
+    fn composites_hold_within_one_component(
+        parts in prop::collection::vec((prop::sample::select(vec!["a", "b"]), number()), 0..4),
+        code in prop::sample::select(vec!["a", "b"]),
+        asked in number(),
+        prefix in prefix(),
+    ) {
+        let components: Vec<Value> = parts.iter().map(|(code, (value, places))| {
+            let value: Value = serde_json::from_str(&decimal(*value, *places)).unwrap();
+            json!({"code": {"coding": [{"code": code}]}, "valueQuantity": {"value": value}})
+        }).collect();
+        let resource = json!({
+            "resourceType": "Observation", "id": "o", "status": "final", "code": {"text": "x"},
+            "component": components,
+        });
+        let text = format!("{code}${prefix}{}", decimal(asked.0, asked.1));
+        let expected = parts
+            .iter()
+            .any(|(own, stored)| *own == code && number_holds(prefix, stored.0, asked));
+        let found = finds(&resource, "component-code-value-quantity", &text);
+        prop_assert_eq!(found, expected, "{}", text);
+    }
+}
+
+// Strings and references.
+
+proptest! {
+    #[test]
+    fn strings(
+        stored in prop::collection::vec("[aAäÄbB -]{0,5}", 0..3),
+        asked in "[aAäb][aAäÄbB -]{0,3}",
+    ) {
+        let given: Vec<&String> = stored.iter().filter(|text| !text.is_empty()).collect();
+        let resource =
+            json!({"resourceType": "Patient", "id": "p", "name": [{"given": given}]});
+        let plain = |text: &str| {
+            let lower = text.to_lowercase().replace('ä', "a");
+            lower.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+        };
+        let expected = given.iter().any(|text| plain(text).starts_with(&plain(&asked)));
+        prop_assert_eq!(finds(&resource, "given", &asked), expected);
+    }
+
+    #[test]
+    fn references(
+        stored in prop::sample::select(vec![
+            "Patient/1", "Patient/2", "Group/1", "Patient/1/_history/2", "http://x/Patient/1",
+            "urn:uuid:1",
+        ]),
+        asked in prop::sample::select(vec![
+            "1", "Patient/1", "Group/1", "http://x/Patient/1", "urn:uuid:1",
+        ]),
+        named in any::<bool>(),
+    ) {
+        let resource = json!({
+            "resourceType": "Condition", "id": "c", "subject": {"reference": stored},
+        });
+        let bare = stored.split("/_history").next().unwrap();
+        let name = if named && asked == "1" { "subject:Patient" } else { "subject" };
+        let expected = match asked {
+            "1" if name == "subject" => bare == "Patient/1" || bare == "Group/1",
+            "1" => bare == "Patient/1",
+            other => bare == other,
+        };
+        prop_assert_eq!(finds(&resource, name, asked), expected);
+    }
+}

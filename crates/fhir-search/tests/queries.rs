@@ -1,0 +1,261 @@
+//! What queries are taken as, and what is said of those that are refused.
+#![cfg(test)]
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use fhir_definitions::ResourceType;
+use fhir_model::date::Zone;
+use fhir_model::{Failure, FailureKind, Instant};
+use fhir_search::{
+    Match, ParameterId, ParseSettings, Registry, RowMatch, Scope, SearchQuery, SortBy, SummaryMode,
+    TotalMode, ValueHasher,
+};
+
+static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
+    let mut numbers: BTreeMap<(ResourceType, String), i32> = BTreeMap::new();
+    Registry::r4(&mut |base, code, _url| {
+        let next = i32::try_from(numbers.len()).unwrap() + 1;
+        ParameterId(*numbers.entry((base, code.to_owned())).or_insert(next))
+    })
+});
+
+fn hasher() -> ValueHasher {
+    ValueHasher::new(&[3; 16])
+}
+
+fn settings() -> ParseSettings {
+    ParseSettings {
+        strict: true,
+        default_count: 20,
+        max_count: 1000,
+        always_allowed: vec!["utm_source".to_owned()],
+        now: Instant(0),
+        base: Some("http://own.example/fhir".to_owned()),
+    }
+}
+
+fn parse_as(settings: &ParseSettings, scope: Scope, query: &str) -> Result<SearchQuery, Failure> {
+    let pairs: Vec<(String, String)> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap();
+            (name.to_owned(), value.to_owned())
+        })
+        .collect();
+    fhir_search::parse(&pairs, scope, &REGISTRY, &hasher(), &Zone::default(), settings)
+}
+
+fn patient(query: &str) -> Result<SearchQuery, Failure> {
+    parse_as(&settings(), Scope::Type(ResourceType::PATIENT), query)
+}
+
+fn observation(query: &str) -> Result<SearchQuery, Failure> {
+    parse_as(&settings(), Scope::Type(ResourceType::OBSERVATION), query)
+}
+
+#[track_caller]
+fn assert_refused(
+    answer: Result<SearchQuery, Failure>,
+    kind: FailureKind,
+    place: &str,
+    text: &str,
+) {
+    let failure = answer.unwrap_err();
+    assert_eq!(failure.kind, kind, "{failure}");
+    let issue = &failure.issues[0];
+    assert_eq!(issue.expression.as_deref(), Some(place));
+    assert!(issue.diagnostics.contains(text), "{}", issue.diagnostics);
+}
+
+#[test]
+fn an_empty_query_takes_the_defaults() {
+    let query = patient("").unwrap();
+    assert!(query.predicates.is_empty() && query.sort.is_empty());
+    assert_eq!(
+        (query.count, query.total, query.summary),
+        (20, TotalMode::None, SummaryMode::False)
+    );
+}
+
+#[test]
+fn repetition_is_and_and_a_comma_is_or() {
+    let query = patient("given=a,b&given=c").unwrap();
+    let counts: Vec<usize> = query.predicates.iter().map(|each| each.any.len()).collect();
+    assert_eq!(counts, [2, 1]);
+    assert_eq!(query.applied.len(), 2);
+}
+
+#[test]
+fn an_id_without_type_stands_for_every_target_type() {
+    let query = observation("subject=1").unwrap();
+    let Match::Row(RowMatch::Reference { targets, .. }) = &query.predicates[0].any[0] else {
+        panic!("{query:?}");
+    };
+    let hasher = hasher();
+    for name in ["Patient", "Group", "Device", "Location"] {
+        assert!(targets.contains(&hasher.hash(&format!("{name}/1"))), "{name}");
+    }
+    assert_eq!(targets.len(), 4);
+    let own = observation("subject=http://own.example/fhir/Patient/1").unwrap();
+    assert_eq!(own.predicates, observation("subject:Patient=1").unwrap().predicates);
+}
+
+#[test]
+fn a_target_that_cannot_be_finds_nothing_and_says_so() {
+    let query = observation("patient=Group/1").unwrap();
+    assert_eq!(query.predicates[0].any, [Match::Never]);
+    assert!(query.warnings[0].diagnostics.contains("never points at a Group"));
+    let text = "never points at a Group";
+    assert_refused(
+        observation("patient:Group=1"),
+        FailureKind::InvalidParameter,
+        "http.patient",
+        text,
+    );
+}
+
+#[test]
+fn unknown_parameters_are_refused_with_near_names() {
+    let kind = FailureKind::UnknownParameter;
+    assert_refused(patient("birthDate=2020"), kind, "http.birthDate", "did you mean birthdate?");
+    assert_refused(patient("familly=x"), kind, "http.familly", "did you mean family?");
+    assert_refused(patient("_lastupdated=2020"), kind, "http._lastupdated", "_lastUpdated");
+}
+
+#[test]
+fn leniency_ignores_with_a_warning_but_never_a_modifier() {
+    let lenient = ParseSettings { strict: false, ..settings() };
+    let scope = || Scope::Type(ResourceType::PATIENT);
+    let query = parse_as(&lenient, scope(), "familly=x&gender=male").unwrap();
+    assert_eq!((query.predicates.len(), query.warnings.len(), query.applied.len()), (1, 1, 1));
+    assert!(parse_as(&lenient, scope(), "family:soundex=x").is_err());
+    assert_eq!(patient("utm_source=x").unwrap().warnings.len(), 1);
+}
+
+#[test]
+fn modifiers_that_are_not_there_are_refused() {
+    let kind = FailureKind::UnsupportedModifier;
+    assert_refused(patient("family:exact=x"), kind, "http.family", ":exact is not supported");
+    assert_refused(patient("family:soundex=x"), kind, "http.family", "no such modifier");
+    assert_refused(observation("subject:identifier=x"), kind, "http.subject", ":Patient");
+    assert_refused(patient("_id:not=x"), kind, "http._id", ":not");
+    assert_refused(patient("_count:x=1"), kind, "http._count", "no meaning");
+}
+
+#[test]
+fn chains_and_text_searches_are_refused_by_name() {
+    let kind = FailureKind::NotSupported;
+    let chain = observation("subject.name=x");
+    assert_refused(chain, kind, "http.subject.name", "chained parameters");
+    assert_refused(patient("_has:Observation:patient:code=x"), kind, "http._has", "not supported");
+    assert_refused(patient("_content=x"), kind, "http._content", "not supported");
+}
+
+#[test]
+fn all_faults_come_at_once() {
+    let failure = patient("birthdate=x&famly=y&_count=-1&_sort=gender,nme&active=&given=a,,b");
+    let failure = failure.unwrap_err();
+    let places: Vec<_> =
+        failure.issues.iter().map(|each| each.expression.clone().unwrap()).collect();
+    assert_eq!(
+        places,
+        ["http.birthdate", "http.famly", "http._count", "http._sort", "http.active", "http.given"]
+    );
+}
+
+#[test]
+fn values_are_told_by_their_shape_only() {
+    let failure = patient("birthdate=010190-999X").unwrap_err();
+    assert!(failure.issues[0].diagnostics.contains("999999-999a"), "{failure}");
+    assert!(!failure.to_string().contains("010190"));
+    let failure = patient("010190-999X Virtanen=1").unwrap_err();
+    assert!(!failure.to_string().contains("Virtanen"), "{failure}");
+    let failure = observation("subject=Virtanen Aino").unwrap_err();
+    assert!(!failure.to_string().contains("Virtanen"), "{failure}");
+}
+
+#[test]
+fn empty_values_are_refused() {
+    for query in ["family=", "_count=", "_id=", "_sort=", "family=a,", "identifier=|"] {
+        assert!(patient(query).is_err(), "{query}");
+    }
+}
+
+#[test]
+fn sort_takes_keys_with_an_order() {
+    let query = patient("_sort=family,-birthdate,_lastUpdated,-_id").unwrap();
+    let directions: Vec<bool> = query.sort.iter().map(|key| key.descending).collect();
+    assert_eq!(directions, [false, true, false, true]);
+    assert!(matches!(query.sort[0].by, SortBy::String(_)));
+    assert!(matches!(query.sort[1].by, SortBy::Date(_)));
+    assert_eq!(query.sort[3].by, SortBy::Id);
+    let kind = FailureKind::InvalidParameter;
+    assert_refused(patient("_sort=gender"), kind, "http._sort", "has no order");
+    assert_refused(patient("_sort=famly"), kind, "http._sort", "did you mean family");
+}
+
+#[test]
+fn includes_name_type_parameter_and_target() {
+    let query = observation(
+        "_include=Observation:subject&_include=Observation:subject:Patient\
+         &_include:iterate=Patient:organization&_revinclude=Provenance:target",
+    )
+    .unwrap();
+    assert_eq!(query.include.len(), 3);
+    assert_eq!(query.include[1].target, Some(ResourceType::PATIENT));
+    assert!(query.include[2].iterate && !query.include[0].iterate);
+    assert_eq!(query.revinclude[0].source, ResourceType::PROVENANCE);
+    assert!(observation("_include=*").unwrap().include[0].parameters.len() > 10);
+    assert!(patient("_revinclude=*").unwrap().revinclude.len() > 50);
+    let kind = FailureKind::InvalidParameter;
+    let text = "did you mean subject";
+    assert_refused(observation("_include=Observation:subjec"), kind, "http._include", text);
+    assert_refused(observation("_include=Observation"), kind, "http._include", "expected");
+    assert_refused(observation("_include=Observation:code"), kind, "http._include", "no reference");
+    let never = observation("_include=Observation:patient:Group");
+    assert_refused(never, kind, "http._include", "never points");
+}
+
+#[test]
+fn result_parameters_are_read() {
+    let query =
+        patient("_count=5000&_total=accurate&_summary=count&_elements=name,birthDate").unwrap();
+    assert_eq!((query.count, query.total), (1000, TotalMode::Accurate));
+    assert_eq!((query.summary, query.elements.len()), (SummaryMode::Count, 2));
+    assert!(observation("_elements=value").is_ok());
+    let kind = FailureKind::InvalidParameter;
+    assert_refused(patient("_elements=nme"), kind, "http._elements", "did you mean name");
+    assert_refused(patient("_count=1&_count=2"), kind, "http._count", "expected once");
+    assert_refused(patient("_total=maybe"), kind, "http._total", "estimate");
+}
+
+#[test]
+fn a_search_over_types_needs_common_parameters() {
+    let query = parse_as(&settings(), Scope::All, "_type=Patient,Person&family=x");
+    assert!(query.is_err(), "Person has no parameter family");
+    let query = parse_as(&settings(), Scope::All, "_type=Patient,Person&name=x").unwrap();
+    assert_eq!(query.predicates[0].any.len(), 2);
+    assert_eq!(query.scope, Scope::Types(vec![ResourceType::PATIENT, ResourceType::PERSON]));
+    let query = parse_as(&settings(), Scope::All, "_tag=x&_id=a").unwrap();
+    assert_eq!(query.predicates[0].any.len(), ResourceType::all().count());
+    assert!(parse_as(&settings(), Scope::All, "_type=Patiend").is_err());
+    assert!(patient("_type=Person").is_err());
+}
+
+#[test]
+fn composites_need_all_their_parts() {
+    let kind = FailureKind::InvalidParameter;
+    let place = "http.code-value-quantity";
+    assert_refused(observation("code-value-quantity=8480-6"), kind, place, "joined by $");
+    assert_refused(observation("code-value-quantity=8480-6$x"), kind, place, "value-quantity");
+    assert!(observation("code-value-quantity=http://loinc.org|8480-6$gt5.4||mg").is_ok());
+}
+
+#[test]
+fn near_is_not_offered_rather_than_empty() {
+    let location = Scope::Type("Location".parse().unwrap());
+    let query = parse_as(&settings(), location, "near=1|2");
+    assert_eq!(query.unwrap_err().kind, FailureKind::UnknownParameter);
+}
