@@ -1,0 +1,105 @@
+//! What every sample must be: accepted, the same every time, unlike the others.
+#![expect(clippy::string_slice, reason = "identity codes and dates are ASCII")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fhir_model::{Limits, Resource};
+
+use super::*;
+
+#[test]
+fn every_sample_is_a_resource() {
+    for sample in Samples::new(1).iter(60) {
+        let text = String::from_utf8_lossy(&sample.bytes).into_owned();
+        let resource = Resource::from_json(sample.bytes, &Limits::default())
+            .unwrap_or_else(|failure| panic!("{failure}\n{text}"));
+        assert_eq!(resource.resource_type().as_str(), sample.resource_type);
+        assert_eq!(resource.id().map(|id| id.to_string()), Some(sample.id));
+    }
+}
+
+#[test]
+fn transactions_are_resources() {
+    let bundle = Samples::new(1).transaction_bundle(3, 100);
+    let resource = Resource::from_json(bundle, &Limits::default()).unwrap();
+    let entries: Vec<_> = resource.view().value.get("entry").unwrap().items().collect();
+    assert_eq!(entries.len(), 100);
+    // Whatever an entry points to by urn is an entry.
+    let urls: BTreeSet<String> = entries
+        .iter()
+        .map(|entry| entry.get("fullUrl").unwrap().text().unwrap().into_owned())
+        .collect();
+    assert_eq!(urls.len(), 100);
+    for part in resource.source().split("\"reference\":\"urn:uuid:").skip(1) {
+        let urn = format!("urn:uuid:{}", part.split('"').next().unwrap());
+        assert!(urls.contains(&urn), "{urn}");
+    }
+}
+
+#[test]
+fn references_point_to_earlier_samples() {
+    let mut known = BTreeSet::new();
+    for sample in Samples::new(9).iter(20) {
+        known.insert(format!("{}/{}", sample.resource_type, sample.id));
+        let text = String::from_utf8(sample.bytes).unwrap();
+        for part in text.split("\"reference\":\"").skip(1) {
+            let reference = part.split('"').next().unwrap();
+            assert!(known.contains(reference), "{reference}");
+        }
+    }
+}
+
+#[test]
+fn samples_never_change() {
+    // Databases, figures and tests of other days build on these very bytes.
+    let all: Vec<u8> = Samples::new(42).iter(5).flat_map(|sample| sample.bytes).collect();
+    let hash = all.iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)
+    });
+    assert_eq!(format!("{hash:016x}"), "202eb6fea4766a26");
+    assert_ne!(Samples::new(1).patient(0), Samples::new(2).patient(0));
+    let sample = Samples::new(1).mix(ORGANIZATIONS + PRACTITIONERS + 14 + RESOURCES_PER_PATIENT);
+    assert_eq!(sample.bytes, Samples::new(1).observation(OBSERVATIONS_PER_PATIENT));
+}
+
+#[test]
+fn sizes_are_those_of_real_data() {
+    let mut sizes: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for sample in Samples::new(3).iter(100) {
+        let (count, bytes) = sizes.entry(sample.resource_type).or_default();
+        *count += 1;
+        *bytes += sample.bytes.len();
+    }
+    let (count, bytes) = sizes["Observation"];
+    let mean = bytes / count;
+    assert!((1300..=1500).contains(&mean), "{mean} {sizes:?}");
+    assert_eq!(count, 2600);
+}
+
+#[test]
+fn identity_codes_are_valid_and_fictitious() {
+    // 010180-9026, worked out by hand.
+    assert_eq!(person::check_character(10_180_902), '6');
+    let mut codes = BTreeSet::new();
+    for n in 0..2000 {
+        let patient = Resource::trusted(Samples::new(5).patient(n)).unwrap();
+        let value = patient.view().value;
+        let code = value.get("identifier").unwrap().items().next().unwrap();
+        let code = code.get("value").unwrap().text().unwrap().into_owned();
+        let number: u64 = format!("{}{}", &code[..6], &code[7..10]).parse().unwrap();
+        assert!(number % 1000 >= 900);
+        assert!(code.ends_with(person::check_character(number)), "{code}");
+        let birth = value.get("birthDate").unwrap().text().unwrap().into_owned();
+        assert_eq!(birth[2..4], code[4..6]);
+        assert_eq!(birth[..2] == *"20", code[6..7] == *"A");
+        fhir_model::date::check(&birth, fhir_model::date::Form::Date).unwrap();
+        assert!(codes.insert(code));
+    }
+}
+
+#[test]
+fn texts_hardly_repeat() {
+    let notes: BTreeSet<String> =
+        (0..1000).map(|n| text::note(&mut Random::new(1, "note", n), 2)).collect();
+    assert!(notes.len() > 990, "{}", notes.len());
+}
