@@ -3,6 +3,7 @@
 //! Duplicate keys are found by the check against the element table, which knows all keys anyway.
 
 use crate::failure::{Issue, IssueType};
+use crate::scan::plain_end;
 use crate::tape::{Kind, Node, Tape};
 use crate::write;
 
@@ -17,6 +18,16 @@ pub struct Limits {
     pub max_nodes: usize,
     /// Length of a key in bytes; at most 65,535 whatever stands here.
     pub max_key_bytes: usize,
+}
+
+impl Limits {
+    /// As much as a tape can hold, for what this server wrote itself.
+    pub const NONE: Self = Self {
+        max_bytes: usize::MAX,
+        max_depth: usize::MAX,
+        max_nodes: usize::MAX,
+        max_key_bytes: usize::MAX,
+    };
 }
 
 impl Default for Limits {
@@ -398,32 +409,6 @@ impl Parser<'_> {
             .iter()
             .try_fold(0, |number, byte| Some(number * 16 + char::from(*byte).to_digit(16)?))
     }
-}
-
-/// The first place from `at` on with a quote, a backslash or a control character, eight bytes at
-/// a time.
-#[inline]
-fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = word ^ (ONES * 0x22);
-        let slash = word ^ (ONES * 0x5C);
-        // A borrow may mark a byte above a true hit, never below the first one.
-        let hits = (quote.wrapping_sub(ONES) & !quote)
-            | (slash.wrapping_sub(ONES) & !slash)
-            | (word.wrapping_sub(ONES * 0x20) & !word);
-        let hits = hits & HIGH;
-        if hits != 0 {
-            return at + (hits.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    while bytes.get(at).is_some_and(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1F)) {
-        at += 1;
-    }
-    at
 }
 
 /// Indents a document by two spaces; the text of numbers and strings stays as it is. What is not

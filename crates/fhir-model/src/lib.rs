@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod body;
+pub mod check;
 pub mod date;
 pub mod decimal;
 pub mod difference;
@@ -11,6 +12,7 @@ pub mod instant;
 pub mod json;
 pub mod resource;
 pub mod rewrite;
+mod scan;
 pub mod tape;
 pub mod write;
 pub mod xml;

@@ -2,6 +2,7 @@
 
 use fhir_definitions::ResourceType;
 
+use crate::check;
 use crate::failure::{Failure, FailureKind, Issue, IssueType};
 use crate::id::{Id, ResourceKey};
 use crate::json::{self, Limits};
@@ -31,27 +32,20 @@ impl Resource {
     /// `MalformedBody` with all faults that were found, each with its place; `TooLarge` where the
     /// body is over the limit.
     pub fn from_json(source: Vec<u8>, limits: &Limits) -> Result<Self, Failure> {
-        Self::trusted_within(source, limits)
+        let source = text(source)?;
+        let tape = parse(&source, limits)?;
+        let resource_type = check::check(tape.root(&source))
+            .map_err(|issues| Failure::with_issues(FailureKind::MalformedBody, issues))?;
+        Ok(Self { source, tape, resource_type })
     }
 
-    /// Parses JSON that this server wrote itself: no check against the element table.
+    /// Parses JSON that this server wrote itself: no check against the element table, no limits.
     ///
     /// # Errors
     /// `MalformedBody` where it is not JSON or has no known `resourceType`.
     pub fn trusted(source: Vec<u8>) -> Result<Self, Failure> {
-        let limits = Limits {
-            max_bytes: usize::MAX,
-            max_depth: usize::MAX,
-            max_nodes: usize::MAX,
-            max_key_bytes: usize::MAX,
-        };
-        Self::trusted_within(source, &limits)
-    }
-
-    fn trusted_within(source: Vec<u8>, limits: &Limits) -> Result<Self, Failure> {
         let source = text(source)?;
-        let tape = json::parse(&source, limits)
-            .map_err(|issues| Failure::with_issues(FailureKind::MalformedBody, issues))?;
+        let tape = parse(&source, &Limits::NONE)?;
         let view = ResourceView::of(tape.root(&source)).ok_or_else(|| {
             Failure::new(FailureKind::MalformedBody, "expected a resourceType of R4")
         })?;
@@ -82,6 +76,14 @@ impl Resource {
     pub fn source(&self) -> &str {
         &self.source
     }
+}
+
+fn parse(source: &str, limits: &Limits) -> Result<Tape, Failure> {
+    json::parse(source, limits).map_err(|issues| {
+        let is_large = issues.iter().any(|issue| issue.code == IssueType::TooLong);
+        let kind = if is_large { FailureKind::TooLarge } else { FailureKind::MalformedBody };
+        Failure::with_issues(kind, issues)
+    })
 }
 
 fn text(source: Vec<u8>) -> Result<String, Failure> {

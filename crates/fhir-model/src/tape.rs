@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use crate::scan;
+
 /// What a value is in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of RFC 8259")]
@@ -187,6 +189,13 @@ impl<'a> Value<'a> {
         Some(if node.is_escaped { unescape(raw) } else { Cow::Borrowed(raw) })
     }
 
+    /// The source of a string inside its quotes, escapes as they stand.
+    #[inline]
+    pub(crate) fn raw_text(self) -> &'a str {
+        let node = self.node();
+        self.span(node.start, node.end)
+    }
+
     /// The text of a number, `true` or `false` as it stands; `None` for other kinds.
     #[inline]
     #[must_use]
@@ -261,14 +270,18 @@ impl<'a> Iterator for Children<'a> {
 /// Resolves the escapes of a string that the parser has accepted.
 #[must_use]
 pub(crate) fn unescape(raw: &str) -> Cow<'_, str> {
-    if !raw.contains('\\') {
+    let slash = |text: &str| scan::find(text.as_bytes(), 0, b'\\', b'\\');
+    let mut end = slash(raw);
+    if end == raw.len() {
         return Cow::Borrowed(raw);
     }
     let mut out = String::with_capacity(raw.len());
     let mut rest = raw;
-    while let Some((clean, escaped)) = rest.split_once('\\') {
+    while end < rest.len() {
+        let (clean, escaped) = rest.split_at(end);
         out.push_str(clean);
         let mut characters = escaped.chars();
+        characters.next();
         match characters.next() {
             Some('n') => out.push('\n'),
             Some('r') => out.push('\r'),
@@ -276,13 +289,15 @@ pub(crate) fn unescape(raw: &str) -> Cow<'_, str> {
             Some('b') => out.push('\u{8}'),
             Some('f') => out.push('\u{c}'),
             Some('u') => {
-                rest = unicode(escaped.get(1..).unwrap_or_default(), &mut out);
+                rest = unicode(characters.as_str(), &mut out);
+                end = slash(rest);
                 continue;
             }
             Some(other) => out.push(other),
             None => {}
         }
         rest = characters.as_str();
+        end = slash(rest);
     }
     out.push_str(rest);
     Cow::Owned(out)

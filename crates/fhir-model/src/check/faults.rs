@@ -1,0 +1,70 @@
+//! A fault on its way to becoming an issue: the position is still a byte offset.
+
+use std::borrow::Cow;
+
+use crate::failure::{Issue, IssueType};
+use crate::tape::{Kind, Value};
+
+/// A fault at a byte offset of the JSON text.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) offset: usize,
+    pub(crate) issue: Issue,
+}
+
+/// What breaks a rule: told to the client as `expected …, found …`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rule {
+    pub(crate) code: IssueType,
+    pub(crate) name: &'static str,
+}
+
+macro_rules! rules {
+    ($($constant:ident = $code:ident $name:literal;)*) => {
+        $(pub(crate) const $constant: Rule = Rule { code: IssueType::$code, name: $name };)*
+    };
+}
+
+rules! {
+    UNKNOWN_ELEMENT = Structure "unknown element";
+    DUPLICATE_KEY = Structure "duplicate key";
+    JSON_TYPE = Structure "JSON type";
+    EMPTY = Structure "nothing is empty";
+    NULL = Structure "null only fills arrays of primitives";
+    ARRAYS_IN_STEP = Structure "arrays of values and of extensions in step";
+    MINIMUM = Required "cardinality";
+    CHOICE = Structure "one value of a choice";
+    FORM = Value "primitive form";
+    RANGE = Value "range of numbers";
+    TOO_LONG = TooLong "length";
+    RESOURCE_TYPE = Structure "resourceType";
+    CONTAINED = Structure "contained resources contain none";
+    NARRATIVE = Structure "narrative";
+}
+
+/// What a value is, without telling what it holds.
+pub(crate) fn shape(value: Value<'_>) -> Cow<'static, str> {
+    match value.kind() {
+        Kind::String => {
+            let length = value.text().map_or(0, |text| text.chars().count());
+            Cow::Owned(format!("a string of {length} characters"))
+        }
+        kind @ (Kind::Object
+        | Kind::Array
+        | Kind::Number
+        | Kind::True
+        | Kind::False
+        | Kind::Null) => Cow::Borrowed(kind.name()),
+    }
+}
+
+/// A value that may be shown, cut to a sensible length and without control characters.
+pub(crate) fn shown(text: &str) -> String {
+    const LONGEST: usize = 64;
+    let mut out: String =
+        text.chars().take(LONGEST).map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        out.push('…');
+    }
+    out
+}
