@@ -16,6 +16,10 @@ pub(crate) struct Builder<'a> {
     pub(crate) hasher: &'a ValueHasher,
     pub(crate) zone: &'a Zone,
     pub(crate) base: Option<&'a str>,
+    /// Ranks of persons up to this one name the subject.
+    pub(crate) subjects: i32,
+    /// Rank and key of the best person so far.
+    pub(crate) person: Option<(i32, i64)>,
 }
 
 impl<'a> Builder<'a> {
@@ -28,6 +32,8 @@ impl<'a> Builder<'a> {
             hasher: self.hasher,
             zone: self.zone,
             base: self.base,
+            subjects: self.subjects,
+            person: None,
         }
     }
 

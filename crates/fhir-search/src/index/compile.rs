@@ -6,7 +6,7 @@ use fhir_definitions::{Definitions, ResourceType, TypeDefinition, ValueType};
 use super::composite::{Composite, Part, Shape};
 use super::expression::{self, Branch, Filter, Root, Step};
 use super::extract::{self, Extract};
-use super::trie::{Leaf, Node, NodeId, Trie};
+use super::trie::{Child, Leaf, Node, NodeId, Trie, signature};
 use crate::{ParameterKind, SearchParameter};
 
 /// Why a parameter has no rows.
@@ -20,11 +20,13 @@ pub struct Uncompiled {
     pub reason: String,
 }
 
-/// Compiles the parameters of one type; what cannot be compiled is listed.
+/// Compiles the parameters of one type; what cannot be compiled is listed. `people` are the
+/// reference parameters that may name whose data a resource is, best first.
 pub(crate) fn compile<'p>(
     definitions: &Definitions,
     base: ResourceType,
     parameters: impl Iterator<Item = &'p SearchParameter>,
+    people: &[&SearchParameter],
 ) -> (Trie, Vec<Uncompiled>) {
     let mut compiler = Compiler::new(definitions, base);
     let mut failures = Vec::new();
@@ -33,28 +35,19 @@ pub(crate) fn compile<'p>(
             failures.push(Uncompiled { base, code: parameter.code.clone(), reason });
         }
     }
-    (compiler.finish(), failures)
-}
-
-/// Compiles reference parameters without their conditions on the target's type: references that
-/// don't name it are met as well.
-pub(crate) fn of_any_target<'p>(
-    definitions: &Definitions,
-    base: ResourceType,
-    parameters: impl Iterator<Item = &'p SearchParameter>,
-) -> Trie {
-    let mut compiler = Compiler { is_any_target: true, ..Compiler::new(definitions, base) };
-    for parameter in parameters {
-        // What cannot be compiled is listed with the type's own trie.
-        let _ = compiler.parameter(parameter);
+    compiler.is_any_target = true;
+    for (rank, parameter) in (1..).zip(people) {
+        compiler.person(rank, parameter);
     }
-    compiler.finish()
+    (compiler.finish(), failures)
 }
 
 struct Compiler<'d> {
     definitions: &'d Definitions,
     base: ResourceType,
     trie: Trie,
+    /// Conditions on the target's type are left out: a reference that doesn't name its target's
+    /// type may name a person all the same.
     is_any_target: bool,
 }
 
@@ -75,21 +68,18 @@ impl<'d> Compiler<'d> {
 
     fn finish(mut self) -> Trie {
         for node in &mut self.trie.nodes {
-            node.children.sort();
+            node.children.sort_by(|one, other| {
+                (one.signature, &one.key).cmp(&(other.signature, &other.key))
+            });
         }
         self.trie
     }
 
     fn parameter(&mut self, parameter: &SearchParameter) -> Result<(), String> {
-        let text = parameter.expression.as_deref().ok_or("it has no expression")?;
-        let branches = expression::parse(text).map_err(|error| error.to_string())?;
-        let root = self.root();
+        let branches = self.branches(parameter)?;
         let mut places = Vec::new();
         for branch in &branches {
-            if !self.is_ours(branch) {
-                continue;
-            }
-            let found = self.follow(vec![root], &branch.steps)?;
+            let found = self.follow(vec![self.root()], &branch.steps)?;
             if branch.is_existence {
                 return self.existence(parameter, &found);
             }
@@ -102,6 +92,27 @@ impl<'d> Compiler<'d> {
             return self.composite(parameter, &places);
         }
         self.leaves(parameter.id.0, parameter.kind, &places)
+    }
+
+    /// Where a parameter may name a person. What cannot be followed was told before.
+    fn person(&mut self, rank: i32, parameter: &SearchParameter) {
+        for branch in self.branches(parameter).unwrap_or_default() {
+            let places = self.follow(vec![self.root()], &branch.steps).unwrap_or_default();
+            for place in places {
+                if self.extract(ParameterKind::Reference, place) == Some(Extract::Reference) {
+                    let leaf = Leaf { p: 0, extract: Extract::Person(rank) };
+                    self.node(place.node).leaves.push(leaf);
+                }
+            }
+        }
+    }
+
+    /// The branches of a parameter that are about this type.
+    fn branches(&self, parameter: &SearchParameter) -> Result<Vec<Branch>, String> {
+        let text = parameter.expression.as_deref().ok_or("it has no expression")?;
+        let mut branches = expression::parse(text).map_err(|error| error.to_string())?;
+        branches.retain(|branch| self.is_ours(branch));
+        Ok(branches)
     }
 
     fn root(&self) -> Place<'d> {
@@ -163,13 +174,14 @@ impl<'d> Compiler<'d> {
     }
 
     fn child(&mut self, parent: NodeId, key: &str) -> NodeId {
-        let known = self.node(parent).children.iter().find(|(name, _)| &**name == key);
-        if let Some((_, child)) = known {
-            return *child;
+        let known = self.node(parent).children.iter().find(|child| &*child.key == key);
+        if let Some(child) = known {
+            return child.node;
         }
-        let child = self.push();
-        self.node(parent).children.push((key.into(), child));
-        child
+        let node = self.push();
+        let child = Child { signature: signature(key), key: key.into(), node };
+        self.node(parent).children.push(child);
+        node
     }
 
     fn filtered(&mut self, place: Place<'d>, filter: &Filter) -> Place<'d> {

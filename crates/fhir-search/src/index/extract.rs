@@ -52,6 +52,8 @@ pub(crate) enum Extract {
     Canonical,
     /// The composite at this position.
     Composite(u32),
+    /// Whose data the resource is, the lower the better.
+    Person(i32),
 }
 
 /// The extractor for a primitive, none where the kind cannot read it.
@@ -160,16 +162,8 @@ impl Builder<'_> {
                 }
             }
             Extract::ReferenceResource => self.nested_resource(p, value),
-            Extract::DatePoint => {
-                if let Some((lo, hi)) = self.instants(value) {
-                    self.date(p, lo, hi);
-                }
-            }
-            Extract::DatePeriod => {
-                if let Some((lo, hi)) = self.period(value) {
-                    self.date(p, lo, hi);
-                }
-            }
+            Extract::DatePoint => self.date(p, self.instants(value)),
+            Extract::DatePeriod => self.date(p, self.period(value)),
             Extract::DateTiming => self.timing(p, value),
             Extract::Number => {
                 if let Some(key) = decimal_key(value) {
@@ -209,6 +203,7 @@ impl Builder<'_> {
             }
             Extract::Canonical => self.canonical(p, value),
             Extract::Composite(at) => self.composite(at, p, value),
+            Extract::Person(rank) => self.person(rank, value),
         }
     }
 
@@ -254,7 +249,8 @@ impl Builder<'_> {
         }
     }
 
-    fn date(&mut self, p: i32, lo: i64, hi: i64) {
+    fn date(&mut self, p: i32, range: Option<(i64, i64)>) {
+        let Some((lo, hi)) = range else { return };
         let p = if hi - lo > LONG_SPAN_US { -p } else { p };
         self.rows.date.push(DateRow { p, lo, hi });
     }
@@ -286,9 +282,7 @@ impl Builder<'_> {
         for (lo, hi) in events.filter_map(|event| self.instants(event)) {
             limits = Some(limits.map_or((lo, hi), |(low, high)| (low.min(lo), high.max(hi))));
         }
-        if let Some((lo, hi)) = limits {
-            self.date(p, lo, hi);
-        }
+        self.date(p, limits);
     }
 
     fn quantity(&mut self, p: i32, value: Value<'_>) {

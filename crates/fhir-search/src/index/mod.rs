@@ -58,9 +58,11 @@ impl Indexer {
     ) -> Self {
         let mut uncompiled = Vec::new();
         let types = ResourceType::all().map(|base| {
-            let (trie, failures) = compile::compile(definitions, base, registry.of_type(base));
+            let (people, subjects) = People::new(definitions, registry, base);
+            let parameters = registry.of_type(base);
+            let (trie, failures) = compile::compile(definitions, base, parameters, &subjects);
             uncompiled.extend(failures);
-            TypeIndexer { trie, people: People::compile(definitions, registry, base) }
+            TypeIndexer { trie, people }
         });
         let types = types.collect();
         Self { types, hasher, zone, base: None, uncompiled }
@@ -103,6 +105,8 @@ impl Indexer {
             hasher: &self.hasher,
             zone: &self.zone,
             base,
+            subjects: indexer.people.subjects,
+            person: None,
         };
         indexer.trie.walk(0, view.value, base, &mut builder);
         for p in &indexer.trie.existences {
@@ -111,8 +115,8 @@ impl Indexer {
                 builder.rows.token.push(TokenRow { p: *p, code, sys: NONE });
             }
         }
+        let person = builder.person.map(|(_, person)| person);
         let mut rows = builder.rows;
-        let person = indexer.people.person(view.value, &self.hasher, base);
         rows.access.person = person.unwrap_or(own);
         rows.access.labels = self.labels(view.value);
         rows.patient_date = person.zip(indexer.people.date(&rows));

@@ -9,12 +9,11 @@
 use fhir_definitions::{Definitions, ResourceType};
 use fhir_model::Value;
 
-use super::compile;
+use super::builder::Builder;
 use super::extract::text_at;
-use super::trie::{Leaf, Trie, Visit};
 use crate::reference::Target;
 use crate::rows::{IndexRows, OPEN_START_US};
-use crate::{ParameterId, ParameterKind, Registry, SearchParameter, ValueHasher};
+use crate::{ParameterKind, Registry, SearchParameter};
 
 /// Parameters that name whose data it is, best first.
 const SUBJECTS: [&str; 5] = ["subject", "patient", "beneficiary", "individual", "candidate"];
@@ -49,66 +48,48 @@ const DATES: [&str; 22] = [
 /// A literal reference beats an identity, whatever element it stands in.
 const IDENTITY_RANK: i32 = 1_000;
 
-/// Where a type names its person and its date.
+/// How a type names its person and its date.
 #[derive(Debug, Default)]
 pub(crate) struct People {
-    /// Leaves hold ranks from 1 in place of parameters; none for types outside the compartment.
-    trie: Option<Trie>,
-    /// Ranks up to this name the subject.
-    subjects: i32,
+    /// Ranks up to this one name the subject.
+    pub(crate) subjects: i32,
     /// Date parameters, best first.
     dates: Vec<i32>,
 }
 
 impl People {
-    pub(crate) fn compile(
+    /// For a type of the Patient compartment: how it names them, and the parameters that may name
+    /// a person, best first.
+    pub(crate) fn new<'r>(
         definitions: &Definitions,
-        registry: &Registry,
+        registry: &'r Registry,
         base: ResourceType,
-    ) -> Self {
+    ) -> (Self, Vec<&'r SearchParameter>) {
         let compartment = definitions.compartments.iter().find(|each| each.code == "Patient");
         let member = compartment
             .into_iter()
             .flat_map(|compartment| &compartment.members)
             .find(|member| member.resource_type == base.as_str());
         let Some(member) = member.filter(|_| base != ResourceType::PATIENT) else {
-            return Self::default();
+            return (Self::default(), Vec::new());
         };
         let listed = member.parameters.iter().filter_map(|code| registry.get(base, code));
-        let mut parameters: Vec<_> = listed
-            .filter(|parameter| parameter.kind == ParameterKind::Reference)
-            .cloned()
-            .collect();
+        let mut parameters: Vec<_> =
+            listed.filter(|parameter| parameter.kind == ParameterKind::Reference).collect();
         let preference = |parameter: &SearchParameter| {
             SUBJECTS.iter().position(|code| *code == parameter.code).unwrap_or(SUBJECTS.len())
         };
-        parameters.sort_by_key(preference);
+        parameters.sort_by_key(|parameter| preference(parameter));
         let mut subjects = 0;
-        for (rank, parameter) in (1..).zip(&mut parameters) {
+        for (rank, parameter) in (1..).zip(&parameters) {
             if preference(parameter) < SUBJECTS.len() {
                 subjects = rank;
             }
-            parameter.id = ParameterId(rank);
         }
-        let trie = compile::of_any_target(definitions, base, parameters.iter());
         let dates = DATES.iter().filter_map(|code| registry.get(base, code));
         let dates = dates.filter(|parameter| parameter.kind == ParameterKind::Date);
         let dates = dates.map(|parameter| parameter.id.0).collect();
-        Self { trie: (!parameters.is_empty()).then_some(trie), subjects, dates }
-    }
-
-    /// The key of the person whose data the resource is, where it names one.
-    pub(crate) fn person(
-        &self,
-        resource: Value<'_>,
-        hasher: &ValueHasher,
-        base: Option<&str>,
-    ) -> Option<i64> {
-        let trie = self.trie.as_ref()?;
-        let subjects = self.subjects;
-        let mut search = PersonSearch { resource, hasher, base, subjects, best: None };
-        trie.walk(0, resource, base, &mut search);
-        search.best.map(|(_, person)| person)
+        (Self { subjects, dates }, parameters)
     }
 
     /// The start of the main date among the rows.
@@ -120,27 +101,18 @@ impl People {
     }
 }
 
-struct PersonSearch<'a> {
-    resource: Value<'a>,
-    hasher: &'a ValueHasher,
-    base: Option<&'a str>,
-    subjects: i32,
-    best: Option<(i32, i64)>,
-}
-
-impl Visit for PersonSearch<'_> {
-    fn leaf(&mut self, leaf: &Leaf, value: Value<'_>) {
-        if self.best.is_some_and(|(rank, _)| rank <= leaf.p) {
+impl Builder<'_> {
+    /// Takes a reference into account that may name the person.
+    pub(crate) fn person(&mut self, rank: i32, reference: Value<'_>) {
+        if self.person.is_some_and(|(best, _)| best <= rank) {
             return;
         }
-        let Some((penalty, person)) = self.of_reference(leaf.p, value) else { return };
-        if self.best.is_none_or(|(rank, _)| rank > leaf.p + penalty) {
-            self.best = Some((leaf.p + penalty, person));
+        let Some((penalty, person)) = self.of_reference(rank, reference) else { return };
+        if self.person.is_none_or(|(best, _)| best > rank + penalty) {
+            self.person = Some((rank + penalty, person));
         }
     }
-}
 
-impl PersonSearch<'_> {
     fn of_reference(&self, rank: i32, reference: Value<'_>) -> Option<(i32, i64)> {
         if let Some(text) = text_at(reference, "reference") {
             let target = Target::read(&text, self.base)?;

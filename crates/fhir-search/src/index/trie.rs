@@ -22,12 +22,46 @@ pub(crate) struct Trie {
 /// One place in a resource.
 #[derive(Debug, Default)]
 pub(crate) struct Node {
-    /// What lies under it, sorted by key.
-    pub(crate) children: Vec<(Box<str>, NodeId)>,
+    /// What lies under it, sorted by [`signature`].
+    pub(crate) children: Vec<Child>,
     /// The same place under a condition.
     pub(crate) filters: Vec<(Filter, NodeId)>,
     /// What is read here.
     pub(crate) leaves: Vec<Leaf>,
+}
+
+/// A member that something is read from.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pub(crate) signature: u64,
+    pub(crate) key: Box<str>,
+    pub(crate) node: NodeId,
+}
+
+impl Node {
+    /// Most members of a resource are of no interest; their signatures tell that in a few
+    /// comparisons of numbers.
+    fn child(&self, key: &str) -> Option<NodeId> {
+        let wanted = signature(key);
+        let mut at = self.children.partition_point(|child| child.signature < wanted);
+        loop {
+            let child = self.children.get(at).filter(|child| child.signature == wanted)?;
+            if *child.key == *key {
+                return Some(child.node);
+            }
+            at += 1;
+        }
+    }
+}
+
+/// A number by which keys nearly always differ: the first seven bytes and the length.
+pub(crate) fn signature(key: &str) -> u64 {
+    let bytes = key.as_bytes();
+    let start = match bytes.first_chunk::<8>() {
+        Some(start) => u64::from_be_bytes(*start) & !0xff,
+        None => bytes.iter().fold(0, |start, byte| (start | u64::from(*byte)) << 8),
+    };
+    start | (bytes.len() as u64 & 0xff)
 }
 
 /// A parameter's values at a node.
@@ -69,12 +103,9 @@ impl Trie {
             return;
         }
         for (key, member) in place.value.members() {
-            let Ok(at) = node.children.binary_search_by(|(name, _)| (**name).cmp(&*key)) else {
-                continue;
-            };
-            let Some((_, child)) = node.children.get(at) else { continue };
+            let Some(child) = node.child(&key) else { continue };
             for (position, value) in member.items().enumerate() {
-                self.visit(*child, Place { value, position }, base, visit);
+                self.visit(child, Place { value, position }, base, visit);
             }
         }
     }
