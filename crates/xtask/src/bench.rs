@@ -1,16 +1,81 @@
-//! `cargo xtask bench`: the built server measured against its ceilings.
+//! `cargo xtask bench`: the built server measured against its ceilings, in one run.
+//!
+//! Every figure comes with the CPU time that the server's process spent for it (user and system,
+//! from `/proc`), which other work on the machine hardly moves, and as a ratio to a ceiling that
+//! was measured between the same runs: an actix route that returns the same bytes from memory
+//! ([`ceiling`]), and the store called directly with equal rows ([`bare`]). The load comes from
+//! this process over plain sockets ([`client`]). Medians of the runs are printed as Markdown.
+
+mod bare;
+mod ceiling;
+mod client;
+mod measure;
+mod phases;
+mod process;
+mod samples;
+mod table;
+
+use std::path::PathBuf;
+use std::process::Command;
 
 use crate::Outcome;
 
 /// Sizes and seed of a run.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Arguments {
-    /// Seed of the generated data.
+    /// Seed of the generated data and of the order of requests.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Resources to load before anything is read.
+    #[arg(long, default_value_t = 20_000)]
+    resources: usize,
+    /// Requests of each read and search measurement.
+    #[arg(long, default_value_t = 20_000)]
+    requests: usize,
+    /// Creates of each measurement with many clients; a single client makes a tenth.
+    #[arg(long, default_value_t = 5_000)]
+    creates: usize,
+    /// Clients at once, where there are many.
+    #[arg(long, default_value_t = 64)]
+    clients: usize,
+    /// Runs of each measurement; the median counts.
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// Folder for the databases, on the disk to be measured; a temporary one when absent.
+    #[arg(long)]
+    folder: Option<PathBuf>,
+}
+
+/// What the bench starts for itself.
+#[derive(clap::Subcommand)]
+pub(crate) enum Helper {
+    /// Serves files from memory with actix alone.
+    Ceiling(ceiling::Arguments),
+    /// Writes to and reads from the store without HTTP.
+    Bare(bare::Arguments),
 }
 
 /// Runs every measurement and prints the table.
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    Err(format!("nothing can be measured yet (seed {})", arguments.seed).into())
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    if cfg!(debug_assertions) {
+        // A bench of unoptimised code says nothing: the same again, from a release build.
+        let given: Vec<_> = std::env::args_os().skip(1).collect();
+        let built = Command::new(&cargo).args(["build", "--release", "-p", "kantele"]).status()?;
+        let again = Command::new(&cargo)
+            .args(["run", "--quiet", "--release", "-p", "xtask", "--"])
+            .args(given)
+            .status()?;
+        let is_fine = built.success() && again.success();
+        return if is_fine { Ok(()) } else { Err("the bench did not finish".into()) };
+    }
+    phases::run(arguments)
+}
+
+/// Runs a helper process of the bench.
+pub(crate) fn help(helper: &Helper) -> Outcome {
+    match helper {
+        Helper::Ceiling(arguments) => ceiling::run(arguments),
+        Helper::Bare(arguments) => bare::run(arguments),
+    }
 }

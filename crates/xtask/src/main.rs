@@ -15,6 +15,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// The server's own allocator, so that the ceilings of the bench have no other.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What a command gives back: nothing, or a reason that is printed.
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
@@ -30,6 +34,9 @@ struct Arguments {
 enum Command {
     /// Measures the built server against its ceilings.
     Bench(bench::Arguments),
+    /// What the bench starts for itself.
+    #[command(hide = true, subcommand)]
+    BenchHelper(bench::Helper),
     /// Makes the embedded definitions from the official R4 package.
     Definitions(definitions::Arguments),
     /// Sends JSON through XML and back and compares.
@@ -51,6 +58,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Outcome {
     match command {
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::BenchHelper(helper) => bench::help(&helper),
         Command::Definitions(arguments) => definitions::run(&arguments),
         Command::Roundtrip(arguments) => roundtrip::run(&arguments),
         Command::Tidy(arguments) => tidy::run(&arguments),
