@@ -63,7 +63,8 @@ pub fn read(source: &[u8], limits: &Limits) -> Result<XmlResource, Vec<Issue>> {
         faults: Vec::new(),
     };
     let outcome = reader.document();
-    let Reader { out: json, positions, faults, .. } = reader;
+    let Reader { out: json, positions, mut faults, .. } = reader;
+    faults.sort_by_key(|fault| (fault.line, fault.column));
     match outcome {
         Ok(()) => Ok(XmlResource { json, positions, faults }),
         Err(fault) => Err(located(fault, &positions)),
@@ -191,17 +192,21 @@ impl<'n> Reader<'n, '_> {
         items: &mut Vec<(usize, Item<'n>)>,
     ) {
         let mut latest: Option<(usize, &str)> = None;
+        let mut told_of = None;
         for child in children_of(self.nodes, index) {
             let Some(node) = self.nodes.get(child) else { continue };
-            let position = self.position(node, definition);
-            let Some(position) = position else { continue };
+            let Some(position) = self.position(node, definition) else { continue };
             match latest {
                 Some((before, name)) if position < before => {
-                    let told = format!(
-                        "expected {} before {name}: R4 fixes the order of elements in XML",
-                        node.name
-                    );
-                    self.fault_at(&format!(".{}", node.name), node.offset, "element order", told);
+                    // Once is enough for all that repeat.
+                    if told_of.replace(position) != Some(position) {
+                        let told = format!(
+                            "expected {} before {name}: R4 fixes the order of elements in XML",
+                            node.name
+                        );
+                        let below = format!(".{}", node.name);
+                        self.fault_at(&below, node.offset, "element order", told);
+                    }
                 }
                 _ => latest = Some((position, node.name)),
             }
