@@ -3,6 +3,7 @@
 //! Index rows hold 8 bytes instead of the text. The key is drawn once per database, so that equal
 //! values of two databases don't show and nobody can prepare colliding values.
 
+use std::borrow::Cow;
 use std::hash::Hasher;
 
 use fhir_definitions::ResourceType;
@@ -13,6 +14,9 @@ use crate::fold;
 
 /// Hash of "no system", "no unit" and of every other absent value.
 pub const NONE: i64 = 0;
+
+/// Longer URIs stand in an index by their start and their hash.
+const MAX_URI_BYTES: usize = 1_000;
 
 /// SipHash-1-3 with the database's key. Two hashers with one key give equal hashes for ever: the
 /// values are stored.
@@ -68,6 +72,18 @@ impl ValueHasher {
         self.hash_parts(&[resource_type.as_str(), "/", id])
     }
 
+    /// The text under which a URI stands in an index: itself, or its start and its hash where it
+    /// is longer than an index entry may be.
+    #[must_use]
+    pub fn uri<'a>(&self, uri: &'a str) -> Cow<'a, str> {
+        if uri.len() <= MAX_URI_BYTES {
+            return Cow::Borrowed(uri);
+        }
+        let (start, _) =
+            uri.split_at_checked(uri.floor_char_boundary(MAX_URI_BYTES - 20)).unwrap_or_default();
+        Cow::Owned(format!("{start} {:016x}", self.hash(uri)))
+    }
+
     fn hash_parts(&self, parts: &[&str]) -> i64 {
         let mut hasher = self.keyed;
         let mut is_empty = true;
@@ -108,6 +124,15 @@ mod tests {
         assert_eq!(hasher.code("Final"), hasher.code("fiNAL"));
         assert_eq!(hasher.code("ÄÄ"), hasher.code("ää"));
         assert_ne!(hasher.hash("Final"), hasher.hash("final"));
+    }
+
+    #[test]
+    fn long_uris_stay_apart() {
+        let hasher = ValueHasher::new(&[7; 16]);
+        assert_eq!(hasher.uri("http://x"), "http://x");
+        let (one, other) = ("ä".repeat(900) + "1", "ä".repeat(900) + "2");
+        assert!(hasher.uri(&one).len() <= MAX_URI_BYTES);
+        assert_ne!(hasher.uri(&one), hasher.uri(&other));
     }
 
     #[test]

@@ -114,8 +114,8 @@ impl Registry {
     /// The parameters of R4, each type's with the common ones. `intern` gives the number that
     /// the database keeps for a type's code and URL.
     ///
-    /// Left out are the examples of the specification, what has no expression, and what
-    /// [`NOT_OFFERED`] lists: a search by them is refused like one by an unknown name.
+    /// Left out are the examples of the specification, special parameters and what has no
+    /// expression: a search by them is refused like one by an unknown name.
     #[must_use]
     pub fn r4(intern: &mut dyn FnMut(ResourceType, &str, &str) -> ParameterId) -> Self {
         let definitions = &fhir_definitions::r4().search_parameters;
@@ -199,9 +199,6 @@ impl Registry {
     }
 }
 
-/// Parameters of R4 that have an expression and yet no rows, by type and code.
-pub const NOT_OFFERED: [(&str, &str); 0] = [];
-
 /// The columns of every resource: not parameters with rows.
 const COLUMNS: [&str; 2] = ["_id", "_lastUpdated"];
 
@@ -220,13 +217,11 @@ fn is_offered(definition: &SearchParameterDefinition) -> bool {
 /// The types that a definition is registered for.
 fn bases(definition: &SearchParameterDefinition) -> Vec<ResourceType> {
     let is_common = |base: &&str| *base == "Resource" || *base == "DomainResource";
-    let bases = if definition.base.iter().any(is_common) {
+    if definition.base.iter().any(is_common) {
         ResourceType::all().collect()
     } else {
         types(&definition.base)
-    };
-    let is_kept = |base: &ResourceType| !NOT_OFFERED.contains(&(base.as_str(), definition.code));
-    bases.into_iter().filter(is_kept).collect()
+    }
 }
 
 fn types(names: &[&str]) -> Vec<ResourceType> {

@@ -27,3 +27,52 @@ fn every_parameter_compiles() {
     println!("{} parameters", registry.all().count());
     assert!(failures.is_empty(), "{} fail:\n{}", failures.len(), failures.join("\n"));
 }
+
+#[test]
+fn what_is_not_offered_is_known() {
+    let registry = r4();
+    let mut missing: Vec<String> = Vec::new();
+    for definition in &fhir_definitions::r4().search_parameters {
+        for base in &definition.base {
+            let offered = match base.parse() {
+                Ok(base) => registry.get(base, definition.code).is_some(),
+                Err(_) => registry.get(ResourceType::PATIENT, definition.code).is_some(),
+            };
+            if !offered {
+                missing.push(format!("{base} {}", definition.code));
+            }
+        }
+    }
+    missing.sort();
+    missing.dedup();
+    let known = [
+        "DomainResource _text",
+        "Location near",
+        "Patient age",
+        "Patient birthOrderBoolean",
+        "Resource _content",
+        "Resource _filter",
+        "Resource _id",          // a column
+        "Resource _lastUpdated", // a column
+        "Resource _query",
+    ];
+    assert_eq!(missing, known);
+}
+
+#[test]
+fn a_coding_heavy_element_does_not_explode() {
+    use fhir_model::{Resource, ResourceKey};
+    let registry = r4();
+    let indexer = Indexer::compile(&registry, ValueHasher::new(&[1; 16]), Zone::default());
+    let codings: Vec<String> = (0..2_000).map(|code| format!(r#"{{"code":"c{code}"}}"#)).collect();
+    let concept = format!(r#"{{"coding":[{}]}}"#, codings.join(","));
+    let source = format!(
+        r#"{{"resourceType":"Observation","id":"o","status":"final","code":{concept},
+        "valueCodeableConcept":{concept}}}"#
+    );
+    let resource = Resource::trusted(source.into_bytes()).unwrap();
+    let key = ResourceKey::new(resource.resource_type(), resource.id().unwrap());
+    let rows = indexer.index(resource.view(), &key);
+    assert!(rows.composite_token.len() < 20_000, "{}", rows.composite_token.len());
+    assert!(rows.token.len() >= 4_000);
+}

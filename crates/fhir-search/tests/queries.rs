@@ -259,3 +259,11 @@ fn near_is_not_offered_rather_than_empty() {
     let query = parse_as(&settings(), location, "near=1|2");
     assert_eq!(query.unwrap_err().kind, FailureKind::UnknownParameter);
 }
+
+#[test]
+fn a_query_with_too_many_values_is_refused() {
+    let ids: Vec<String> = (0..10_001).map(|id| id.to_string()).collect();
+    let failure = patient(&format!("_id={}", ids.join(","))).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::TooCostly);
+    assert!(patient(&format!("_id={}", ids[..500].join(","))).is_ok());
+}

@@ -10,6 +10,10 @@ use crate::rows::{
     CompositeDateRow, CompositeNumberRow, CompositeStringRow, CompositeTokenRow, IndexRows,
 };
 
+/// Combinations that one element may give; further ones are left out. An element of real data
+/// gives a handful, while a made-up one of a few kilobytes could give millions.
+const MAX_COMBINATIONS: usize = 4_096;
+
 /// One composite parameter.
 #[derive(Debug)]
 pub(crate) struct Composite {
@@ -72,29 +76,30 @@ impl Builder<'_> {
         parts.reverse();
         let Some((first, rest)) = parts.split_first() else { return };
         let Some(second) = rest.first() else { return };
+        let before = self.rows.count();
         for (code, sys) in tokens(first) {
+            if self.rows.count() - before > MAX_COMBINATIONS {
+                return;
+            }
             match composite.shape {
                 Shape::Token => {
                     let row = |(code2, sys2)| CompositeTokenRow { p, code, sys, code2, sys2 };
-                    self.rows.composite_token.extend(tokens(second).map(row));
+                    self.rows
+                        .composite_token
+                        .extend(tokens(second).take(MAX_COMBINATIONS).map(row));
                 }
                 Shape::Number => self.numbers(p, (code, sys), second, rest.get(1)),
                 Shape::Date => {
-                    let rows = second.date.iter().map(|date| CompositeDateRow {
-                        p,
-                        code,
-                        sys,
-                        lo: date.lo,
-                        hi: date.hi,
-                    });
+                    let rows = second
+                        .date
+                        .iter()
+                        .take(MAX_COMBINATIONS)
+                        .map(|date| CompositeDateRow { p, code, sys, lo: date.lo, hi: date.hi });
                     self.rows.composite_date.extend(rows);
                 }
                 Shape::String => {
-                    let rows = second.string.iter().map(|string| CompositeStringRow {
-                        p,
-                        code,
-                        sys,
-                        folded: string.folded.clone(),
+                    let rows = second.string.iter().take(MAX_COMBINATIONS).map(|string| {
+                        CompositeStringRow { p, code, sys, folded: string.folded.clone() }
                     });
                     self.rows.composite_string.extend(rows);
                 }
@@ -109,7 +114,7 @@ impl Builder<'_> {
         second: &IndexRows,
         third: Option<&IndexRows>,
     ) {
-        for number in &second.number {
+        for number in second.number.iter().take(MAX_COMBINATIONS) {
             let row = |v2: Vec<u8>| CompositeNumberRow {
                 p,
                 code,

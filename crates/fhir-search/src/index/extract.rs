@@ -197,8 +197,8 @@ impl Builder<'_> {
             Extract::StringAddress => self.parts(p, value, &ADDRESS_PARTS),
             Extract::StringConcept => self.concept_text(p, value),
             Extract::Uri => {
-                if let Some(text) = value.text().filter(|text| !text.is_empty()) {
-                    self.rows.uri.push(UriRow { p, text: text.into_owned() });
+                if let Some(text) = value.text() {
+                    self.uri(p, &text);
                 }
             }
             Extract::Canonical => self.canonical(p, value),
@@ -354,13 +354,22 @@ impl Builder<'_> {
 
     /// A canonical stands with and without its version.
     fn canonical(&mut self, p: i32, value: Value<'_>) {
-        let Some(text) = value.text().filter(|text| !text.is_empty()) else { return };
+        let Some(text) = value.text() else { return };
         if let Some((url, _)) = text.split_once('|') {
-            self.rows.uri.push(UriRow { p, text: url.to_owned() });
+            self.uri(p, url);
         }
-        self.rows.uri.push(UriRow { p, text: text.into_owned() });
+        self.uri(p, &text);
+    }
+
+    fn uri(&mut self, p: i32, text: &str) {
+        if !text.is_empty() {
+            self.rows.uri.push(UriRow { p, text: self.hasher.uri(text).into_owned() });
+        }
     }
 }
+
+/// Numbers are told apart by about 120 digits: R4 asks for 18, and index entries are short.
+const MAX_KEY_BYTES: usize = 64;
 
 const NAME_PARTS: [&str; 5] = ["text", "family", "given", "prefix", "suffix"];
 const ADDRESS_PARTS: [&str; 7] =
@@ -371,5 +380,7 @@ pub(crate) fn text_at<'a>(value: Value<'a>, key: &str) -> Option<std::borrow::Co
 }
 
 fn decimal_key(value: Value<'_>) -> Option<Vec<u8>> {
-    Some(value.literal()?.parse::<Decimal>().ok()?.to_key())
+    let mut key = value.literal()?.parse::<Decimal>().ok()?.to_key();
+    key.truncate(MAX_KEY_BYTES);
+    Some(key)
 }

@@ -149,7 +149,10 @@ impl Context<'_> {
                 let (unit, range) = value::quantity(text, self.hasher)?;
                 RowMatch::Number { p, unit, range }
             }
-            ParameterKind::Uri => RowMatch::Uri { p, text: value::unescape(text) },
+            ParameterKind::Uri => {
+                let text = value::unescape(text);
+                RowMatch::Uri { p, text: self.hasher.uri(&text).into_owned() }
+            }
             ParameterKind::Special => return Err("this parameter has no values".to_owned()),
         };
         Ok(vec![Match::Row(row)])

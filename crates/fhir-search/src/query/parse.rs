@@ -7,7 +7,7 @@ use fhir_model::{Failure, FailureKind, Issue, IssueType};
 use super::criterion::Criterion;
 use super::near::hint;
 use super::result::{ONCE, RESULT, resource_type, shown};
-use super::{ParseSettings, Scope, SearchQuery, SummaryMode, TotalMode};
+use super::{Match, ParseSettings, RowMatch, Scope, SearchQuery, SummaryMode, TotalMode};
 use crate::{Registry, SearchParameter, ValueHasher};
 
 /// Parameters that R4 defines for all types and that no search offers yet.
@@ -23,14 +23,17 @@ const NOT_SUPPORTED: [&str; 9] = [
     "_score",
 ];
 
+/// Values, each counted for every type it may mean, that one search may ask for.
+const MAX_TERMS: usize = 10_000;
+
 /// Parses the decoded pairs of a query string or form, all faults at once.
 ///
 /// Values arrive percent-decoded with their FHIR escapes. A parameter that repeats must hold
 /// each time; its comma-separated values are alternatives.
 ///
 /// # Errors
-/// `UnknownParameter`, `InvalidParameter`, `UnsupportedModifier` or `NotSupported`, after the
-/// first fault's kind, with an issue for each fault at `http.<parameter>`.
+/// `UnknownParameter`, `InvalidParameter`, `UnsupportedModifier`, `NotSupported` or `TooCostly`,
+/// after the first fault's kind, with an issue for each fault at `http.<parameter>`.
 ///
 /// Spec: <https://hl7.org/fhir/R4/search.html>
 pub fn parse(
@@ -69,6 +72,9 @@ pub fn parse(
             parsed.query.applied.push((name.clone(), text.clone()));
         }
     }
+    if parsed.faults.is_empty() {
+        too_costly(&mut parsed);
+    }
     match parsed.faults.first() {
         None => Ok(parsed.query),
         Some(first) => {
@@ -76,6 +82,24 @@ pub fn parse(
             let issues = parsed.faults.into_iter().map(|fault| fault.issue).collect();
             Err(Failure::with_issues(kind, issues))
         }
+    }
+}
+
+/// Refuses a query whose values are more than a statement can hold.
+fn too_costly(parsed: &mut Parsed) {
+    let terms = |each: &Match| match each {
+        Match::Row(RowMatch::Reference { targets, .. }) => targets.len(),
+        Match::Row(_) | Match::Id(_) | Match::LastUpdated(_) | Match::Never => 1,
+    };
+    let predicates = parsed.query.predicates.iter();
+    let count: usize = predicates.flat_map(|predicate| &predicate.any).map(terms).sum();
+    if count > MAX_TERMS {
+        let text = format!(
+            "the search asks for {count} values, each counted for every type it may mean; at \
+             most {MAX_TERMS} are answered"
+        );
+        let issue = Issue::error(IssueType::TooCostly, text);
+        parsed.faults.push(Fault { kind: FailureKind::TooCostly, issue });
     }
 }
 
