@@ -39,6 +39,19 @@ pub async fn history(
     Ok(Answer::ok(question.write(app, request, &page)))
 }
 
+/// Whether the parameters of a history would be taken.
+///
+/// # Errors
+/// As [`history`] for parameters.
+pub(crate) fn check(
+    app: &App,
+    request: &Request,
+    scope: HistoryScope,
+    pairs: Vec<(String, String)>,
+) -> Result<(), Failure> {
+    Question::parse(app, request, scope, pairs).map(|_| ())
+}
+
 /// What was asked, understood.
 #[derive(Clone)]
 struct Question {

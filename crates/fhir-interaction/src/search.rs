@@ -47,6 +47,19 @@ pub async fn search(
     Ok(Answer::ok(question.write(app, request, &page)))
 }
 
+/// Whether a search would be taken.
+///
+/// # Errors
+/// What the parser refuses.
+pub(crate) fn check(
+    app: &App,
+    request: &Request,
+    scope: Scope,
+    pairs: Vec<(String, String)>,
+) -> Result<(), Failure> {
+    Question::parse(app, request, scope, pairs, false).map(|_| ())
+}
+
 /// What was asked, understood.
 struct Question {
     query: SearchQuery,

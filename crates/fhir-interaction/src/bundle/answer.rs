@@ -49,6 +49,15 @@ fn is_outcome(body: &[u8]) -> bool {
     body.starts_with(b"{\"resourceType\":\"OperationOutcome\",\"issue\"")
 }
 
+/// Whether the parameters of a search or history would be taken.
+pub(crate) fn get_is_valid(app: &App, request: &Request, get: &Get) -> Result<(), Failure> {
+    match get.target.clone() {
+        Target::Search(scope, pairs) => search::check(app, request, scope, pairs),
+        Target::History(scope, pairs) => history::check(app, request, scope, pairs),
+        Target::Read(_) | Target::VRead(..) | Target::Capabilities => Ok(()),
+    }
+}
+
 /// Runs a GET or HEAD with the functions of single requests.
 pub(crate) async fn get(app: &App, request: &Request, get: &Get) -> Answered {
     let mut answer = match get.target.clone() {

@@ -3,7 +3,7 @@
 //! All writes are handed to the store as one group that isn't atomic: one flush for all of them,
 //! and each stands or falls alone. Reads run after the writes.
 
-use fhir_model::{Failure, FailureKind, Issue, Resource};
+use fhir_model::{Failure, FailureKind, Issue, Resource, ResourceView, check as structure};
 use fhir_store::{JournalRow, Preconditions, WriteGroup, WriteOp};
 
 use crate::app::{App, WriteFailure};
@@ -73,6 +73,12 @@ pub(crate) async fn run(
     Ok(Answer::ok(answer::write("batch-response", &answers)))
 }
 
+/// Checks the structure of one entry's resource, which [`super::parse`] leaves to the entry.
+fn well_formed(view: ResourceView<'_>) -> Result<(), Failure> {
+    let checked = structure::check(view.value);
+    checked.map_err(|issues| Failure::with_issues(FailureKind::MalformedBody, issues)).map(|_| ())
+}
+
 /// The operation of an entry that writes, and the warnings of the rules.
 fn operation(
     app: &App,
@@ -81,6 +87,7 @@ fn operation(
 ) -> Result<(WriteOp, Vec<Issue>), Failure> {
     match &entry.action {
         Action::Create { view, if_none_exist } => {
+            well_formed(*view)?;
             let warnings = check::check(app, *view, view.resource_type, None)?;
             let unless_exists = if_none_exist
                 .as_deref()
@@ -91,6 +98,7 @@ fn operation(
             Ok((write::post(app, *view, preconditions), warnings))
         }
         Action::Update { key, view, conditions } => {
+            well_formed(*view)?;
             let warnings = check::check(app, *view, key.resource_type, Some(&key.id))?;
             let preconditions = write::preconditions(conditions.clone());
             Ok((write::put(app, key.clone(), *view, preconditions), warnings))

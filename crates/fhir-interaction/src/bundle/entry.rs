@@ -59,6 +59,17 @@ pub(crate) enum Stage {
     Get,
 }
 
+impl Target {
+    /// The one resource that is asked for.
+    pub(crate) fn key(&self) -> Option<&ResourceKey> {
+        match self {
+            Self::Read(key) | Self::VRead(key, _) => Some(key),
+            Self::History(HistoryScope::Instance(key), _) => Some(key),
+            Self::History(..) | Self::Search(..) | Self::Capabilities => None,
+        }
+    }
+}
+
 impl Entry<'_> {
     pub(crate) fn stage(&self) -> Stage {
         match self.action {

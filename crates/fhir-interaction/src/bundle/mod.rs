@@ -15,7 +15,7 @@ mod transaction;
 
 use fhir_access::{Interaction, Permit};
 use fhir_definitions::ResourceType;
-use fhir_model::{Failure, FailureKind, Resource};
+use fhir_model::{Failure, FailureKind, Issue, Limits, Resource, check};
 use fhir_store::JournalRow;
 
 use crate::app::App;
@@ -58,6 +58,38 @@ struct Running<'a> {
     app: &'a App,
     request: &'a Request,
     permit: &'a Permit,
+}
+
+/// Parses a Bundle that was sent to be run.
+///
+/// A transaction is checked as a whole, like any other body. In a batch every entry stands for
+/// itself, so faults inside the resources of its entries are left to be told by the entries.
+///
+/// # Errors
+/// `MalformedBody` and `TooLarge`, as [`Resource::from_json`].
+pub fn parse(source: Vec<u8>, limits: &Limits) -> Result<Resource, Failure> {
+    let failure = match Resource::from_json(source.clone(), limits) {
+        Ok(resource) => return Ok(resource),
+        Err(failure) => failure,
+    };
+    let is_in_entry = |issue: &Issue| {
+        let place = issue.expression.as_deref().unwrap_or_default();
+        let entry = place.strip_prefix("Bundle.entry[").and_then(|rest| rest.split_once(']'));
+        entry.is_some_and(|(_, rest)| rest.starts_with(".resource"))
+    };
+    let is_complete = failure.issues.len() < check::MAX_FAULTS;
+    if failure.kind != FailureKind::MalformedBody
+        || !is_complete
+        || !failure.issues.iter().all(is_in_entry)
+    {
+        return Err(failure);
+    }
+    // Syntax and limits were passed, or the faults would have no such places.
+    let bundle = Resource::trusted(source)?;
+    match kind(&bundle) {
+        Ok(Kind::Batch) => Ok(bundle),
+        Ok(Kind::Transaction) | Err(_) => Err(failure),
+    }
 }
 
 /// Whether a resource is a Bundle that is to be run rather than stored.

@@ -33,6 +33,7 @@ pub(crate) async fn run(
     let warnings = checked(app, &entries)?;
     refuse_overlaps(&entries)?;
     let conditions = creation_conditions(app, request, &entries)?;
+    readable(running, &entries).await?;
     for _ in 0..ATTEMPTS {
         let mut plan = Plan::make(running, &entries, &conditions).await?;
         let group = plan.take_group(journal.clone());
@@ -147,6 +148,38 @@ fn creation_conditions(
         conditions.insert(entry.index, parsed);
     }
     Ok(conditions)
+}
+
+/// Refuses a transaction whose reads can be seen to fail: nothing is written then.
+///
+/// Reads run after the commit, so one that fails although it was fine here (somebody else deleted
+/// the resource in between) is told in its own response.
+async fn readable(running: Running<'_>, entries: &[Entry<'_>]) -> Result<(), Failure> {
+    let Running { app, request, .. } = running;
+    let mut written = HashMap::new();
+    for entry in entries {
+        match &entry.action {
+            Action::Delete { key, .. } => written.insert(key, false),
+            Action::Update { key, .. } => written.insert(key, true),
+            Action::Create { .. } | Action::Get(_) => None,
+        };
+    }
+    for entry in entries {
+        let Action::Get(get) = &entry.action else { continue };
+        let outcome = match get.target.key() {
+            Some(key) => match written.get(key) {
+                Some(true) => Ok(()),
+                Some(false) => {
+                    let text = format!("{key} is deleted by the same transaction");
+                    Err(Failure::new(FailureKind::Deleted, text))
+                }
+                None => answer::get(app, request, get).await.map(|_| ()),
+            },
+            None => answer::get_is_valid(app, request, get),
+        };
+        outcome.map_err(|failure| at_entry(failure, entry.index))?;
+    }
+    Ok(())
 }
 
 async fn respond(
