@@ -23,6 +23,9 @@ pub enum StoreError {
         /// Why.
         fault: WriteFault,
     },
+    /// The write was cut short; whether it happened is unknown until it is read.
+    #[error("the write was interrupted")]
+    Interrupted,
     /// The store was closed, or its writer has ended.
     #[error("the store is closed")]
     Closed,
@@ -49,6 +52,18 @@ pub enum StoreError {
     /// The database refused a statement.
     #[error("the database refused a statement")]
     Database(#[source] diesel::result::Error),
+}
+
+impl From<diesel::result::Error> for StoreError {
+    fn from(error: diesel::result::Error) -> Self {
+        // The words of SQLite and of PostgreSQL in turn.
+        let is_interrupted = if let diesel::result::Error::DatabaseError(_, said) = &error {
+            said.message() == "interrupted" || said.message().contains("statement timeout")
+        } else {
+            false
+        };
+        if is_interrupted { Self::Timeout } else { Self::Database(error) }
+    }
 }
 
 impl StoreError {

@@ -7,12 +7,16 @@
 //! other crates' business; SQL stays in this one.
 #![warn(missing_docs)]
 
+mod backend;
+mod codec;
 mod core;
 mod error;
 mod id;
 mod position;
+mod query;
 mod read;
 mod settings;
+mod sql;
 mod store;
 mod url;
 mod write;

@@ -16,6 +16,9 @@ pub struct StoreSettings {
     /// The zone in which dates without an offset are indexed. It is kept in the database: opening
     /// a database that was made with another zone is refused.
     pub zone: Zone,
+    /// The server's own FHIR root without the trailing slash: absolute references under it are
+    /// indexed as local ones. Keep it the same for the life of a database.
+    pub base: Option<String>,
     /// How many write groups may wait for the writer before `StoreError::Busy` is answered.
     pub queue_length: usize,
     /// How many operations one commit takes at most, a larger atomic group excepted.
@@ -37,6 +40,7 @@ impl StoreSettings {
         Self {
             clock,
             zone,
+            base: None,
             queue_length: 4096,
             commit_ops: 128,
             cache_kib: 16 * 1024,

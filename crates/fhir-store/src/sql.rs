@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
-use diesel::sql_types::{Array, BigInt, Binary, Text};
+use diesel::sql_types::{BigInt, Binary, Text};
 use diesel::sqlite::Sqlite;
 
 /// Which database a text is for. Every difference between the two is asked here.
@@ -25,8 +25,6 @@ pub(crate) enum Bind {
     Integer(i64),
     Text(String),
     Bytes(Vec<u8>),
-    /// PostgreSQL only.
-    Integers(Vec<i64>),
 }
 
 /// Statements with more binds than this are not kept: their shapes are too many.
@@ -100,7 +98,6 @@ impl<S> QueryFragment<Sqlite> for Typed<'_, S> {
                 Bind::Integer(value) => out.push_bind_param::<BigInt, _>(value)?,
                 Bind::Text(value) => out.push_bind_param::<Text, _>(value)?,
                 Bind::Bytes(value) => out.push_bind_param::<Binary, _>(value)?,
-                Bind::Integers(_) => return Err(no_arrays()),
             }
             out.push_sql(part);
         }
@@ -120,7 +117,6 @@ impl<S> QueryFragment<Pg> for Typed<'_, S> {
                 Bind::Integer(value) => out.push_bind_param::<BigInt, _>(value)?,
                 Bind::Text(value) => out.push_bind_param::<Text, _>(value)?,
                 Bind::Bytes(value) => out.push_bind_param::<Binary, _>(value)?,
-                Bind::Integers(value) => out.push_bind_param::<Array<BigInt>, _>(value)?,
             }
             out.push_sql(part);
         }
@@ -128,21 +124,18 @@ impl<S> QueryFragment<Pg> for Typed<'_, S> {
     }
 }
 
-fn no_arrays() -> diesel::result::Error {
-    diesel::result::Error::QueryBuilderError("SQLite has no arrays".into())
-}
-
-/// Declares a statement with a fixed text, for the back ends named in front.
+/// Declares a statement with a fixed text, for the database named in front.
 ///
 /// `?` in the text stands for the fields, in their order.
 macro_rules! statement {
-    ($([$backend:ty])+ $name:ident { $($field:ident: $sql:ty = $rust:ty),* $(,)? } -> $columns:ty, $text:expr) => {
-        struct $name<'a> {
+    ([$backend:ty] $name:ident { $($field:ident: $sql:ty = $rust:ty),* $(,)? } -> $columns:ty, $text:expr) => {
+        pub(crate) struct $name<'a> {
             $($field: $rust,)*
             lifetime: std::marker::PhantomData<&'a ()>,
         }
         impl<'a> $name<'a> {
-            fn new($($field: $rust),*) -> Self {
+            #[allow(clippy::too_many_arguments, reason = "one for each bind")]
+            pub(crate) fn new($($field: $rust),*) -> Self {
                 Self { $($field,)* lifetime: std::marker::PhantomData }
             }
         }
@@ -154,7 +147,7 @@ macro_rules! statement {
             type SqlType = $columns;
         }
         impl<C> diesel::RunQueryDsl<C> for $name<'_> {}
-        $(impl diesel::query_builder::QueryFragment<$backend> for $name<'_> {
+        impl diesel::query_builder::QueryFragment<$backend> for $name<'_> {
             fn walk_ast<'b>(
                 &'b self,
                 mut out: diesel::query_builder::AstPass<'_, 'b, $backend>,
@@ -167,7 +160,7 @@ macro_rules! statement {
                 )*
                 Ok(())
             }
-        })+
+        }
     };
 }
 pub(crate) use statement;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use fhir_model::Id;
 use fhir_model::date::Zone;
-use fhir_search::{Registry, ValueHasher};
+use fhir_model::{Id, Instant};
+use fhir_search::{Indexer, Registry, ValueHasher};
 
+use crate::backend::sqlite;
 use crate::core::Core;
 use crate::error::StoreError;
 use crate::read::Reader;
@@ -17,6 +18,13 @@ use crate::write::{WriteFault, WriteGroup, Written};
 #[derive(Clone)]
 pub struct Store {
     core: Arc<Core>,
+    engine: Engine,
+}
+
+/// The database behind the store.
+#[derive(Clone)]
+enum Engine {
+    Sqlite(Arc<sqlite::Engine>),
 }
 
 impl Store {
@@ -25,8 +33,13 @@ impl Store {
     /// # Errors
     /// `Locked`, `Newer`, `OtherZone` and `Open` say why this database may not be opened.
     pub fn open(url: &DatabaseUrl, settings: &StoreSettings) -> Result<Self, StoreError> {
-        let _ = (url, settings);
-        Err(StoreError::Closed)
+        match url {
+            DatabaseUrl::Sqlite(path) => {
+                let (core, engine) = sqlite::Engine::open(path, settings)?;
+                Ok(Self { core, engine: Engine::Sqlite(Arc::new(engine)) })
+            }
+            DatabaseUrl::Postgres(_) => Err(StoreError::Closed),
+        }
     }
 
     /// The search parameters, numbered as in this database.
@@ -35,16 +48,16 @@ impl Store {
         &self.core.registry
     }
 
-    /// Makes index rows.
+    /// The indexer of this database's parameters.
     #[must_use]
-    pub fn indexer(&self) -> &fhir_search::Indexer {
+    pub fn indexer(&self) -> &Indexer {
         &self.core.indexer
     }
 
     /// The present instant, from the clock of the settings.
     #[must_use]
-    pub fn now(&self) -> fhir_model::Instant {
-        (self.core.clock)()
+    pub fn now(&self) -> Instant {
+        self.core.now()
     }
 
     /// Hashes values as the index rows of this database have them.
@@ -82,23 +95,28 @@ impl Store {
         F: FnOnce(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
         T: Send + 'static,
     {
-        let _ = work;
-        Err(StoreError::Closed)
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.read(&self.core, work),
+        }
     }
 
     /// Writes a group; the answer comes after it is durable. One result for each operation.
     ///
     /// # Errors
     /// `Busy` where the queue is full, `Refused` where an atomic group or an expectation failed.
-    #[expect(clippy::unused_async, reason = "the writer is waited for here")]
     pub async fn write(
         &self,
         group: WriteGroup,
     ) -> Result<Vec<Result<Written, WriteFault>>, StoreError> {
-        let _ = group;
-        Err(StoreError::Closed)
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.write(&self.core, group).await,
+        }
     }
 
     /// Ends the writer once everything queued is durable; later writes answer `Closed`.
-    pub fn close(&self) {}
+    pub fn close(&self) {
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.close(),
+        }
+    }
 }

@@ -82,10 +82,10 @@ impl Arm {
     fn date(mut self, when: &DateMatch, span_us: Option<i64>) -> Self {
         let (lo, hi) = (when.lo, when.hi);
         let mut bounds: Vec<(&str, i64)> = Vec::new();
-        let mut rest = "";
+        let mut rest: (&str, Vec<i64>) = ("", Vec::new());
         match when.comparator {
             Comparator::Eq => bounds.extend([("lo >= ", lo), ("lo <= ", hi), ("hi <= ", hi)]),
-            Comparator::Ne => rest = "(lo < ? OR hi > ?)",
+            Comparator::Ne => rest = ("(lo < ? OR hi > ?)", vec![lo, hi]),
             Comparator::Gt => {
                 bounds.extend(span_us.map(|span| ("lo >= ", hi.saturating_sub(span))));
                 bounds.push(("hi > ", hi));
@@ -93,11 +93,11 @@ impl Arm {
             Comparator::Lt => bounds.push(("lo < ", lo)),
             Comparator::Ge => {
                 bounds.extend(span_us.map(|span| ("lo >= ", lo.min(hi.saturating_sub(span)))));
-                rest = "(hi > ? OR (lo >= ? AND hi <= ?))";
+                rest = ("(hi > ? OR (lo >= ? AND hi <= ?))", vec![hi, lo, hi]);
             }
             Comparator::Le => {
                 bounds.push(("lo <= ", hi));
-                rest = "(lo < ? OR (lo >= ? AND hi <= ?))";
+                rest = ("(lo < ? OR (lo >= ? AND hi <= ?))", vec![lo, lo, hi]);
             }
             Comparator::Sa => bounds.push(("lo >= ", hi)),
             Comparator::Eb => bounds.extend([("lo <= ", lo), ("hi <= ", lo)]),
@@ -109,14 +109,10 @@ impl Arm {
         for (text, value) in bounds {
             self.condition.push(" AND ").push(text).integer(value);
         }
-        if !rest.is_empty() {
-            let values: &[i64] = match when.comparator {
-                Comparator::Ne => &[lo, hi],
-                Comparator::Ge => &[hi, lo, hi],
-                _ => &[lo, lo, hi],
-            };
+        let (text, values) = rest;
+        if !text.is_empty() {
             self.condition.push(" AND ");
-            let mut parts = rest.split('?');
+            let mut parts = text.split('?');
             self.condition.push(parts.next().unwrap_or_default());
             for (value, part) in values.iter().zip(parts) {
                 self.condition.integer(*value).push(part);

@@ -1,7 +1,7 @@
 //! Whole searches: the driving leg, the other legs, sorting and keyset.
 
 use fhir_definitions::ResourceType;
-use fhir_search::{Match, Predicate, Scope, SearchQuery, SortBy, SortKey};
+use fhir_search::{Match, ParameterId, Predicate, RowMatch, Scope, SearchQuery, SortBy, SortKey};
 
 use super::arm::{self, Arm};
 use crate::read::{Position, SortValue};
@@ -12,6 +12,8 @@ struct Leg {
     arms: Vec<Arm>,
     /// Conditions on columns of `resource`.
     columns: Vec<ColumnMatch>,
+    /// The parameter, where the leg is one date comparison and nothing else.
+    dates_of: Option<ParameterId>,
 }
 
 /// A condition on the resource's own row; the text is completed with a table name.
@@ -22,7 +24,11 @@ enum ColumnMatch {
 
 impl Leg {
     fn of(predicate: &Predicate) -> Self {
-        let mut leg = Self { arms: Vec::new(), columns: Vec::new() };
+        let dates_of = match predicate.any.as_slice() {
+            [Match::Row(RowMatch::Date { p, .. })] => Some(*p),
+            _ => None,
+        };
+        let mut leg = Self { arms: Vec::new(), columns: Vec::new(), dates_of };
         for alternative in &predicate.any {
             match alternative {
                 Match::Row(row) => leg.arms.extend(arm::arms(row)),
@@ -169,32 +175,81 @@ impl<'q> Select<'q> {
         Some(sql)
     }
 
+    /// Whether legs can be weighed against each other.
+    pub(crate) fn has_choice(&self) -> bool {
+        self.legs.iter().filter(|leg| leg.is_point()).count() > 1
+    }
+
+    /// Counts what the driving leg gives, up to a limit; `None` where nothing drives.
+    pub(crate) fn driver_probe(&self, limit: i64) -> Option<Sql> {
+        let leg = self.driver.and_then(|place| self.legs.get(place))?;
+        let mut sql = Sql::new("SELECT count(*) FROM (");
+        if leg.arms.is_empty() {
+            sql.push("SELECT 1 WHERE 1 = 0");
+        }
+        for (place, arm) in leg.arms.iter().enumerate() {
+            sql.push(if place > 0 { " UNION ALL " } else { "" });
+            sql.push("SELECT 1 FROM ").push(arm.table).push(" WHERE ").append(&arm.condition);
+        }
+        sql.push(" LIMIT ").integer(limit).push(") AS probe");
+        Some(sql)
+    }
+
+    /// The parameter of a search that is ordered by one date alone.
+    pub(crate) fn date_order(&self) -> Option<ParameterId> {
+        match self.query.sort.as_slice() {
+            [SortKey { by: SortBy::Date(parameters), .. }] => match parameters.as_slice() {
+                [p] => Some(*p),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Matches that have a date, ordered by it alone, walked along the date index (SQLite);
     /// `None` where the query is not of that shape.
-    pub(crate) fn walk_date(&self, after: Option<&Position>, limit: i64) -> Option<Sql> {
-        let [SortKey { by: SortBy::Date(parameters), descending }] = self.query.sort.as_slice()
-        else {
-            return None;
+    ///
+    /// Where no resource has two dates under the parameter (`repeats` is false), conditions on
+    /// the same parameter bound the walk itself.
+    pub(crate) fn walk_date(
+        &self,
+        repeats: bool,
+        after: Option<&Position>,
+        limit: i64,
+    ) -> Option<Sql> {
+        let p = self.date_order()?;
+        let descending = self.query.sort.first().is_some_and(|key| key.descending);
+        let is_own = |leg: &&Leg| {
+            !repeats && leg.columns.is_empty() && leg.arms.len() == 2 && leg.dates_of == Some(p)
         };
-        let [p] = parameters.as_slice() else { return None };
+        let own: Vec<&Leg> = self.legs.iter().filter(is_own).collect();
+        let place = match after.map(|position| position.values.first()) {
+            None => None,
+            Some(Some(SortValue::Integer(place))) => Some(*place),
+            Some(_) => return None,
+        };
+        let side = if descending { "<" } else { ">" };
         let mut sql = Sql::new("SELECT c.rid AS rid, 0 AS dk, c.lo AS i0 FROM (");
-        for (place, number) in [p.0, p.long()].into_iter().enumerate() {
-            sql.push(if place > 0 { " UNION ALL " } else { "" });
+        for (branch, number) in [p.0, p.long()].into_iter().enumerate() {
+            sql.push(if branch > 0 { " UNION ALL " } else { "" });
             sql.push("SELECT lo, rid FROM date WHERE p = ").integer(number);
-            sql.push(if *descending { " AND edge >= 2" } else { " AND edge IN (1, 3)" });
+            sql.push(if descending { " AND edge >= 2" } else { " AND edge IN (1, 3)" });
+            if let Some(place) = place {
+                sql.push(&format!(" AND lo {side}= ")).integer(place);
+            }
+            for arm in own.iter().filter_map(|leg| leg.arms.get(branch)) {
+                sql.push(" AND ").append(&arm.condition);
+            }
         }
         sql.push(") AS c WHERE 1 = 1");
-        if let Some(position) = after {
-            let Some(SortValue::Integer(place)) = position.values.first() else { return None };
-            let side = if *descending { "<" } else { ">" };
-            sql.push(&format!(" AND c.lo {side}= ")).integer(*place);
-            sql.push(&format!(" AND (c.lo {side} ")).integer(*place);
+        if let (Some(place), Some(position)) = (place, after) {
+            sql.push(&format!(" AND (c.lo {side} ")).integer(place);
             sql.push(" OR c.rid > ").integer(position.row.rid).push(")");
         }
-        for leg in &self.legs {
+        for leg in self.legs.iter().filter(|leg| !is_own(leg)) {
             self.probe(&mut sql, leg, false);
         }
-        let direction = if *descending { " DESC" } else { "" };
+        let direction = if descending { " DESC" } else { "" };
         sql.push(&format!(" ORDER BY c.lo{direction}, c.rid LIMIT ")).integer(limit);
         Some(sql)
     }

@@ -13,6 +13,7 @@ DROP TABLE composite_token;
 DROP TABLE uri;
 DROP TABLE string;
 DROP TABLE number;
+DROP TABLE repeating;
 DROP TABLE date;
 DROP TABLE reference;
 DROP TABLE token;

@@ -1,0 +1,8 @@
+//! The databases behind the store.
+
+pub(crate) mod interval;
+pub(crate) mod migrate;
+pub(crate) mod parameters;
+pub(crate) mod row;
+pub(crate) mod rule;
+pub(crate) mod sqlite;

@@ -1,0 +1,101 @@
+//! SQLite: one file, one writer thread, a reading connection for each thread.
+
+mod connection;
+mod open;
+mod reader;
+mod rows;
+mod statements;
+mod writer;
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use diesel::sqlite::SqliteConnection;
+
+use crate::core::Core;
+use crate::error::StoreError;
+use crate::read::Reader;
+use crate::settings::StoreSettings;
+use crate::write::{WriteFault, WriteGroup, Written};
+
+/// An open SQLite database.
+pub(crate) struct Engine {
+    /// Tells the stores of this process apart in the threads' lists of connections.
+    number: u64,
+    path: PathBuf,
+    settings: StoreSettings,
+    queue: writer::Queue,
+    /// Held until the store is closed.
+    lock: Mutex<Option<std::fs::File>>,
+}
+
+static ENGINES: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    static READERS: RefCell<Vec<(u64, SqliteConnection)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Engine {
+    /// Opens, makes or migrates the database.
+    pub(crate) fn open(
+        path: &Path,
+        settings: &StoreSettings,
+    ) -> Result<(Arc<Core>, Self), StoreError> {
+        let lock = open::lock(path)?;
+        let (core, connection) = open::open(path, settings)?;
+        let core = Arc::new(core);
+        let queue = writer::start(connection, Arc::clone(&core), settings)?;
+        let engine = Self {
+            number: ENGINES.fetch_add(1, Ordering::Relaxed),
+            path: path.to_owned(),
+            settings: settings.clone(),
+            queue,
+            lock: Mutex::new(Some(lock)),
+        };
+        Ok((core, engine))
+    }
+
+    /// Runs `work` here, on this thread's connection.
+    pub(crate) fn read<T>(
+        &self,
+        core: &Core,
+        work: impl FnOnce(&mut dyn Reader) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = match self.take_reader() {
+            Some(connection) => connection,
+            None => connection::reading(&self.path, &self.settings)?,
+        };
+        let mut reader = reader::SqliteReader::new(core, &mut connection);
+        let result = work(&mut reader);
+        reader.end();
+        self.keep_reader(connection);
+        result
+    }
+
+    /// Hands a group to the writer and waits until it is durable.
+    pub(crate) async fn write(
+        &self,
+        core: &Core,
+        group: WriteGroup,
+    ) -> Result<Vec<Result<Written, WriteFault>>, StoreError> {
+        self.queue.send(core, group)?.await.unwrap_or(Err(StoreError::Interrupted))
+    }
+
+    pub(crate) fn close(&self) {
+        self.queue.close();
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn take_reader(&self) -> Option<SqliteConnection> {
+        READERS.with_borrow_mut(|readers| {
+            let place = readers.iter().position(|(number, _)| *number == self.number)?;
+            Some(readers.swap_remove(place).1)
+        })
+    }
+
+    fn keep_reader(&self, connection: SqliteConnection) {
+        READERS.with_borrow_mut(|readers| readers.push((self.number, connection)));
+    }
+}

@@ -1,0 +1,139 @@
+//! The fixed statements on SQLite.
+
+use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
+use diesel::sqlite::Sqlite;
+
+use crate::sql::statement;
+
+/// `version, updated, method, dict, body` of a version.
+pub(crate) type VersionColumns = (BigInt, BigInt, Integer, Integer, Nullable<Binary>);
+/// `rid` and the columns of a version.
+pub(crate) type CurrentColumns = (BigInt, BigInt, BigInt, Integer, Integer, Nullable<Binary>);
+/// `rid, type, id` and the columns of a version.
+pub(crate) type StoredColumns =
+    (BigInt, Integer, Text, BigInt, BigInt, Integer, Integer, Nullable<Binary>);
+
+pub(crate) type VersionTuple = (i64, i64, i32, i32, Option<Vec<u8>>);
+pub(crate) type CurrentTuple = (i64, i64, i64, i32, i32, Option<Vec<u8>>);
+pub(crate) type StoredTuple = (i64, i32, String, i64, i64, i32, i32, Option<Vec<u8>>);
+
+statement!([Sqlite] Begin {} -> (), "BEGIN");
+statement!([Sqlite] BeginImmediate {} -> (), "BEGIN IMMEDIATE");
+statement!([Sqlite] Commit {} -> (), "COMMIT");
+statement!([Sqlite] Rollback {} -> (), "ROLLBACK");
+statement!([Sqlite] Savepoint {} -> (), "SAVEPOINT step");
+statement!([Sqlite] Release {} -> (), "RELEASE step");
+statement!([Sqlite] RollbackTo {} -> (), "ROLLBACK TO step");
+
+statement!([Sqlite] Current { kind: Integer = i32, id: Text = &'a str } -> CurrentColumns,
+    "SELECT rid, version, updated, method, dict, body FROM resource WHERE type = ? AND id = ?");
+statement!([Sqlite] ByRow { rid: BigInt = i64 } -> StoredColumns,
+    "SELECT rid, type, id, version, updated, method, dict, body FROM resource WHERE rid = ?");
+statement!([Sqlite] OldVersion { rid: BigInt = i64, version: BigInt = i64 } -> VersionColumns,
+    "SELECT version, updated, method, dict, body FROM version WHERE rid = ? AND version = ?");
+statement!([Sqlite] OldVersions {
+        rid: BigInt = i64, below: BigInt = i64, since: BigInt = i64, before: BigInt = i64,
+        limit: BigInt = i64,
+    } -> VersionColumns,
+    "SELECT version, updated, method, dict, body FROM version WHERE rid = ? AND version < ?
+     AND updated >= ? AND updated < ? ORDER BY version DESC LIMIT ?");
+statement!([Sqlite] SystemHistory {
+        since: BigInt = i64, before: BigInt = i64, limit: BigInt = i64,
+    } -> StoredColumns,
+    "SELECT c.rid, c.type, r.id, c.version, c.updated,
+     CASE WHEN r.version = c.version THEN r.method ELSE v.method END,
+     CASE WHEN r.version = c.version THEN r.dict ELSE v.dict END,
+     CASE WHEN r.version = c.version THEN r.body ELSE v.body END
+     FROM change c CROSS JOIN resource r ON r.rid = c.rid
+     LEFT JOIN version v ON v.rid = c.rid AND v.version = c.version
+     WHERE c.updated >= ? AND c.updated < ? ORDER BY c.updated DESC LIMIT ?");
+statement!([Sqlite] TypeHistory {
+        kind: Integer = i32, since: BigInt = i64, before: BigInt = i64, limit: BigInt = i64,
+    } -> StoredColumns,
+    "SELECT c.rid, c.type, r.id, c.version, c.updated,
+     CASE WHEN r.version = c.version THEN r.method ELSE v.method END,
+     CASE WHEN r.version = c.version THEN r.dict ELSE v.dict END,
+     CASE WHEN r.version = c.version THEN r.body ELSE v.body END
+     FROM change c CROSS JOIN resource r ON r.rid = c.rid
+     LEFT JOIN version v ON v.rid = c.rid AND v.version = c.version
+     WHERE c.type = ? AND c.updated >= ? AND c.updated < ? ORDER BY c.updated DESC LIMIT ?");
+statement!([Sqlite] CountSystem { since: BigInt = i64, before: BigInt = i64 } -> BigInt,
+    "SELECT count(*) FROM change WHERE updated >= ? AND updated < ?");
+statement!([Sqlite] CountType { kind: Integer = i32, since: BigInt = i64, before: BigInt = i64 }
+    -> BigInt, "SELECT count(*) FROM change WHERE type = ? AND updated >= ? AND updated < ?");
+statement!([Sqlite] CountVersions {
+        rid: BigInt = i64, since: BigInt = i64, before: BigInt = i64,
+    } -> BigInt,
+    "SELECT count(*) FROM version WHERE rid = ? AND updated >= ? AND updated < ?");
+statement!([Sqlite] Changes { after: BigInt = i64, limit: BigInt = i64 }
+    -> (Integer, Text, BigInt, BigInt, Integer),
+    "SELECT c.type, r.id, c.version, c.updated,
+     CASE WHEN r.version = c.version THEN r.method ELSE v.method END
+     FROM change c CROSS JOIN resource r ON r.rid = c.rid
+     LEFT JOIN version v ON v.rid = c.rid AND v.version = c.version
+     WHERE c.updated > ? ORDER BY c.updated LIMIT ?");
+statement!([Sqlite] LiveOf { kind: Integer = i32 } -> BigInt,
+    "SELECT coalesce(sum(live), 0) FROM counter WHERE type = ?");
+statement!([Sqlite] LiveAll {} -> BigInt, "SELECT coalesce(sum(live), 0) FROM counter");
+statement!([Sqlite] Journal { file: Text = &'a str } -> BigInt,
+    "SELECT position FROM journal WHERE file = ? ORDER BY position");
+
+statement!([Sqlite] InsertResource {
+        rid: BigInt = i64, kind: Integer = i32, id: Text = &'a str, version: BigInt = i64,
+        updated: BigInt = i64, method: Integer = i32, dict: Integer = i32, body: Binary = &'a [u8],
+    } -> (),
+    "INSERT INTO resource (rid, type, id, version, updated, method, dict, body)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+statement!([Sqlite] UpdateResource {
+        version: BigInt = i64, updated: BigInt = i64, method: Integer = i32, dict: Integer = i32,
+        body: Nullable<Binary> = Option<&'a [u8]>, rid: BigInt = i64,
+    } -> (),
+    "UPDATE resource SET version = ?, updated = ?, method = ?, dict = ?, body = ? WHERE rid = ?");
+statement!([Sqlite] KeepVersion { rid: BigInt = i64 } -> (),
+    "INSERT INTO version (rid, version, updated, method, dict, body)
+     SELECT rid, version, updated, method, dict, body FROM resource WHERE rid = ?");
+statement!([Sqlite] InsertChange {
+        updated: BigInt = i64, kind: Integer = i32, rid: BigInt = i64, version: BigInt = i64,
+    } -> (), "INSERT INTO change (updated, type, rid, version) VALUES (?, ?, ?, ?)");
+statement!([Sqlite] PutAccess {
+        rid: BigInt = i64, person: BigInt = i64, labels: Nullable<Binary> = Option<&'a [u8]>,
+    } -> (), "INSERT OR REPLACE INTO access (rid, person, labels) VALUES (?, ?, ?)");
+statement!([Sqlite] DeleteAccess { rid: BigInt = i64 } -> (), "DELETE FROM access WHERE rid = ?");
+statement!([Sqlite] InsertPatientDate {
+        person: BigInt = i64, kind: Integer = i32, date: BigInt = i64, rid: BigInt = i64,
+    } -> (),
+    "INSERT OR IGNORE INTO patient_date (person, type, date, rid) VALUES (?, ?, ?, ?)");
+statement!([Sqlite] DeletePatientDate {
+        person: BigInt = i64, kind: Integer = i32, date: BigInt = i64, rid: BigInt = i64,
+    } -> (),
+    "DELETE FROM patient_date WHERE person = ? AND type = ? AND date = ? AND rid = ?");
+statement!([Sqlite] InsertCoding {
+        sys: BigInt = i64, code: BigInt = i64, system: Text = &'a str, value: Text = &'a str,
+    } -> (),
+    "INSERT OR IGNORE INTO coding (sys, code, system, value) VALUES (?, ?, ?, ?)");
+statement!([Sqlite] AddToCounter { kind: Integer = i32, live: BigInt = i64 } -> (),
+    "INSERT INTO counter (type, live) VALUES (?, ?)
+     ON CONFLICT (type) DO UPDATE SET live = live + excluded.live");
+statement!([Sqlite] InsertJournal { file: Text = &'a str, position: BigInt = i64 } -> (),
+    "INSERT OR IGNORE INTO journal (file, position) VALUES (?, ?)");
+statement!([Sqlite] LastRow {} -> BigInt, "SELECT coalesce(max(rid), 0) FROM resource");
+statement!([Sqlite] LastChange {} -> BigInt, "SELECT coalesce(max(updated), 0) FROM change");
+
+statement!([Sqlite] GetSetting { name: Text = &'a str } -> Binary,
+    "SELECT value FROM setting WHERE name = ?");
+statement!([Sqlite] PutSetting { name: Text = &'a str, value: Binary = &'a [u8] } -> (),
+    "INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)");
+statement!([Sqlite] AllParameters {} -> (Integer, Integer, Text, Text),
+    "SELECT p, type, code, url FROM parameter");
+statement!([Sqlite] InsertParameter {
+        p: Integer = i32, kind: Integer = i32, code: Text = &'a str, url: Text = &'a str,
+    } -> (), "INSERT INTO parameter (p, type, code, url) VALUES (?, ?, ?, ?)");
+statement!([Sqlite] AllDictionaries {} -> (Integer, Binary),
+    "SELECT dict, content FROM dictionary ORDER BY dict");
+statement!([Sqlite] DictionaryNumbers {} -> Integer, "SELECT dict FROM dictionary");
+statement!([Sqlite] InsertDictionary { dict: Integer = i32, content: Binary = &'a [u8] } -> (),
+    "INSERT OR IGNORE INTO dictionary (dict, content) VALUES (?, ?)");
+statement!([Sqlite] Repeats { p: Integer = i32 } -> BigInt,
+    "SELECT count(*) FROM repeating WHERE p = ?");
+statement!([Sqlite] InsertRepeating { p: Integer = i32 } -> (),
+    "INSERT OR IGNORE INTO repeating (p) VALUES (?)");

@@ -1,0 +1,138 @@
+//! The one writer: a thread that takes what has queued and commits it with one flush.
+//!
+//! Every answer is sent after the commit that holds it. A statement that fails spoils only its own
+//! group: the others are committed again without it.
+
+mod apply;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use apply::Writer;
+use diesel::sqlite::SqliteConnection;
+use futures_channel::oneshot;
+
+use crate::codec::Packed;
+use crate::core::Core;
+use crate::error::StoreError;
+use crate::settings::StoreSettings;
+use crate::write::{Action, WriteFault, WriteGroup, Written};
+
+/// What a group came to: one result an operation.
+pub(crate) type Answer = Result<Vec<Result<Written, WriteFault>>, StoreError>;
+
+/// A group on its way, with its bodies compressed by the thread that sent it.
+pub(crate) struct Job {
+    pub(crate) group: WriteGroup,
+    pub(crate) bodies: Vec<Option<Packed>>,
+    reply: oneshot::Sender<Answer>,
+}
+
+/// The sending end of the writer.
+pub(crate) struct Queue {
+    sender: Mutex<Option<SyncSender<Job>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Starts the writer on its connection.
+pub(crate) fn start(
+    connection: SqliteConnection,
+    core: Arc<Core>,
+    settings: &StoreSettings,
+) -> Result<Queue, StoreError> {
+    let (sender, receiver) = sync_channel(settings.queue_length.max(1));
+    let mut writer = Writer::new(connection, core)?;
+    let most = settings.commit_ops.max(1);
+    let thread = std::thread::Builder::new()
+        .name("fhir-store-writer".into())
+        .spawn(move || run(&mut writer, &receiver, most))
+        .map_err(|error| StoreError::Open(error.into()))?;
+    Ok(Queue { sender: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
+}
+
+impl Queue {
+    /// Queues a group; the receiver resolves once it is durable.
+    pub(crate) fn send(
+        &self,
+        core: &Core,
+        group: WriteGroup,
+    ) -> Result<oneshot::Receiver<Answer>, StoreError> {
+        let bodies = group.ops.iter().map(|op| match &op.action {
+            Action::Put { body, .. } => Some(core.codec.pack(body)),
+            Action::Delete => None,
+        });
+        let bodies = bodies.collect();
+        let (reply, answer) = oneshot::channel();
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = match sender.as_ref() {
+            None => return Err(StoreError::Closed),
+            Some(sender) => sender.try_send(Job { group, bodies, reply }),
+        };
+        match sent {
+            Ok(()) => Ok(answer),
+            Err(TrySendError::Full(_)) => Err(StoreError::Busy),
+            Err(TrySendError::Disconnected(_)) => Err(StoreError::Closed),
+        }
+    }
+
+    /// Lets the writer finish what has queued, and waits for it.
+    pub(crate) fn close(&self) {
+        drop(self.sender.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the writer of the store ended in a panic");
+        }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn run(writer: &mut Writer, receiver: &Receiver<Job>, most: usize) {
+    while let Ok(first) = receiver.recv() {
+        let mut ops = first.group.ops.len();
+        let mut jobs = vec![first];
+        while ops < most {
+            let Ok(job) = receiver.try_recv() else { break };
+            ops = ops.saturating_add(job.group.ops.len());
+            jobs.push(job);
+        }
+        // A panic drops the jobs, which tells their senders; the writer itself goes on.
+        if catch_unwind(AssertUnwindSafe(|| commit(writer, jobs))).is_err() {
+            tracing::error!("a write group made the writer panic");
+            writer.recover();
+        }
+    }
+    writer.finish();
+}
+
+fn commit(writer: &mut Writer, jobs: Vec<Job>) {
+    let all = writer.transaction(|writer| jobs.iter().map(|job| writer.group(job)).collect());
+    let error = match all {
+        Ok(answers) => {
+            let answers: Vec<Answer> = answers;
+            for (job, answer) in jobs.into_iter().zip(answers) {
+                reply(job, answer);
+            }
+            return;
+        }
+        Err(error) => error,
+    };
+    tracing::warn!(%error, "a commit failed; its groups are committed one by one");
+    for job in jobs {
+        let answer = writer.transaction(|writer| writer.group(&job));
+        reply(job, answer.unwrap_or_else(Err));
+    }
+}
+
+/// Whoever sent the job may have gone away; the write stands nevertheless.
+fn reply(job: Job, answer: Answer) {
+    let _ = job.reply.send(answer);
+}

@@ -1,0 +1,423 @@
+//! What the writer does inside a transaction.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use diesel::RunQueryDsl;
+use diesel::connection::SimpleConnection;
+use diesel::result::{OptionalExtension, QueryResult};
+use diesel::sqlite::SqliteConnection;
+use fhir_model::{Body, Instant, ResourceKey, VersionId};
+use fhir_search::{IndexRows, SearchQuery};
+
+use super::super::reader::SqliteReader;
+use super::super::rows;
+use super::super::statements::{
+    AddToCounter, BeginImmediate, Commit, Current, CurrentTuple, DeleteAccess, DeletePatientDate,
+    InsertChange, InsertCoding, InsertJournal, InsertPatientDate, InsertRepeating, InsertResource,
+    KeepVersion, LastChange, LastRow, PutAccess, Release, Rollback, RollbackTo, Savepoint,
+    UpdateResource,
+};
+use super::{Answer, Job};
+use crate::backend::interval::intervals;
+use crate::backend::row;
+use crate::backend::rule::{Found, Verdict, judge};
+use crate::codec::Packed;
+use crate::core::Core;
+use crate::error::StoreError;
+use crate::read::{Method, Reader, RowKey};
+use crate::write::{Action, Change, Expectation, WriteFault, WriteOp, Written};
+
+/// So many known codings are remembered; then the memory starts afresh.
+const MAX_KNOWN_CODINGS: usize = 1 << 20;
+
+/// The writer's connection and what it remembers between commits.
+pub(crate) struct Writer {
+    connection: SqliteConnection,
+    core: Arc<Core>,
+    next_row: i64,
+    last_updated: i64,
+    /// Changes of the counters that the open transaction has not written yet.
+    live: HashMap<i32, i64>,
+    codings: HashSet<(i64, i64)>,
+    /// Codings of the open transaction.
+    new_codings: Vec<(i64, i64)>,
+    repeating: HashSet<i32>,
+}
+
+impl Writer {
+    pub(crate) fn new(connection: SqliteConnection, core: Arc<Core>) -> Result<Self, StoreError> {
+        let mut writer = Self {
+            connection,
+            core,
+            next_row: 1,
+            last_updated: 0,
+            live: HashMap::new(),
+            codings: HashSet::new(),
+            new_codings: Vec::new(),
+            repeating: HashSet::new(),
+        };
+        writer.remember()?;
+        Ok(writer)
+    }
+
+    fn remember(&mut self) -> QueryResult<()> {
+        let last: i64 = LastRow::new().get_result(&mut self.connection)?;
+        self.next_row = last.saturating_add(1);
+        self.last_updated = LastChange::new().get_result(&mut self.connection)?;
+        self.forget();
+        Ok(())
+    }
+
+    /// Drops what belongs to a transaction that was rolled back.
+    fn forget(&mut self) {
+        self.live.clear();
+        self.new_codings.clear();
+        self.repeating.clear();
+    }
+
+    /// After a panic: nothing of the open transaction stays.
+    pub(crate) fn recover(&mut self) {
+        self.roll_back();
+    }
+
+    fn roll_back(&mut self) {
+        // Where SQLite has rolled back by itself, this fails and that is well.
+        let _ = Rollback::new().execute(&mut self.connection);
+        self.forget();
+        if let Err(error) = self.remember() {
+            tracing::error!(%error, "the writer cannot read its own database");
+        }
+    }
+
+    /// Leaves the file tidy.
+    pub(crate) fn finish(&mut self) {
+        let tidied =
+            self.connection.batch_execute("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
+        if let Err(error) = tidied {
+            tracing::warn!(%error, "the write-ahead log was not emptied");
+        }
+    }
+
+    /// One transaction with one flush. A statement that fails, or a group that gives anything but
+    /// `Refused`, undoes it all.
+    pub(crate) fn transaction<T: Answers>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> Result<T, StoreError> {
+        BeginImmediate::new().execute(&mut self.connection)?;
+        let answers = work(self);
+        if let Some(error) = answers.failure() {
+            tracing::warn!(%error, "a statement of the writer failed");
+            self.roll_back();
+            return Err(StoreError::Interrupted);
+        }
+        let ended = self
+            .write_counters()
+            .and_then(|()| Commit::new().execute(&mut self.connection).map(|_| ()));
+        if let Err(error) = ended {
+            self.roll_back();
+            return Err(error.into());
+        }
+        if self.codings.len() > MAX_KNOWN_CODINGS {
+            self.codings.clear();
+        }
+        self.codings.extend(self.new_codings.drain(..));
+        Ok(answers)
+    }
+
+    fn write_counters(&mut self) -> QueryResult<()> {
+        for (kind, live) in self.live.drain().filter(|(_, live)| *live != 0) {
+            AddToCounter::new(kind, live).execute(&mut self.connection)?;
+        }
+        Ok(())
+    }
+
+    /// Applies a group inside the open transaction.
+    pub(crate) fn group(&mut self, job: &Job) -> Answer {
+        for (index, expectation) in job.group.expect.iter().enumerate() {
+            if !self.holds(expectation)? {
+                return Err(StoreError::Refused { index, fault: WriteFault::Stale });
+            }
+        }
+        let is_stepped = job.group.atomic && job.group.ops.len() > 1;
+        let live = is_stepped.then(|| self.live.clone());
+        if is_stepped {
+            Savepoint::new().execute(&mut self.connection)?;
+        }
+        let mut answers = Vec::with_capacity(job.group.ops.len());
+        for (index, (op, body)) in job.group.ops.iter().zip(&job.bodies).enumerate() {
+            let answer = self.op(op, body.as_ref())?;
+            match answer {
+                Err(fault) if job.group.atomic => {
+                    if let Some(live) = live {
+                        RollbackTo::new().execute(&mut self.connection)?;
+                        Release::new().execute(&mut self.connection)?;
+                        self.live = live;
+                        // They may have been undone; inserting them again does no harm.
+                        self.new_codings.clear();
+                        self.repeating.clear();
+                    }
+                    return Err(StoreError::Refused { index, fault });
+                }
+                answer => answers.push(answer),
+            }
+        }
+        if let Some(journal) = &job.group.journal {
+            InsertJournal::new(&journal.file, journal.position).execute(&mut self.connection)?;
+        }
+        if is_stepped {
+            Release::new().execute(&mut self.connection)?;
+        }
+        Ok(answers)
+    }
+
+    fn holds(&mut self, expectation: &Expectation) -> Result<bool, StoreError> {
+        let found = self.matching(&expectation.query)?;
+        Ok(match (found.as_slice(), &expectation.found) {
+            ([], None) => true,
+            ([one], Some(key)) => self.key_of(*one)?.0 == *key,
+            _ => false,
+        })
+    }
+
+    /// The first two resources that match, the open transaction's own included.
+    fn matching(&mut self, query: &SearchQuery) -> Result<Vec<RowKey>, StoreError> {
+        let mut reader = SqliteReader::inside(&self.core, &mut self.connection);
+        let hits = reader.search(query, None, 2)?;
+        Ok(hits.into_iter().map(|hit| hit.row).collect())
+    }
+
+    fn key_of(&mut self, row: RowKey) -> Result<(ResourceKey, VersionId, Instant), StoreError> {
+        let mut reader = SqliteReader::inside(&self.core, &mut self.connection);
+        let found = reader.load(&[row])?.into_iter().next();
+        found
+            .map(|version| (version.key, version.version, version.updated))
+            .ok_or_else(|| StoreError::Damaged("an index row without a resource".into()))
+    }
+
+    fn op(
+        &mut self,
+        op: &WriteOp,
+        body: Option<&Packed>,
+    ) -> Result<Result<Written, WriteFault>, StoreError> {
+        let current: Option<CurrentTuple> =
+            Current::new(row::number_of(op.key.resource_type), op.key.id.as_str())
+                .get_result(&mut self.connection)
+                .optional()?;
+        let found = current.as_ref().map(|(_, version, updated, _, _, body)| Found {
+            version: VersionId(*version),
+            updated: Instant(*updated),
+            is_live: body.is_some(),
+        });
+        match judge(op, found) {
+            Verdict::Go => {}
+            Verdict::Done(written) => return Ok(Ok(written)),
+            Verdict::Fault(fault) => return Ok(Err(fault)),
+        }
+        if let Some(query) = &op.preconditions.unless_exists {
+            match self.matching(query)?.as_slice() {
+                [] => {}
+                [one] => {
+                    let (key, version, updated) = self.key_of(*one)?;
+                    let change = Change::Existing;
+                    return Ok(Ok(Written { key, change, version, updated, body: None }));
+                }
+                several => return Ok(Err(WriteFault::MultipleMatches(several.len()))),
+            }
+        }
+        match (&op.action, body) {
+            (Action::Put { body, rows, method }, Some(packed)) => {
+                self.put(&op.key, Put { body, packed, rows, method: *method }, current).map(Ok)
+            }
+            (Action::Put { .. } | Action::Delete, _) => self.delete(&op.key, current).map(Ok),
+        }
+    }
+
+    fn put(
+        &mut self,
+        key: &ResourceKey,
+        put: Put<'_>,
+        current: Option<CurrentTuple>,
+    ) -> Result<Written, StoreError> {
+        let done = |change, version, updated| Written {
+            key: key.clone(),
+            change,
+            version: VersionId(version),
+            updated: Instant(updated),
+            body: Some(Arc::clone(put.body)),
+        };
+        let kind = row::number_of(key.resource_type);
+        let Some((rid, version, at, _, dict, bytes)) = current else {
+            let updated = self.tick();
+            let rid = self.next_row;
+            self.next_row = self.next_row.saturating_add(1);
+            let Packed { dict, bytes } = put.packed;
+            let method = row::number_of_method(put.method);
+            InsertResource::new(rid, kind, key.id.as_str(), 1, updated, method, *dict, bytes)
+                .execute(&mut self.connection)?;
+            self.follow(Step { kind, rid, version: 1, updated }, None, Some(put.rows))?;
+            *self.live.entry(kind).or_default() += 1;
+            return Ok(done(Change::Created, 1, updated));
+        };
+        let old = match bytes {
+            None => None,
+            Some(bytes) => {
+                if dict == put.packed.dict && bytes == put.packed.bytes {
+                    return Ok(done(Change::Unchanged, version, at));
+                }
+                let body = self.core.codec.unpack(dict, &bytes)?;
+                if body == **put.body {
+                    return Ok(done(Change::Unchanged, version, at));
+                }
+                Some(self.core.rows_of(key, &body)?)
+            }
+        };
+        let updated = self.tick();
+        let next = version.saturating_add(1);
+        KeepVersion::new(rid).execute(&mut self.connection)?;
+        let method = row::number_of_method(put.method);
+        let Packed { dict, bytes } = put.packed;
+        UpdateResource::new(next, updated, method, *dict, Some(bytes), rid)
+            .execute(&mut self.connection)?;
+        let step = Step { kind, rid, version: next, updated };
+        self.follow(step, old.as_ref(), Some(put.rows))?;
+        if old.is_none() {
+            *self.live.entry(kind).or_default() += 1;
+            return Ok(done(Change::Created, next, updated));
+        }
+        Ok(done(Change::Updated, next, updated))
+    }
+
+    fn delete(
+        &mut self,
+        key: &ResourceKey,
+        current: Option<CurrentTuple>,
+    ) -> Result<Written, StoreError> {
+        let done = |change, version, updated| Written {
+            key: key.clone(),
+            change,
+            version: VersionId(version),
+            updated: Instant(updated),
+            body: None,
+        };
+        let (rid, version, dict, bytes) = match current {
+            None => return Ok(done(Change::NothingToDelete, 0, 0)),
+            Some((_, version, updated, _, _, None)) => {
+                return Ok(done(Change::NothingToDelete, version, updated));
+            }
+            Some((rid, version, _, _, dict, Some(bytes))) => (rid, version, dict, bytes),
+        };
+        let body = self.core.codec.unpack(dict, &bytes)?;
+        let old = self.core.rows_of(key, &body)?;
+        let updated = self.tick();
+        let next = version.saturating_add(1);
+        KeepVersion::new(rid).execute(&mut self.connection)?;
+        let method = row::number_of_method(Method::Delete);
+        UpdateResource::new(next, updated, method, crate::codec::RAW, None, rid)
+            .execute(&mut self.connection)?;
+        let kind = row::number_of(key.resource_type);
+        self.follow(Step { kind, rid, version: next, updated }, Some(&old), None)?;
+        *self.live.entry(kind).or_default() -= 1;
+        Ok(done(Change::Deleted, next, updated))
+    }
+
+    /// Everything that goes with a new version: change, index, access and coding rows.
+    fn follow(
+        &mut self,
+        step: Step,
+        old: Option<&IndexRows>,
+        new: Option<&IndexRows>,
+    ) -> QueryResult<()> {
+        let Step { kind, rid, version, updated } = step;
+        InsertChange::new(updated, kind, rid, version).execute(&mut self.connection)?;
+        rows::replace(&mut self.connection, rid, old, new)?;
+        let access = |rows: Option<&IndexRows>| rows.map(|rows| rows.access.clone());
+        if access(old) != access(new) {
+            match new {
+                None => DeleteAccess::new(rid).execute(&mut self.connection)?,
+                Some(rows) => {
+                    let labels = row::labels_of(&rows.access.labels);
+                    PutAccess::new(rid, rows.access.person, labels.as_deref())
+                        .execute(&mut self.connection)?
+                }
+            };
+        }
+        let old_date = old.and_then(|rows| rows.patient_date);
+        let new_date = new.and_then(|rows| rows.patient_date);
+        if old_date != new_date {
+            if let Some((person, date)) = old_date {
+                DeletePatientDate::new(person, kind, date, rid).execute(&mut self.connection)?;
+            }
+            if let Some((person, date)) = new_date {
+                InsertPatientDate::new(person, kind, date, rid).execute(&mut self.connection)?;
+            }
+        }
+        match new {
+            Some(rows) => self.note(rows),
+            None => Ok(()),
+        }
+    }
+
+    /// Codings not seen before, and date parameters that repeat.
+    fn note(&mut self, rows: &IndexRows) -> QueryResult<()> {
+        for coding in &rows.coding {
+            let place = (coding.sys, coding.code);
+            if !self.codings.contains(&place) {
+                InsertCoding::new(coding.sys, coding.code, &coding.system, &coding.value)
+                    .execute(&mut self.connection)?;
+                self.new_codings.push(place);
+            }
+        }
+        if rows.date.len() > 1 {
+            for row in intervals(&rows.date).iter().filter(|row| row.edge != 3) {
+                if self.repeating.insert(row.p.abs()) {
+                    InsertRepeating::new(row.p.abs()).execute(&mut self.connection)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The instant of the next version: never the same twice, never backwards.
+    fn tick(&mut self) -> i64 {
+        let now = self.core.now().0;
+        self.last_updated = now.max(self.last_updated.saturating_add(1));
+        self.last_updated
+    }
+}
+
+/// A `Put` with its compressed body.
+struct Put<'a> {
+    body: &'a Arc<Body>,
+    packed: &'a Packed,
+    rows: &'a IndexRows,
+    method: Method,
+}
+
+/// A new version: the number of its type, its row, its number and its instant.
+struct Step {
+    kind: i32,
+    rid: i64,
+    version: i64,
+    updated: i64,
+}
+
+/// Answers of one group or of several.
+pub(crate) trait Answers {
+    /// A failure that is not the group's own fault.
+    fn failure(&self) -> Option<&StoreError>;
+}
+
+impl Answers for Answer {
+    fn failure(&self) -> Option<&StoreError> {
+        self.as_ref().err().filter(|error| !matches!(error, StoreError::Refused { .. }))
+    }
+}
+
+impl Answers for Vec<Answer> {
+    fn failure(&self) -> Option<&StoreError> {
+        self.iter().find_map(Answers::failure)
+    }
+}

@@ -1,0 +1,28 @@
+//! What the store promises, held against every back end.
+//!
+//! A case is a function that takes a [`World`]; [`cases!`] makes one test of it for each back end.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    reason = "a test fails by a panic, and lists its cases in one place"
+)]
+
+mod concurrency;
+mod history;
+mod open;
+mod search;
+mod world;
+mod write;
+
+/// One test for each case and back end.
+macro_rules! cases {
+    ($($case:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test] fn $case() { super::$case(&crate::world::World::sqlite()); })+
+        }
+    };
+}
+pub(crate) use cases;
