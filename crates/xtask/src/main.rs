@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "a command-line tool answers on standard output")]
 
 mod bench;
+mod conformance;
 mod definitions;
 mod roundtrip;
 mod tidy;
@@ -37,6 +38,8 @@ enum Command {
     /// What the bench starts for itself.
     #[command(hide = true, subcommand)]
     BenchHelper(bench::Helper),
+    /// Makes docs/conformance.md from the cases.
+    Conformance(conformance::Arguments),
     /// Makes the embedded definitions from the official R4 package.
     Definitions(definitions::Arguments),
     /// Sends JSON through XML and back and compares.
@@ -59,6 +62,7 @@ fn run(command: Command) -> Outcome {
     match command {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::BenchHelper(helper) => bench::help(&helper),
+        Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Definitions(arguments) => definitions::run(&arguments),
         Command::Roundtrip(arguments) => roundtrip::run(&arguments),
         Command::Tidy(arguments) => tidy::run(&arguments),

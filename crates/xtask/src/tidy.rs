@@ -15,7 +15,7 @@ mod unused;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::Outcome;
+use crate::{Outcome, conformance};
 
 /// Arguments of the command.
 #[derive(clap::Args)]
@@ -41,6 +41,11 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let files = tracked_files(&root)?;
     let mut faults = check(&files);
     faults.extend(licences::check(&root)?);
+    let written = std::fs::read_to_string(root.join(conformance::FILE)).unwrap_or_default();
+    if written != conformance::status(&root)? {
+        let command = "cargo xtask conformance --write";
+        faults.push(format!("{}: is out of date; `{command}` renews it", conformance::FILE));
+    }
     if faults.is_empty() {
         println!("tidy: {} files are in order", files.len());
         return Ok(());
