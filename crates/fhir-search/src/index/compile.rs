@@ -1,7 +1,7 @@
 //! Expressions into the trie, along the element tables: a path must exist, and a choice becomes
 //! its typed keys.
 
-use fhir_definitions::{Definitions, ResourceType, TypeDefinition, ValueType};
+use fhir_definitions::{Definitions, Primitive, ResourceType, TypeDefinition, ValueType};
 
 use super::composite::{Composite, Part, Shape};
 use super::expression::{self, Branch, Filter, Root, Step};
@@ -204,11 +204,36 @@ impl<'d> Compiler<'d> {
         &mut self.trie.nodes[node as usize]
     }
 
-    /// Type names of expressions: `dateTime`, `DateTime` and `Quantity` alike.
+    /// Whether a cast to `name` lets the value through, as types and their descendants do:
+    /// a canonical is a uri. Expressions write primitives in either case.
     fn is_type(&self, value: ValueType, name: &str) -> bool {
+        use Primitive as P;
         match value {
-            ValueType::Primitive(primitive) => primitive.name().eq_ignore_ascii_case(name),
-            ValueType::Complex(index) => self.definitions.get(index).name == name,
+            ValueType::Primitive(primitive) => {
+                let ancestor = match primitive {
+                    P::Url | P::Canonical | P::Oid | P::Uuid => "uri",
+                    P::Code | P::Id | P::Markdown => "string",
+                    P::UnsignedInt | P::PositiveInt => "integer",
+                    P::Boolean
+                    | P::Integer
+                    | P::Decimal
+                    | P::String
+                    | P::Uri
+                    | P::Base64Binary
+                    | P::Date
+                    | P::DateTime
+                    | P::Time
+                    | P::Instant
+                    | P::Xhtml => primitive.name(),
+                };
+                primitive.name().eq_ignore_ascii_case(name) || ancestor.eq_ignore_ascii_case(name)
+            }
+            ValueType::Complex(index) => {
+                let own = self.definitions.get(index).name;
+                own == name
+                    || (name == "Quantity"
+                        && matches!(own, "Age" | "Count" | "Distance" | "Duration"))
+            }
             ValueType::Resource => name == "Resource",
         }
     }
