@@ -23,6 +23,12 @@ const CASES: &[Case] = &[
     },
     Case {
         rule: "finnish-identity-code",
+        resource: r#"{"resourceType":"Patient","identifier":[
+            {"system":"urn\u003aoid:1.2.246.21","value":"010190-901W"}]}"#,
+        faults: &["Patient.identifier[0].value"],
+    },
+    Case {
+        rule: "finnish-identity-code",
         resource: r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},
             "contained":[{"resourceType":"Patient","id":"p","identifier":[
                 {"system":"urn:oid:1.2.246.21","value":"010190-999Y"}]}],
