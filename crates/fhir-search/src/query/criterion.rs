@@ -193,12 +193,7 @@ impl Context<'_> {
                 if plain.contains("/_history/") {
                     warnings.push("the version is left out: every version matches".to_owned());
                 }
-                let mut targets = vec![target.hash(self.hasher)];
-                if plain.contains("://") {
-                    // As it stands where the index did not know the root for its own.
-                    targets.extend(Target::read(&plain, None).map(|url| url.hash(self.hasher)));
-                }
-                Ok(targets)
+                Ok(vec![target.hash(self.hasher)])
             }
             Some(Target::Url(url, Some(version))) if url.contains(':') => {
                 Ok(vec![self.hasher.pair(url, version)])
