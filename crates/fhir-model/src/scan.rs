@@ -72,6 +72,12 @@ pub(crate) fn has_controls(bytes: &[u8]) -> bool {
     bytes.iter().fold(false, |found, byte| found | is_control(*byte))
 }
 
+/// Whether there is U+FFFE or U+FFFF, which XML cannot carry.
+#[inline]
+pub(crate) fn has_noncharacter(text: &str) -> bool {
+    !text.is_ascii() && text.contains(['\u{FFFE}', '\u{FFFF}'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,10 @@ use fhir_model::date::Zone;
 use fhir_model::{Id, Resource, ResourceKey};
 use fhir_search::{Indexer, ParameterId, Registry, ValueHasher};
 
+/// The server's own allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CONFORMANCE: [&str; 14] = [
     "CapabilityStatement",
     "CodeSystem",

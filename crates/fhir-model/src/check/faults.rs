@@ -47,7 +47,7 @@ pub(crate) fn shape(value: Value<'_>) -> Cow<'static, str> {
     match value.kind() {
         Kind::String => {
             let length = value.text().map_or(0, |text| text.chars().count());
-            Cow::Owned(format!("a string of {length} characters"))
+            Cow::Owned(format!("a string of length {length}"))
         }
         kind @ (Kind::Object
         | Kind::Array

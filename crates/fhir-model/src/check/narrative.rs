@@ -68,7 +68,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn document(&mut self) -> Result<(), Fault> {
-        if scan::has_controls(self.text.as_bytes()) {
+        if scan::has_controls(self.text.as_bytes()) || scan::has_noncharacter(self.text) {
             return fault("characters that XML allows", "a control character");
         }
         if !self.text.starts_with("<div") {

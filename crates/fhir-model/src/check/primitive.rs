@@ -98,13 +98,17 @@ fn text_form(text: &str, is_escaped: bool, primitive: Primitive) -> Option<Wrong
         let expected = Cow::Borrowed("a string that is not empty");
         return Some(Wrong { rule: faults::EMPTY, expected, found: "an empty string".into() });
     }
+    if scan::has_noncharacter(text) {
+        let expected = Cow::Borrowed("characters that XML can carry");
+        return Some(Wrong { rule: FORM, expected, found: "U+FFFE or U+FFFF".into() });
+    }
     let expected = match primitive {
         P::String | P::Markdown => return string(text, is_escaped),
         P::Base64Binary => {
             let wrong = Wrong {
                 rule: FORM,
                 expected: "base64".into(),
-                found: format!("a string of {} characters", text.chars().count()).into(),
+                found: format!("a string of length {}", text.chars().count()).into(),
             };
             return (!is_base64(text)).then_some(wrong);
         }

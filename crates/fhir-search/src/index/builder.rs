@@ -1,11 +1,14 @@
 //! Rows of one resource while it is walked.
 
+use fhir_definitions::ResourceType;
 use fhir_model::Value;
 use fhir_model::date::Zone;
 
+use super::extract::text_at;
 use super::trie::{Leaf, Trie, Visit};
 use crate::ValueHasher;
 use crate::hash::NONE;
+use crate::reference::Target;
 use crate::rows::{CodingRow, IndexRows, TokenRow};
 
 /// Collects what the leaves of a trie find.
@@ -20,6 +23,22 @@ pub(crate) struct Builder<'a> {
     pub(crate) subjects: i32,
     /// Rank and key of the best person so far.
     pub(crate) person: Option<(i32, i64)>,
+    pub(crate) last: Option<Reading>,
+}
+
+/// What a reference's text says. Several leaves and conditions read the same reference one after
+/// the other, so the last one is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    /// Where the reference stands in the source.
+    offset: usize,
+    pub(crate) is_contained: bool,
+    /// The type that the text names.
+    pub(crate) named: Option<ResourceType>,
+    /// The target without a version; none for contained ones.
+    pub(crate) hash: i64,
+    /// A canonical with its version, else none.
+    pub(crate) versioned: i64,
 }
 
 impl<'a> Builder<'a> {
@@ -34,7 +53,31 @@ impl<'a> Builder<'a> {
             base: self.base,
             subjects: self.subjects,
             person: None,
+            last: None,
         }
+    }
+
+    /// Reads a Reference or the text of a canonical.
+    pub(crate) fn reading(&mut self, reference: Value<'_>) -> Option<Reading> {
+        let offset = reference.offset();
+        if let Some(last) = self.last.filter(|last| last.offset == offset) {
+            return Some(last);
+        }
+        let text = reference.text().or_else(|| text_at(reference, "reference"))?;
+        let target = Target::read(&text, self.base)?;
+        let versioned = match target {
+            Target::Url(url, Some(version)) => self.hasher.pair(url, version),
+            Target::Url(_, None) | Target::Local(..) | Target::Contained(_) => NONE,
+        };
+        let reading = Reading {
+            offset,
+            is_contained: matches!(target, Target::Contained(_)),
+            named: target.named_type(),
+            hash: target.hash(self.hasher),
+            versioned,
+        };
+        self.last = Some(reading);
+        Some(reading)
     }
 
     pub(crate) fn token(&mut self, p: i32, system: Option<&str>, code: &str) {
@@ -59,5 +102,10 @@ impl<'a> Builder<'a> {
 impl Visit for Builder<'_> {
     fn leaf(&mut self, leaf: &Leaf, value: Value<'_>) {
         self.extract(leaf.extract, leaf.p, value);
+    }
+
+    fn target_type(&mut self, reference: Value<'_>) -> Option<ResourceType> {
+        let named = self.reading(reference).and_then(|reading| reading.named);
+        named.or_else(|| text_at(reference, "type")?.parse().ok())
     }
 }

@@ -66,7 +66,7 @@ impl Builder<'_> {
         for part in composite.parts.iter().rev() {
             let mut builder = self.beside();
             let from = if part.from_resource { self.resource } else { element };
-            trie.walk(part.node, from, self.base, &mut builder);
+            trie.walk(part.node, from, &mut builder);
             if builder.rows.count() == 0 {
                 return;
             }

@@ -14,7 +14,6 @@ use fhir_model::Value;
 use fhir_model::decimal::Decimal;
 
 use super::builder::Builder;
-use crate::reference::Target;
 use crate::rows::{DateRow, NumberRow, OPEN_END_US, OPEN_START_US, ReferenceRow, StringRow};
 use crate::rows::{LONG_SPAN_US, UriRow};
 use crate::{ParameterKind, fold};
@@ -151,16 +150,7 @@ impl Builder<'_> {
                     self.token(p, None, "true");
                 }
             }
-            Extract::Reference => {
-                if let Some(text) = text_at(value, "reference") {
-                    self.reference(p, &text);
-                }
-            }
-            Extract::ReferenceUrl => {
-                if let Some(text) = value.text() {
-                    self.reference(p, &text);
-                }
-            }
+            Extract::Reference | Extract::ReferenceUrl => self.reference(p, value),
             Extract::ReferenceResource => self.nested_resource(p, value),
             Extract::DatePoint => self.date(p, self.instants(value)),
             Extract::DatePeriod => self.date(p, self.period(value)),
@@ -225,16 +215,12 @@ impl Builder<'_> {
         }
     }
 
-    fn reference(&mut self, p: i32, text: &str) {
-        let Some(target) = Target::read(text, self.base) else { return };
-        let hash = target.hash(self.hasher);
-        if hash == crate::hash::NONE {
-            return;
-        }
-        self.rows.reference.push(ReferenceRow { p, target: hash });
-        if let Target::Url(url, Some(version)) = target {
-            let target = self.hasher.pair(url, version);
-            self.rows.reference.push(ReferenceRow { p, target });
+    fn reference(&mut self, p: i32, value: Value<'_>) {
+        let Some(reading) = self.reading(value) else { return };
+        for target in [reading.hash, reading.versioned] {
+            if target != crate::hash::NONE {
+                self.rows.reference.push(ReferenceRow { p, target });
+            }
         }
     }
 

@@ -97,18 +97,18 @@ impl Indexer {
             rows.access.person = own;
             return rows;
         };
-        let base = self.base.as_deref();
         let mut builder = Builder {
             rows: IndexRows::default(),
             trie: &indexer.trie,
             resource: view.value,
             hasher: &self.hasher,
             zone: &self.zone,
-            base,
+            base: self.base.as_deref(),
             subjects: indexer.people.subjects,
             person: None,
+            last: None,
         };
-        indexer.trie.walk(0, view.value, base, &mut builder);
+        indexer.trie.walk(0, view.value, &mut builder);
         for p in &indexer.trie.existences {
             if !builder.rows.token.iter().any(|row| row.p == *p) {
                 let code = self.hasher.code("false");
@@ -135,7 +135,7 @@ impl Indexer {
         let base = self.base.as_deref();
         let mut found = References { p: parameter.id.0, base, values: Vec::new() };
         if let Some(indexer) = self.of(view.resource_type) {
-            indexer.trie.walk(0, view.value, base, &mut found);
+            indexer.trie.walk(0, view.value, &mut found);
         }
         found.values
     }
@@ -173,5 +173,11 @@ impl Visit for References<'_> {
         };
         let target = text.as_deref().and_then(|text| Target::read(text, self.base)?.to_value());
         self.values.extend(target.filter(|target| !self.values.contains(target)));
+    }
+
+    fn target_type(&mut self, reference: Value<'_>) -> Option<ResourceType> {
+        let text = extract::text_at(reference, "reference").or_else(|| reference.text());
+        let named = text.and_then(|text| Target::read(&text, self.base)?.named_type());
+        named.or_else(|| extract::text_at(reference, "type")?.parse().ok())
     }
 }

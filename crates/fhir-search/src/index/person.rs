@@ -11,7 +11,6 @@ use fhir_model::Value;
 
 use super::builder::Builder;
 use super::extract::text_at;
-use crate::reference::Target;
 use crate::rows::{IndexRows, OPEN_START_US};
 use crate::{ParameterKind, Registry, SearchParameter};
 
@@ -113,16 +112,15 @@ impl Builder<'_> {
         }
     }
 
-    fn of_reference(&self, rank: i32, reference: Value<'_>) -> Option<(i32, i64)> {
-        if let Some(text) = text_at(reference, "reference") {
-            let target = Target::read(&text, self.base)?;
-            if let Target::Contained(id) = target {
-                return Some((IDENTITY_RANK, self.contained(id)?));
+    fn of_reference(&mut self, rank: i32, reference: Value<'_>) -> Option<(i32, i64)> {
+        if let Some(reading) = self.reading(reference) {
+            if reading.is_contained {
+                return Some((IDENTITY_RANK, self.contained(reference)?));
             }
-            if target.named_type() == Some(ResourceType::PATIENT) {
-                return Some((0, target.hash(self.hasher)));
+            if reading.named == Some(ResourceType::PATIENT) {
+                return Some((0, reading.hash));
             }
-            if target.named_type().is_some() {
+            if reading.named.is_some() {
                 return None;
             }
         }
@@ -135,7 +133,9 @@ impl Builder<'_> {
     }
 
     /// The identity of a contained Patient: its first identifier with a system.
-    fn contained(&self, id: &str) -> Option<i64> {
+    fn contained(&self, reference: Value<'_>) -> Option<i64> {
+        let text = text_at(reference, "reference")?;
+        let id = text.strip_prefix('#')?;
         let mut inside = self.resource.get("contained")?.items();
         let patient = inside.find(|each| {
             text_at(*each, "id").is_some_and(|found| found == id)

@@ -1,11 +1,11 @@
 //! All expressions of a resource type as one tree of keys, and the walk over a resource.
 
+use fhir_definitions::ResourceType;
 use fhir_model::Value;
 
 use super::composite::Composite;
 use super::expression::Filter;
 use super::extract::{Extract, text_at};
-use crate::reference::Target;
 
 /// Index into [`Trie::nodes`].
 pub(crate) type NodeId = u32;
@@ -74,29 +74,25 @@ pub(crate) struct Leaf {
 /// What happens at the leaves.
 pub(crate) trait Visit {
     fn leaf(&mut self, leaf: &Leaf, value: Value<'_>);
+
+    /// The type that a reference says it points at.
+    fn target_type(&mut self, reference: Value<'_>) -> Option<ResourceType>;
 }
 
 impl Trie {
     /// Visits every leaf under `node` that `value` reaches, each value once for each leaf.
-    /// `base` is the server's own root, for the types of references.
-    pub(crate) fn walk(
-        &self,
-        node: NodeId,
-        value: Value<'_>,
-        base: Option<&str>,
-        visit: &mut impl Visit,
-    ) {
-        self.visit(node, Place { value, position: 0 }, base, visit);
+    pub(crate) fn walk(&self, node: NodeId, value: Value<'_>, visit: &mut impl Visit) {
+        self.visit(node, Place { value, position: 0 }, visit);
     }
 
-    fn visit(&self, node: NodeId, place: Place<'_>, base: Option<&str>, visit: &mut impl Visit) {
+    fn visit(&self, node: NodeId, place: Place<'_>, visit: &mut impl Visit) {
         let Some(node) = self.nodes.get(node as usize) else { return };
         for leaf in &node.leaves {
             visit.leaf(leaf, place.value);
         }
         for (filter, child) in &node.filters {
-            if holds(filter, place, base) {
-                self.visit(*child, place, base, visit);
+            if holds(filter, place, visit) {
+                self.visit(*child, place, visit);
             }
         }
         if node.children.is_empty() {
@@ -105,7 +101,7 @@ impl Trie {
         for (key, member) in place.value.members() {
             let Some(child) = node.child(&key) else { continue };
             for (position, value) in member.items().enumerate() {
-                self.visit(child, Place { value, position }, base, visit);
+                self.visit(child, Place { value, position }, visit);
             }
         }
     }
@@ -118,12 +114,12 @@ struct Place<'a> {
     position: usize,
 }
 
-fn holds(filter: &Filter, place: Place<'_>, base: Option<&str>) -> bool {
+fn holds(filter: &Filter, place: Place<'_>, visit: &mut impl Visit) -> bool {
     match filter {
         Filter::Equals { member, text } => {
             text_at(place.value, member).is_some_and(|found| *found == **text)
         }
-        Filter::ResolvesTo(wanted) => reference_type(place.value, base) == Some(*wanted),
+        Filter::ResolvesTo(wanted) => visit.target_type(place.value) == Some(*wanted),
         Filter::HasExtension(url) => place
             .value
             .get("extension")
@@ -132,11 +128,4 @@ fn holds(filter: &Filter, place: Place<'_>, base: Option<&str>) -> bool {
             .any(|extension| text_at(extension, "url").is_some_and(|found| *found == **url)),
         Filter::At(position) => place.position == *position,
     }
-}
-
-/// The type that a reference says it points at: by its text, else by its `type`.
-fn reference_type(value: Value<'_>, base: Option<&str>) -> Option<fhir_definitions::ResourceType> {
-    let text = text_at(value, "reference").or_else(|| value.text());
-    let named = text.and_then(|text| Target::read(&text, base)?.named_type());
-    named.or_else(|| text_at(value, "type")?.parse().ok())
 }

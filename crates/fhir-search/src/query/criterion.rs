@@ -193,7 +193,12 @@ impl Context<'_> {
                 if plain.contains("/_history/") {
                     warnings.push("the version is left out: every version matches".to_owned());
                 }
-                Ok(vec![target.hash(self.hasher)])
+                let mut targets = vec![target.hash(self.hasher)];
+                if plain.contains("://") {
+                    // As it stands where the index did not know the root for its own.
+                    targets.extend(Target::read(&plain, None).map(|url| url.hash(self.hasher)));
+                }
+                Ok(targets)
             }
             Some(Target::Url(url, Some(version))) if url.contains(':') => {
                 Ok(vec![self.hasher.pair(url, version)])
