@@ -113,3 +113,74 @@ fn separate(start: usize, out: &mut Vec<u8>) {
         out.push(b',');
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Limits;
+    use crate::rewrite::Link;
+
+    const SOURCE: &str = r#" {
+      "id": "1", "meta": { "versionId": "4", "source": "urn:x", "lastUpdated": "2026-01-02T03:04:05Z",
+        "profile": [ "http://example.org/a" ] },
+      "resourceType": "Observation", "status": "final", "code": { "text": "a  b" },
+      "text": { "status": "generated",
+        "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"urn:uuid:1\">x</a><p title='urn:uuid:1'>urn:uuid:1</p></div>" },
+      "subject": { "reference": "urn:uuid:1", "display": "urn:uuid:1" },
+      "valueQuantity": { "value": 1.500e+2, "system": "urn:uuid:1" } } "#;
+
+    fn parsed(source: &str) -> Resource {
+        Resource::from_json(source.as_bytes().to_vec(), &Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn a_body_holds_all_but_what_columns_hold() {
+        let resource = parsed(SOURCE);
+        let body = Body::from_view(resource.view(), None);
+        let text = String::from_utf8(body.as_bytes().to_vec()).unwrap();
+        let (meta, rest) = text.split_once('\n').unwrap();
+        assert_eq!(meta, r#""source":"urn:x","profile":["http://example.org/a"]"#);
+        assert!(rest.starts_with(r#""status":"final","code":{"text":"a  b"},"text":{"#), "{rest}");
+        assert!(rest.ends_with(r#""valueQuantity":{"value":1.500e+2,"system":"urn:uuid:1"}"#));
+    }
+
+    #[test]
+    fn replies_are_written_by_concatenation() {
+        let key: ResourceKey = "Basic/a".parse().unwrap();
+        let json = |body: &str, version, updated| {
+            let mut out = Vec::new();
+            let body = Body::from_bytes(body.as_bytes().to_vec());
+            body.write_json(&key, version, updated, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let head = r#"{"resourceType":"Basic","id":"a""#;
+        assert_eq!(json("\n", None, None), format!("{head}}}"));
+        assert_eq!(
+            json("\"source\":\"x\"\n\"b\":1", Some(VersionId(2)), None),
+            format!(r#"{head},"meta":{{"versionId":"2","source":"x"}},"b":1}}"#)
+        );
+        assert_eq!(
+            json("\n", Some(VersionId(2)), Some(Instant(0))),
+            format!(
+                r#"{head},"meta":{{"versionId":"2","lastUpdated":"1970-01-01T00:00:00.000000Z"}}}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn only_references_uris_and_links_are_replaced() {
+        let resource = parsed(SOURCE);
+        let replace = |link: Link, text: &str| {
+            (text == "urn:uuid:1").then(|| match link {
+                Link::Reference => "Patient/9".to_owned(),
+                Link::Uri => "http://example.org/\"9\"".to_owned(),
+            })
+        };
+        let body = Body::from_view(resource.view(), Some(&replace));
+        let text = String::from_utf8(body.into_bytes()).unwrap();
+        assert!(text.contains(r#"{"reference":"Patient/9","display":"urn:uuid:1"}"#), "{text}");
+        assert!(text.contains(r#""system":"http://example.org/\"9\"""#), "{text}");
+        assert!(text.contains(r#"<a href=\"http://example.org/&quot;9&quot;\">x</a>"#), "{text}");
+        assert!(text.contains(r#"<p title='urn:uuid:1'>urn:uuid:1</p>"#), "{text}");
+    }
+}

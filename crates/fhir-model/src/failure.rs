@@ -222,22 +222,35 @@ impl Issue {
         write::string(self.code.code(), out);
         if let Some(rule) = &self.rule {
             out.extend_from_slice(b",\"details\":{\"text\":");
-            write::string(rule, out);
+            told(rule, out);
             out.push(b'}');
         }
         out.extend_from_slice(b",\"diagnostics\":");
         match (self.line, self.column) {
             (Some(line), Some(column)) => {
-                write::string(&format!("{} (line {line}, column {column})", self.diagnostics), out)
+                told(&format!("{} (line {line}, column {column})", self.diagnostics), out)
             }
-            _ => write::string(&self.diagnostics, out),
+            _ => told(&self.diagnostics, out),
         }
         if let Some(expression) = &self.expression {
             out.extend_from_slice(b",\"expression\":[");
-            write::string(expression, out);
+            told(expression, out);
             out.push(b']');
         }
         out.push(b'}');
+    }
+}
+
+/// Writes a text that may quote what a client sent: what XML cannot carry becomes U+FFFD.
+fn told(text: &str, out: &mut Vec<u8>) {
+    let is_foreign = |character: char| {
+        (character < ' ' && !matches!(character, '\t' | '\n' | '\r'))
+            || matches!(character, '\u{FFFE}' | '\u{FFFF}')
+    };
+    if text.contains(is_foreign) {
+        write::string(&text.replace(is_foreign, "\u{FFFD}"), out);
+    } else {
+        write::string(text, out);
     }
 }
 

@@ -201,8 +201,7 @@ fn links(narrative: &str, replace: Replace<'_>) -> Option<String> {
             rest = after;
             continue;
         };
-        let new =
-            replace(Link::Uri, &link.replace("&amp;", "&")).map(|new| new.replace('&', "&amp;"));
+        let new = replace(Link::Uri, &link.replace("&amp;", "&")).map(|new| attribute(&new));
         is_changed |= new.is_some();
         out.push('=');
         out.push(quote);
@@ -212,4 +211,19 @@ fn links(narrative: &str, replace: Replace<'_>) -> Option<String> {
     }
     out.push_str(rest);
     is_changed.then_some(out)
+}
+
+/// A text as it stands between the quotes of an attribute.
+fn attribute(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
 }
