@@ -335,3 +335,75 @@ proptest! {
         prop_assert_eq!(finds(&resource, name, asked), expected);
     }
 }
+
+// Whatever stands in a resource: the indexer reads only what the server has checked, and still
+// must not fall over anything else.
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "[a-zA-Z0-9:/#|. -]{0,12}".prop_map(Value::from),
+        prop::sample::select(vec!["Patient/1", "#p", "2020-01-01", "2020-13", "9999-12-31"])
+            .prop_map(Value::from),
+    ];
+    let key = prop::sample::select(vec![
+        "coding",
+        "system",
+        "code",
+        "value",
+        "unit",
+        "reference",
+        "type",
+        "identifier",
+        "start",
+        "end",
+        "event",
+        "repeat",
+        "boundsPeriod",
+        "low",
+        "high",
+        "origin",
+        "url",
+        "extension",
+        "valueString",
+        "family",
+        "given",
+        "resourceType",
+        "id",
+        "display",
+        "text",
+    ]);
+    leaf.prop_recursive(3, 24, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(key.clone(), inner, 0..5).prop_map(|map| map
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value))
+                .collect()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn nothing_makes_the_indexer_panic(
+        kind in prop::sample::select(vec!["Observation", "Patient", "Encounter", "Bundle"]),
+        values in prop::collection::vec(any_json(), 12),
+    ) {
+        let mut resource = json!({"resourceType": kind, "id": "x"});
+        let keys = [
+            "code", "subject", "valueQuantity", "effectiveTiming", "component", "identifier",
+            "name", "contained", "meta", "entry", "period", "birthDate",
+        ];
+        for (key, value) in keys.into_iter().zip(values) {
+            resource[key] = value;
+        }
+        let resource = Resource::trusted(serde_json::to_vec(&resource).unwrap()).unwrap();
+        let key = ResourceKey::new(resource.resource_type(), "x".parse().unwrap());
+        let rows = SETTING.indexer.index(resource.view(), &key);
+        prop_assert!(rows.date.iter().all(|row| row.lo < row.hi));
+        prop_assert!(rows.token.is_sorted() && rows.date.is_sorted() && rows.number.is_sorted());
+    }
+}

@@ -11,6 +11,7 @@ use fhir_search::{
     Match, ParameterId, ParseSettings, Registry, RowMatch, Scope, SearchQuery, SortBy, SummaryMode,
     TotalMode, ValueHasher,
 };
+use proptest::prelude::*;
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
     let mut numbers: BTreeMap<(ResourceType, String), i32> = BTreeMap::new();
@@ -212,6 +213,8 @@ fn includes_name_type_parameter_and_target() {
     assert_eq!(query.revinclude[0].source, ResourceType::PROVENANCE);
     assert!(observation("_include=*").unwrap().include[0].parameters.len() > 10);
     assert!(patient("_revinclude=*").unwrap().revinclude.len() > 50);
+    let query = observation("_include=Patient:organization").unwrap();
+    assert!(query.warnings[0].diagnostics.contains("no match is a Patient"));
     let kind = FailureKind::InvalidParameter;
     let text = "did you mean subject";
     assert_refused(observation("_include=Observation:subjec"), kind, "http._include", text);
@@ -269,4 +272,23 @@ fn a_query_with_too_many_values_is_refused() {
     let failure = patient(&format!("_id={}", ids.join(","))).unwrap_err();
     assert_eq!(failure.kind, FailureKind::TooCostly);
     assert!(patient(&format!("_id={}", ids[..500].join(","))).is_ok());
+}
+
+proptest! {
+    #[test]
+    fn no_query_panics_or_tells_its_text(
+        name in "[_a-zA-Z:.-]{0,12}|family|birthdate|value-quantity|subject:Patient|_include|_sort",
+        value in "[a-z0-9|$,\\\\ .:äÄ/_#T+-]{0,24}",
+    ) {
+        let pairs = [(name, format!("{value}Salaisuus"))];
+        for scope in [Scope::Type(ResourceType::OBSERVATION), Scope::All] {
+            let zone = Zone::default();
+            let parsed =
+                fhir_search::parse(&pairs, scope, &REGISTRY, &hasher(), &zone, &settings());
+            if let Err(failure) = parsed {
+                let is_name = pairs[0].0.starts_with('_');
+                prop_assert!(is_name || !failure.to_string().contains("Salaisuus"), "{}", failure);
+            }
+        }
+    }
 }

@@ -253,8 +253,8 @@ impl Builder<'_> {
         let end = value.get("end").and_then(|end| self.instants(end));
         match (start, end) {
             (None, None) => None,
-            (Some((lo, _)), None) => Some((lo, OPEN_END_US)),
-            (None, Some((_, hi))) => Some((OPEN_START_US, hi)),
+            (Some((lo, first)), None) => Some((lo, OPEN_END_US.max(first))),
+            (None, Some((last, hi))) => Some((OPEN_START_US.min(last), hi)),
             (Some((lo, _)), Some((_, hi))) if hi > lo => Some((lo, hi)),
             (Some((_, hi)), Some((lo, _))) => Some((lo, hi)),
         }

@@ -19,7 +19,7 @@ const SUBJECTS: [&str; 5] = ["subject", "patient", "beneficiary", "individual", 
 
 /// Date parameters that say when the thing happened or was ordered, best first: those of
 /// requests come before `date`, which there is the planned time.
-const DATES: [&str; 22] = [
+const DATES: [&str; 27] = [
     "authoredon",
     "authored",
     "authored-on",
@@ -31,16 +31,21 @@ const DATES: [&str; 22] = [
     "whenprepared",
     "started",
     "sent",
+    "received",
     "created",
     "datetime",
     "datewritten",
     "recorded",
     "identified",
     "collected",
+    "issued",
     "start-date",
     "occurrence",
     "event-date",
+    "entered-date",
     "onset-date",
+    "onset",
+    "when",
     "period",
 ];
 

@@ -66,7 +66,16 @@ impl Context<'_> {
                     }
                 }
             }
-            "_include" => out.query.include.extend(self.include(text, is_iterate)?),
+            "_include" => {
+                let includes = self.include(text, is_iterate)?;
+                for include in includes.iter().filter(|include| !include.iterate) {
+                    if self.types().all(|searched| searched != include.source) {
+                        let source = include.source;
+                        out.warn(name, format!("no match is a {source}, so nothing is included"));
+                    }
+                }
+                out.query.include.extend(includes);
+            }
             "_revinclude" => out.query.revinclude.extend(self.revinclude(text, is_iterate)?),
             _ => {}
         }
