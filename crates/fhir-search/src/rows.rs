@@ -18,13 +18,14 @@ pub const OPEN_END_US: i64 = 253_402_300_800_000_000;
 pub struct TokenRow {
     /// The parameter.
     pub p: i32,
-    /// Hash of the folded code.
+    /// Hash of the folded code; 0 for "an identifier of this system".
     pub code: i64,
     /// Hash of the system, 0 without one.
     pub sys: i64,
 }
 
-/// The texts behind the hashes of a token, once per database: for `system|` and for displaying.
+/// The texts behind the hashes of a code, once per database: for `system|` and for displaying.
+/// Values of identifiers never stand here: what all resources share must not name a person.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CodingRow {
     /// Hash of the system, 0 without one.

@@ -105,6 +105,24 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn identifiers_by_system(stored in prop::collection::vec(coding(), 0..4), asked in coding()) {
+        let identifiers: Vec<Value> = stored.iter().map(|(system, value)| match system {
+            Some(system) => json!({"system": system, "value": value}),
+            None => json!({"value": value}),
+        }).collect();
+        let resource =
+            json!({"resourceType": "Patient", "id": "p", "identifier": identifiers});
+        let system = asked.0.unwrap_or("http://a");
+        let expected = stored.iter().any(|each| each.0 == Some(system));
+        prop_assert_eq!(finds(&resource, "identifier", &format!("{system}|")), expected);
+        let resource = Resource::trusted(serde_json::to_vec(&resource).unwrap()).unwrap();
+        let key = ResourceKey::new(resource.resource_type(), "p".parse().unwrap());
+        prop_assert!(SETTING.indexer.index(resource.view(), &key).coding.is_empty());
+    }
+}
+
 // Dates: (year, month, day) with the last ones left out, as days since 2019-01-01.
 
 type Partial = (i32, Option<i32>, Option<i32>);

@@ -14,7 +14,10 @@ use fhir_model::Value;
 use fhir_model::decimal::Decimal;
 
 use super::builder::Builder;
-use crate::rows::{DateRow, NumberRow, OPEN_END_US, OPEN_START_US, ReferenceRow, StringRow};
+use crate::hash::NONE;
+use crate::rows::{
+    DateRow, NumberRow, OPEN_END_US, OPEN_START_US, ReferenceRow, StringRow, TokenRow,
+};
 use crate::rows::{LONG_SPAN_US, UriRow};
 use crate::{ParameterKind, fold};
 
@@ -139,7 +142,7 @@ impl Builder<'_> {
                     self.coding(p, coding);
                 }
             }
-            Extract::TokenIdentifier => self.system_and_code(p, value, "value"),
+            Extract::TokenIdentifier => self.identifier(p, value),
             Extract::TokenContact => {
                 if let Some(text) = text_at(value, "value") {
                     self.token(p, None, &text);
@@ -157,7 +160,7 @@ impl Builder<'_> {
             Extract::DateTiming => self.timing(p, value),
             Extract::Number => {
                 if let Some(key) = decimal_key(value) {
-                    self.rows.number.push(NumberRow { p, unit: crate::hash::NONE, v: key });
+                    self.rows.number.push(NumberRow { p, unit: NONE, v: key });
                 }
             }
             Extract::Range => {
@@ -206,19 +209,27 @@ impl Builder<'_> {
     }
 
     fn coding(&mut self, p: i32, value: Value<'_>) {
-        self.system_and_code(p, value, "code");
+        if let Some(code) = text_at(value, "code") {
+            self.token(p, text_at(value, "system").as_deref(), &code);
+        }
     }
 
-    fn system_and_code(&mut self, p: i32, value: Value<'_>, code: &str) {
-        if let Some(code) = text_at(value, code) {
-            self.token(p, text_at(value, "system").as_deref(), &code);
+    /// Identifiers of a system are found by a row without a code. Their texts never stand beside
+    /// the codes' in `coding`: nothing there may be about one person.
+    fn identifier(&mut self, p: i32, value: Value<'_>) {
+        let Some(code) = text_at(value, "value") else { return };
+        let code = self.hasher.code(&code);
+        let sys = text_at(value, "system").map_or(NONE, |system| self.hasher.hash(&system));
+        self.rows.token.push(TokenRow { p, code, sys });
+        if sys != NONE {
+            self.rows.token.push(TokenRow { p, code: NONE, sys });
         }
     }
 
     fn reference(&mut self, p: i32, value: Value<'_>) {
         let Some(reading) = self.reading(value) else { return };
         for target in [reading.hash, reading.versioned] {
-            if target != crate::hash::NONE {
+            if target != NONE {
                 self.rows.reference.push(ReferenceRow { p, target });
             }
         }
@@ -286,7 +297,7 @@ impl Builder<'_> {
             let unit = self.hasher.hash(&unit);
             self.rows.number.push(NumberRow { p, unit, v: key.clone() });
         }
-        self.rows.number.push(NumberRow { p, unit: crate::hash::NONE, v: key });
+        self.rows.number.push(NumberRow { p, unit: NONE, v: key });
     }
 
     fn money(&mut self, p: i32, value: Value<'_>) {
@@ -298,7 +309,7 @@ impl Builder<'_> {
                 self.rows.number.push(NumberRow { p, unit, v: key.clone() });
             }
         }
-        self.rows.number.push(NumberRow { p, unit: crate::hash::NONE, v: key });
+        self.rows.number.push(NumberRow { p, unit: NONE, v: key });
     }
 
     fn string(&mut self, p: i32, text: &str) {

@@ -6,6 +6,7 @@ use fhir_model::{FailureKind, Id};
 use super::parse::{Context, Fault, Parsed};
 use super::value::{self, Expected, TokenValue};
 use super::{DateMatch, Match, NumberRange, Predicate, RowMatch};
+use crate::hash::NONE;
 use crate::reference::Target;
 use crate::{Component, ParameterKind, SearchParameter};
 
@@ -135,7 +136,11 @@ impl Context<'_> {
             ParameterKind::String => RowMatch::StringPrefix { p, folded: value::string(text)? },
             ParameterKind::Token => match value::token(text, self.hasher)? {
                 TokenValue::Code { code, sys } => RowMatch::Token { p, code, sys },
-                TokenValue::System(sys) => RowMatch::TokenSystem { p, sys },
+                TokenValue::System(sys) => {
+                    let identifiers = RowMatch::Token { p, code: NONE, sys: Some(sys) };
+                    let codes = RowMatch::TokenSystem { p, sys };
+                    return Ok(vec![Match::Row(identifiers), Match::Row(codes)]);
+                }
             },
             ParameterKind::Reference => {
                 let targets = self.targets(text, &parameter.targets, only, warnings)?;

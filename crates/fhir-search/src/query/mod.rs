@@ -83,7 +83,8 @@ pub enum RowMatch {
         /// System.
         sys: Option<i64>,
     },
-    /// `token`: any code of this system (through `coding`, which lists a system's codes).
+    /// `token`: any code of this system (through `coding`, which lists a system's codes). An
+    /// alternative `Token` with code 0 stands beside it, for identifiers.
     TokenSystem {
         /// Parameter.
         p: ParameterId,
