@@ -16,6 +16,7 @@ mod walk;
 
 use fhir_definitions::ResourceType;
 
+use self::faults::Fault;
 use crate::failure::Issue;
 use crate::json;
 use crate::tape::Value;
@@ -28,27 +29,20 @@ pub const MAX_FAULTS: usize = 100;
 /// # Errors
 /// Every fault found, at most [`MAX_FAULTS`], in document order with line and column.
 pub fn check(root: Value<'_>) -> Result<ResourceType, Vec<Issue>> {
-    check_with(root, |offset| json::position(root.source(), offset))
+    let (resource_type, faults) = walk::run(root);
+    match resource_type {
+        Some(resource_type) if faults.is_empty() => Ok(resource_type),
+        _ => Err(located(root.source(), faults)),
+    }
 }
 
-/// [`check`] where positions mean something else than this JSON text (it was made from XML).
-///
-/// # Errors
-/// As [`check`], lines and columns as `position` gives them for byte offsets of the JSON.
-pub fn check_with(
-    root: Value<'_>,
-    position: impl Fn(usize) -> (u32, u32),
-) -> Result<ResourceType, Vec<Issue>> {
-    let (resource_type, mut faults) = walk::run(root);
-    if let (Some(resource_type), true) = (resource_type, faults.is_empty()) {
-        return Ok(resource_type);
-    }
+/// The issues in document order, their offsets turned into lines and columns in one pass.
+fn located(source: &str, mut faults: Vec<Fault>) -> Vec<Issue> {
     faults.sort_by_key(|fault| fault.offset);
-    Err(faults
-        .into_iter()
-        .map(|fault| {
-            let (line, column) = position(fault.offset);
-            fault.issue.position(line, column)
-        })
-        .collect())
+    let mut start = json::Position::START;
+    let at = |fault: Fault| {
+        start = start.forward(source, fault.offset);
+        fault.issue.position(start.line, start.column)
+    };
+    faults.into_iter().map(at).collect()
 }

@@ -75,12 +75,35 @@ pub fn utf8(source: &[u8]) -> Result<&str, Issue> {
 /// Line and column, both from 1 and the column in characters, of a byte offset.
 #[must_use]
 pub fn position(source: &str, offset: usize) -> (u32, u32) {
-    let before = source.as_bytes().get(..offset).unwrap_or(source.as_bytes());
-    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let lines = before.iter().filter(|byte| **byte == b'\n').count();
-    let characters = |bytes: &[u8]| bytes.iter().filter(|byte| (**byte & 0xC0) != 0x80).count();
-    let column = characters(before.get(line_start..).unwrap_or_default());
-    (parser::narrow(lines + 1), parser::narrow(column + 1))
+    let position = Position::START.forward(source, offset);
+    (position.line, position.column)
+}
+
+/// A place in a text that can be carried forward, so that many places cost one pass.
+#[derive(Clone, Copy)]
+pub(crate) struct Position {
+    offset: usize,
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+}
+
+impl Position {
+    pub(crate) const START: Self = Self { offset: 0, line: 1, column: 1 };
+
+    /// The position of a byte offset that is not before this one.
+    pub(crate) fn forward(self, source: &str, offset: usize) -> Self {
+        let Some(passed) = source.as_bytes().get(self.offset..offset) else { return self };
+        let characters = |bytes: &[u8]| {
+            let starts = bytes.iter().filter(|byte| (**byte & 0xC0) != 0x80);
+            parser::narrow(starts.count())
+        };
+        let lines = parser::narrow(passed.iter().filter(|byte| **byte == b'\n').count());
+        let column = match passed.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => characters(passed.get(end + 1..).unwrap_or_default()) + 1,
+            None => self.column + characters(passed),
+        };
+        Self { offset, line: self.line + lines, column }
+    }
 }
 
 /// Writes a JSON string with its quotes and escapes.

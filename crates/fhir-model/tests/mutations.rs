@@ -3,6 +3,13 @@
 //! `KANTELE_FUZZ_SEED` and `KANTELE_FUZZ_CASES` choose other and more mutations of the committed
 //! examples than the quick default.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test: a panic is how it fails"
+)]
+
 use std::path::Path;
 
 use fhir_model::{

@@ -261,7 +261,7 @@ impl<'a> Scanner<'a> {
         }
         let value = self.span(start, self.at);
         self.at += 1;
-        if value.contains('<') {
+        if scan::find(value.as_bytes(), 0, b'<', b'<') < value.len() {
             return fault("&lt; for < in the value of an attribute", "<");
         }
         Ok((name, value))
