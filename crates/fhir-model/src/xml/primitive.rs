@@ -91,7 +91,7 @@ impl<'n> Reader<'n, '_> {
         let mut parts = Vec::with_capacity(indices.len());
         for (number, index) in indices.iter().enumerate() {
             if element.repeats {
-                self.path.push_str(&format!("[{number}]"));
+                self.push_index(number);
             }
             parts.extend(self.parts(*index).map(|parts| (*index, parts)));
             self.path.truncate(path);
@@ -129,7 +129,7 @@ impl<'n> Reader<'n, '_> {
             if element.repeats {
                 self.out.push(if number == 0 { b'[' } else { b',' });
                 self.positions.mark(self.out.len(), offset);
-                self.path.push_str(&format!("[{number}]"));
+                self.push_index(number);
             }
             write(self, *index, parts);
             self.path.truncate(path);
@@ -175,7 +175,8 @@ impl<'n> Reader<'n, '_> {
             self.out.push(if number == 0 { b'[' } else { b',' });
             let offset = self.nodes.get(*index).map_or(0, |node| node.offset);
             self.positions.mark(self.out.len(), offset);
-            self.path.push_str(&format!(".extension[{number}]"));
+            self.path.push_str(".extension");
+            self.push_index(number);
             self.object(*index, extension);
             self.path.truncate(path);
         }

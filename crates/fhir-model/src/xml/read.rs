@@ -4,6 +4,8 @@
 //! FHIRPath and don't stop the walk; what the resulting JSON must hold to beyond that is left to
 //! the check of the JSON, which every resource passes.
 
+use std::fmt::Write as _;
+
 use fhir_definitions::{
     Definitions, ElementDefinition, Primitive, ResourceType, TypeDefinition, TypeIndex, ValueType,
     XmlForm, r4,
@@ -216,7 +218,6 @@ impl<'n> Reader<'n, '_> {
 
     /// The place of a child in the element table; faults where it has none.
     fn position(&mut self, node: &Node<'_>, definition: &TypeDefinition) -> Option<usize> {
-        let path = format!(".{}", shown(node.name));
         let position = definition.position(node.name);
         let form = position.and_then(|at| definition.elements.get(at)).map(|element| element.xml);
         let (rule, told) = match (form, node.namespace) {
@@ -236,7 +237,7 @@ impl<'n> Reader<'n, '_> {
                 format!("found {}, which {} doesn't have", shown(node.name), definition.name),
             ),
         };
-        self.fault_at(&path, node.offset, rule, told);
+        self.fault_at(&format!(".{}", shown(node.name)), node.offset, rule, told);
         None
     }
 
@@ -303,7 +304,7 @@ impl<'n> Reader<'n, '_> {
             }
             if element.repeats {
                 self.out.push(if number == 0 { b'[' } else { b',' });
-                self.path.push_str(&format!("[{number}]"));
+                self.push_index(number);
             }
             self.positions.mark(self.out.len(), offset);
             write(self, *index);
@@ -333,6 +334,13 @@ impl<'n> Reader<'n, '_> {
                 self.out.extend_from_slice(b"{}");
             }
         }
+    }
+
+    /// Adds the position in a list to the path.
+    pub(super) fn push_index(&mut self, number: usize) {
+        self.path.push('[');
+        // A String never refuses.
+        let _ = write!(self.path, "{number}]");
     }
 
     pub(super) fn key(&mut self, prefix: &str, key: &str) {
