@@ -36,7 +36,7 @@ fn what_goes_in_comes_back() {
                 None => equal += 1,
                 Some(difference) => wrong.push(format!("{}: {difference}", document.name)),
             },
-            (404, Some(_)) => absent += 1,
+            (400 | 404, Some(_)) => absent += 1,
             (404, None) => wrong.push(format!("{}: was refused", document.name)),
             (200, Some(_)) => wrong.push(format!("{}: was accepted", document.name)),
             (status, _) => wrong.push(format!("{}: {status}", document.name)),
