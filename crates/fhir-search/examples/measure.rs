@@ -39,6 +39,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args().nth(1).ok_or("expected a folder of JSON resources")?;
     let sources = read(&folder)?;
     let start = Instant::now();
+    println!("definitions: {} types, {:?}", fhir_definitions::r4().types.len(), start.elapsed());
+    let start = Instant::now();
     let mut numbers: BTreeMap<(ResourceType, String), i32> = BTreeMap::new();
     let registry = Registry::r4(&mut |base, code, _url| {
         let next = i32::try_from(numbers.len()).unwrap_or(i32::MAX - 1) + 1;

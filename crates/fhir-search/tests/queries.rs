@@ -153,6 +153,8 @@ fn chains_and_text_searches_are_refused_by_name() {
     let kind = FailureKind::NotSupported;
     let chain = observation("subject.name=x");
     assert_refused(chain, kind, "http.subject.name", "chained parameters");
+    let typed = observation("subject:Patient.name=x");
+    assert_refused(typed, kind, "http.subject", "chained parameters");
     assert_refused(patient("_has:Observation:patient:code=x"), kind, "http._has", "not supported");
     assert_refused(patient("_content=x"), kind, "http._content", "not supported");
 }

@@ -165,8 +165,9 @@ impl<'a> Context<'a> {
             }
             return true;
         }
-        if code.contains('.') || NOT_SUPPORTED.contains(&code) {
-            let what = if code.contains('.') { "chained parameters are" } else { "it is" };
+        let is_chain = code.contains('.') || modifier.is_some_and(|text| text.contains('.'));
+        if is_chain || NOT_SUPPORTED.contains(&code) {
+            let what = if is_chain { "chained parameters are" } else { "it is" };
             let text = format!("{what} not supported");
             return self.refuse(FailureKind::NotSupported, code, text, out);
         }
