@@ -51,6 +51,8 @@ pub enum FailureKind {
     TooCostly,
     /// The body or an answer is larger than allowed.
     TooLarge,
+    /// The URL is longer than allowed.
+    UrlTooLong,
     /// The request was not finished in time.
     Timeout,
     /// The server is overloaded or stopping; `retry_after_s` says when to come again.
@@ -91,6 +93,7 @@ impl FailureKind {
             K::BusinessRule => (422, IssueType::BusinessRule),
             K::TooCostly => (400, IssueType::TooCostly),
             K::TooLarge => (413, IssueType::TooLong),
+            K::UrlTooLong => (414, IssueType::TooLong),
             K::Timeout => (408, IssueType::Timeout),
             K::Unavailable => (503, IssueType::Transient),
             K::Unauthenticated => (401, IssueType::Login),

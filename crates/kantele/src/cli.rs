@@ -1,0 +1,143 @@
+//! The command line: what can be typed, with help that is worth reading.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+const AFTER_HELP: &str = "\
+Examples:
+  kantele                                         serve http://127.0.0.1:8080/fhir from ./data
+  kantele --listen 127.0.0.1:9090 --database sqlite:/var/lib/kantele/db.sqlite
+  kantele load examples/ package.tgz patients.ndjson
+  kantele load --server http://127.0.0.1:8080/fhir examples/
+  kantele check --settings-table                  every setting, its default and its meaning
+
+Settings come from flags, then from KANTELE_* variables, then from the file that --config or
+KANTELE_CONFIG names, then from their defaults.";
+
+/// A FHIR R4 server with its database inside.
+#[derive(Debug, Parser)]
+#[command(name = "kantele", version, about, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) shared: Shared,
+    #[command(flatten)]
+    pub(crate) serve: Serve,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Flags of every command.
+#[derive(Args, Debug, Default)]
+pub(crate) struct Shared {
+    /// TOML file with settings; an unknown key in it is refused.
+    #[arg(long, global = true, value_name = "FILE", env = "KANTELE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// sqlite:PATH or postgres://USER@HOST/NAME. The folder of a SQLite file is made.
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) database: Option<String>,
+    /// error, warn, info, debug (a line for each request) or trace.
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+    /// text or json.
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+    /// Any setting by its key, as in --set limits.max_body_bytes=1000000.
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+/// Flags of `serve`, which may also stand where no command is named.
+#[derive(Args, Debug, Default)]
+pub(crate) struct Serve {
+    /// Address and port; port 0 takes a free one. The first line of output tells which.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<String>,
+    /// Absolute URL of the FHIR root as clients see it.
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
+    /// Network of a proxy in front; may be given several times. Allows to listen on addresses
+    /// other than loopback, and then only these peers are answered.
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) trusted_proxy: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve FHIR over HTTP (what happens when no command is named).
+    Serve(Serve),
+    /// Load resources from files, folders and packages.
+    Load(Load),
+    /// Bring the database to the schema of this program, and stop.
+    Migrate,
+    /// Check settings and store: schema, integrity, counters.
+    Check(Check),
+}
+
+const LOAD_HELP: &str = "\
+What becomes of a document:
+  a resource with an id       is put under its id; an equal one changes nothing
+  a resource without an id    gets an id made of its content, the same in every run
+  a transaction or batch      is executed
+  any other Bundle            is stored as one resource
+  Parameters and the like     are refused, because no endpoint holds them
+
+A load that was stopped at any moment goes on where it was: what has been loaded is remembered in
+the database together with the data, so that nothing is loaded twice and no Bundle by halves.
+The database must not be in use; a running server is loaded through --server.
+
+Exit code: 0 everything accepted, 1 something refused, 2 the load could not run.";
+
+/// What to load and how.
+#[derive(Args, Debug)]
+#[command(after_help = LOAD_HELP)]
+pub(crate) struct Load {
+    /// Folders, .json, .xml and .ndjson files, and FHIR packages (.tgz).
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Send everything to this FHIR root instead of opening a database.
+    #[arg(long, value_name = "URL", conflicts_with = "database")]
+    pub(crate) server: Option<String>,
+    /// Write counts and faults to this file as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Load again what an earlier load has accepted already.
+    #[arg(long)]
+    pub(crate) again: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Check {
+    /// Print all settings as a Markdown table, and stop.
+    #[arg(long)]
+    pub(crate) settings_table: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_the_default_command() {
+        let cli = Cli::try_parse_from(["kantele", "--listen", "127.0.0.1:0"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.serve.listen.as_deref(), Some("127.0.0.1:0"));
+        let cli = Cli::try_parse_from(["kantele", "serve", "--database", "sqlite:x"]).unwrap();
+        assert!(matches!(cli.command, Some(Command::Serve(_))));
+        assert_eq!(cli.shared.database.as_deref(), Some("sqlite:x"));
+    }
+
+    #[test]
+    fn loading_goes_to_one_place() {
+        let both = ["kantele", "load", "x", "--server", "http://h/fhir", "--database", "sqlite:x"];
+        assert!(Cli::try_parse_from(both).is_err());
+        assert!(Cli::try_parse_from(["kantele", "load"]).is_err());
+    }
+}

@@ -1,0 +1,60 @@
+//! What is logged and in which form.
+
+use tracing_subscriber::EnvFilter;
+
+use super::layers::{Layers, Setting};
+
+static LEVEL: Setting = Setting {
+    key: "log.level",
+    default: "info",
+    flag: Some("--log-level"),
+    about: "error, warn, info, debug (a line for each request) or trace; also filters such as \
+            `info,kantele=debug`.",
+};
+static FORMAT: Setting = Setting {
+    key: "log.format",
+    default: "text",
+    flag: Some("--log-format"),
+    about: "text for people or json for machines; both go to standard error.",
+};
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Level and form of the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Log {
+    pub(crate) level: String,
+    pub(crate) format: Format,
+}
+
+impl Log {
+    pub(crate) const SETTINGS: &[&Setting] = &[&LEVEL, &FORMAT];
+
+    pub(crate) fn read(layers: &mut Layers) -> Self {
+        let level = layers.text(&LEVEL).to_owned();
+        if EnvFilter::try_new(&level).is_err() {
+            layers.refuse(&LEVEL, "must be a level or a filter such as `info,kantele=debug`");
+        }
+        let words = [("text", Format::Text), ("json", Format::Json)];
+        Self { level, format: layers.word(&FORMAT, &words).unwrap_or_default() }
+    }
+
+    /// Sends log lines to standard error. Later calls change nothing.
+    pub(crate) fn start(&self) {
+        // What actix says of its workers interests nobody below debug.
+        let level = format!("actix_server=warn,{}", self.level);
+        let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+        let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let started = match self.format {
+            Format::Text => lines.with_target(false).try_init(),
+            Format::Json => lines.json().flatten_event(true).try_init(),
+        };
+        drop(started);
+    }
+}

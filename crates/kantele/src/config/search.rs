@@ -1,0 +1,78 @@
+//! How searches, pages and Bundles are bounded, and how strict parameters are taken.
+
+use fhir_interaction::InteractionSettings;
+
+use super::layers::{Layers, Setting};
+
+static HANDLING: Setting = Setting {
+    key: "search.handling",
+    default: "strict",
+    flag: None,
+    about: "strict refuses unknown parameters, lenient ignores them with a warning; a client's \
+            Prefer header wins.",
+};
+static ALWAYS_ALLOWED: Setting = Setting {
+    key: "search.always_allowed",
+    default: "",
+    flag: None,
+    about: "Unknown parameters that are always let through with a warning.",
+};
+static DEFAULT_COUNT: Setting = Setting {
+    key: "search.default_count",
+    default: "20",
+    flag: None,
+    about: "Entries of a page where the client names no `_count`.",
+};
+static MAX_COUNT: Setting = Setting {
+    key: "search.max_count",
+    default: "1000",
+    flag: None,
+    about: "The most entries of a page.",
+};
+static MAX_INCLUDED: Setting = Setting {
+    key: "search.max_included",
+    default: "1000",
+    flag: None,
+    about: "The most resources that includes add to a page.",
+};
+static MAX_BUNDLE_ENTRIES: Setting = Setting {
+    key: "limits.max_bundle_entries",
+    default: "10000",
+    flag: None,
+    about: "The most entries of a transaction or batch.",
+};
+
+/// Settings of the interactions.
+#[derive(Clone, Debug)]
+pub(crate) struct Search {
+    pub(crate) interaction: InteractionSettings,
+}
+
+impl Search {
+    pub(crate) const SETTINGS: &[&Setting] = &[
+        &HANDLING,
+        &ALWAYS_ALLOWED,
+        &DEFAULT_COUNT,
+        &MAX_COUNT,
+        &MAX_INCLUDED,
+        &MAX_BUNDLE_ENTRIES,
+    ];
+
+    pub(crate) fn read(layers: &mut Layers) -> Self {
+        let words = [("strict", true), ("lenient", false)];
+        let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let interaction = InteractionSettings {
+            strict_search: layers.word(&HANDLING, &words).unwrap_or(true),
+            always_allowed: layers.list(&ALWAYS_ALLOWED),
+            default_count: small(layers.number(&DEFAULT_COUNT, 1..=10_000)),
+            max_count: small(layers.number(&MAX_COUNT, 1..=10_000)),
+            max_included: size(layers.number(&MAX_INCLUDED, 0..=100_000)),
+            max_bundle_entries: size(layers.number(&MAX_BUNDLE_ENTRIES, 1..=1_000_000)),
+        };
+        if interaction.default_count > interaction.max_count {
+            layers.refuse(&DEFAULT_COUNT, "must not be above search.max_count");
+        }
+        Self { interaction }
+    }
+}

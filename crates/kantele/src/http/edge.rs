@@ -1,0 +1,180 @@
+//! Where every request enters and leaves: who may come in, how many at once, for how long; the
+//! request id, the count, the log line; and the last net under panics.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::Poll;
+use std::time::Instant;
+
+use actix_web::http::Method;
+use actix_web::http::header::HeaderName;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use fhir_model::{Failure, FailureKind};
+
+use super::base::ROOT;
+use super::exchange::{Exchange, Form};
+use super::route::Target;
+use super::{State, handler, health, reply};
+
+/// Answers any request.
+pub(crate) async fn handle(http: HttpRequest, payload: Payload) -> HttpResponse {
+    let started = Instant::now();
+    let Some(state) = http.app_data::<Data<State>>() else {
+        return HttpResponse::InternalServerError().finish();
+    };
+    let mut interaction = "other";
+    let mut reply = match admit(state, &http).await {
+        Ok(Some(reply)) => reply,
+        Ok(None) => {
+            caught(fhir(state, &http, payload, &mut interaction)).await.unwrap_or_else(|| {
+                let failure =
+                    Failure::new(FailureKind::Bug, "the server failed; its log knows why");
+                reply::failure(Form::of_faulty(&http), &failure)
+            })
+        }
+        Err(failure) => reply::failure(Form::of_faulty(&http), &failure),
+    };
+    let request_id = request_id(state, &http);
+    let status = reply.status().as_u16();
+    let took = started.elapsed();
+    state.metrics.count(interaction, status, took);
+    tracing::debug!(
+        request.id = %request_id, http.method = %http.method(), http.status = status,
+        duration_us = took.as_micros(), "{interaction} {status}",
+    );
+    reply::set(&mut reply, HeaderName::from_static("x-request-id"), &request_id);
+    reply
+}
+
+/// Lets a request in, or answers it right here.
+async fn admit(state: &State, http: &HttpRequest) -> Result<Option<HttpResponse>, Failure> {
+    if let Some(reply) = health::answer(state, http).await {
+        return Ok(Some(reply));
+    }
+    if !http.peer_addr().is_some_and(|peer| state.network.admits(peer.ip())) {
+        let text = "this server answers only the proxies that its operator named";
+        return Err(Failure::new(FailureKind::Forbidden, text));
+    }
+    let length = http.uri().path_and_query().map_or(0, |text| text.as_str().len());
+    if length > state.limits.max_url_bytes {
+        let most = state.limits.max_url_bytes;
+        let text =
+            format!("the URL is longer than {most} bytes; search by POST to _search instead");
+        return Err(Failure::new(FailureKind::UrlTooLong, text));
+    }
+    Ok(health::metrics(state, http))
+}
+
+/// Answers what lies below the FHIR root, within the bounds of number and time.
+async fn fhir(
+    state: &State,
+    http: &HttpRequest,
+    payload: Payload,
+    interaction: &mut &'static str,
+) -> HttpResponse {
+    let Some(_place) = Place::take(&state.metrics.in_flight, state.limits.max_concurrent_requests)
+    else {
+        let failure = reply::unavailable("too many requests are being answered; come again");
+        return reply::failure(Form::of_faulty(http), &failure);
+    };
+    let answered = answer(state, http, payload, interaction);
+    let answered = tokio::time::timeout(state.limits.request_timeout, answered).await;
+    let answered = answered.unwrap_or_else(|_| {
+        let text = "the answer took too long; a write that was under way may still take effect";
+        Err(reply::unavailable(text))
+    });
+    answered.unwrap_or_else(|failure| reply::failure(Form::of_faulty(http), &failure))
+}
+
+async fn answer(
+    state: &State,
+    http: &HttpRequest,
+    payload: Payload,
+    interaction: &mut &'static str,
+) -> Result<HttpResponse, Failure> {
+    let below = http.uri().path().strip_prefix(ROOT);
+    let below = below.filter(|rest| rest.is_empty() || rest.starts_with('/')).ok_or_else(|| {
+        let text = format!("nothing has this path; the FHIR root is {ROOT}");
+        Failure::new(FailureKind::NotFound, text)
+    })?;
+    let exchange = Exchange::open(state, http)?;
+    let target = Target::parse(below)?;
+    let allow = target.methods();
+    let Some(call) = target.call(http.method()) else {
+        let is_question = http.method() == Method::OPTIONS;
+        let refused = || reply::method_not_allowed(exchange.form, allow);
+        return Ok(if is_question { reply::options(allow) } else { refused() });
+    };
+    *interaction = call.name();
+    Ok(match handler::call(&exchange, call, payload).await {
+        Ok(answer) => reply::answer(&exchange, answer),
+        Err(failure) => reply::failure(exchange.form, &failure),
+    })
+}
+
+/// The client's id where it is short and plain, else one of our own.
+fn request_id(state: &State, http: &HttpRequest) -> String {
+    let given = http.headers().get("x-request-id").and_then(|value| value.to_str().ok());
+    let is_plain = |text: &&str| {
+        (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    match given.filter(is_plain) {
+        Some(given) => given.to_owned(),
+        None => format!("{:016x}", state.next_request.fetch_add(1, Relaxed)),
+    }
+}
+
+/// Runs `work`; nothing comes back where it panicked. The panic hook has logged it by then.
+async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    std::future::poll_fn(|context| {
+        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+            Ok(Poll::Ready(done)) => Poll::Ready(Some(done)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(_) => Poll::Ready(None),
+        }
+    })
+    .await
+}
+
+/// One of the places for requests that are answered at once.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(taken: &'a AtomicUsize, most: usize) -> Option<Self> {
+        // The place gives itself back when it is dropped, also when it was one too many.
+        let before = taken.fetch_add(1, Relaxed);
+        let place = Self(taken);
+        (before < most).then_some(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_limited_and_given_back() {
+        let taken = AtomicUsize::new(0);
+        let first = Place::take(&taken, 1);
+        assert!(first.is_some() && Place::take(&taken, 1).is_none());
+        drop(first);
+        assert!(Place::take(&taken, 1).is_some());
+        assert_eq!(taken.load(Relaxed), 0);
+    }
+
+    #[actix_web::test]
+    async fn a_panic_is_caught() {
+        assert_eq!(caught(async { 1 }).await, Some(1));
+        assert_eq!(caught::<()>(async { std::panic::panic_any("test") }).await, None);
+    }
+}

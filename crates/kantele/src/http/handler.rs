@@ -1,0 +1,114 @@
+//! One translation for each interaction, and nothing more.
+
+use actix_web::http::header::HeaderName;
+use actix_web::web::Payload;
+use fhir_definitions::ResourceType;
+use fhir_interaction::{self as interaction, Answer};
+use fhir_model::{Failure, ResourceKey};
+use fhir_search::Scope;
+use fhir_store::HistoryScope;
+
+use super::exchange::Exchange;
+use super::route::Call;
+use super::{body, conditions};
+
+/// Calls the interaction that the path and method name.
+///
+/// # Errors
+/// Whatever the interaction refuses, and what is wrong with query, headers and body.
+pub(crate) async fn call(
+    exchange: &Exchange<'_>,
+    call: Call,
+    payload: Payload,
+) -> Result<Answer, Failure> {
+    match call {
+        Call::Capabilities => capabilities(exchange),
+        Call::Read(key) => read(exchange, &key).await,
+        Call::Vread(key, version) => {
+            exchange.refuse_parameters()?;
+            let app = &exchange.state.app;
+            let request = exchange.request();
+            interaction::vread(app, &request, &key, version).await
+        }
+        Call::Create(resource_type) => create(exchange, resource_type, payload).await,
+        Call::Update(key) => update(exchange, key, payload).await,
+        Call::Delete(key) => delete(exchange, &key).await,
+        Call::HistoryInstance(key) => history(exchange, HistoryScope::Instance(key)).await,
+        Call::HistoryType(resource_type) => {
+            history(exchange, HistoryScope::Type(resource_type)).await
+        }
+        Call::HistorySystem => history(exchange, HistoryScope::System).await,
+        Call::SearchType(resource_type) => {
+            search(exchange, Scope::Type(resource_type), payload).await
+        }
+        Call::SearchSystem => search(exchange, Scope::All, payload).await,
+        Call::Bundle => bundle(exchange, payload).await,
+    }
+}
+
+fn capabilities(exchange: &Exchange<'_>) -> Result<Answer, Failure> {
+    interaction::capabilities(&exchange.state.app, &exchange.request())
+}
+
+async fn read(exchange: &Exchange<'_>, key: &ResourceKey) -> Result<Answer, Failure> {
+    exchange.refuse_parameters()?;
+    let app = &exchange.state.app;
+    interaction::read(app, &exchange.request(), key).await
+}
+
+async fn create(
+    exchange: &Exchange<'_>,
+    resource_type: ResourceType,
+    payload: Payload,
+) -> Result<Answer, Failure> {
+    exchange.refuse_parameters()?;
+    let resource = body::resource(exchange, payload).await?;
+    let condition = exchange.header(&HeaderName::from_static("if-none-exist"));
+    let condition = condition.map(str::to_owned);
+    let app = &exchange.state.app;
+    interaction::create(app, &exchange.request(), resource_type, resource, condition).await
+}
+
+async fn update(
+    exchange: &Exchange<'_>,
+    key: ResourceKey,
+    payload: Payload,
+) -> Result<Answer, Failure> {
+    exchange.refuse_parameters()?;
+    let conditions = conditions::of_write(exchange)?;
+    let resource = body::resource(exchange, payload).await?;
+    let (app, request) = (&exchange.state.app, exchange.request());
+    interaction::update(app, &request, &key, resource, conditions).await
+}
+
+async fn delete(exchange: &Exchange<'_>, key: &ResourceKey) -> Result<Answer, Failure> {
+    exchange.refuse_parameters()?;
+    let conditions = conditions::of_write(exchange)?;
+    let (app, request) = (&exchange.state.app, exchange.request());
+    interaction::delete(app, &request, key, conditions).await
+}
+
+async fn history(exchange: &Exchange<'_>, scope: HistoryScope) -> Result<Answer, Failure> {
+    let pairs = exchange.pairs.clone();
+    interaction::history(&exchange.state.app, &exchange.request(), scope, pairs).await
+}
+
+async fn search(
+    exchange: &Exchange<'_>,
+    scope: Scope,
+    payload: Payload,
+) -> Result<Answer, Failure> {
+    let is_posted = exchange.http.method() == actix_web::http::Method::POST;
+    let mut pairs = exchange.pairs.clone();
+    if is_posted {
+        pairs.extend(body::form(exchange, payload).await?);
+    }
+    let app = &exchange.state.app;
+    interaction::search(app, &exchange.request(), scope, pairs, is_posted).await
+}
+
+async fn bundle(exchange: &Exchange<'_>, payload: Payload) -> Result<Answer, Failure> {
+    exchange.refuse_parameters()?;
+    let bundle = body::resource(exchange, payload).await?;
+    interaction::bundle(&exchange.state.app, &exchange.request(), bundle).await
+}

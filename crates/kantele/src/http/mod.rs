@@ -1,0 +1,48 @@
+//! HTTP: from bytes of a request to a call of `fhir-interaction`, and from its answer to bytes.
+//!
+//! [`edge`] is where every request enters and leaves. [`route`] knows paths and methods,
+//! [`handler`] translates one call each, [`reply`] writes answers and failures. No FHIR logic and
+//! no status code stands in a handler.
+
+mod base;
+mod body;
+mod conditions;
+mod edge;
+mod exchange;
+mod handler;
+mod health;
+mod metrics;
+mod negotiate;
+mod reply;
+mod route;
+mod text;
+
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use fhir_interaction::App;
+use fhir_model::Limits as ParseLimits;
+use fhir_store::Store;
+
+use crate::config::{Limits, Network};
+
+pub(crate) use base::ROOT;
+pub(crate) use edge::handle;
+pub(crate) use metrics::Metrics;
+
+/// What all requests share.
+pub(crate) struct State {
+    pub(crate) app: App,
+    /// Only asked whether it answers; data go through `app` and its gate.
+    pub(crate) store: Store,
+    pub(crate) network: Network,
+    pub(crate) limits: Limits,
+    /// Bounds of parsed bodies; the size is that of [`Limits`].
+    pub(crate) parse_limits: ParseLimits,
+    /// `host:port` that was bound, for links where the client names no host.
+    pub(crate) bound: String,
+    pub(crate) metrics: Metrics,
+    /// Set once a stop was asked for: not ready any more.
+    pub(crate) is_stopping: AtomicBool,
+    /// Numbers the requests that bring no `X-Request-Id`; starts where no other process did.
+    pub(crate) next_request: AtomicU64,
+}

@@ -1,0 +1,109 @@
+//! `kantele serve`: opens the store, then the port; stops cleanly.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::http::KeepAlive;
+use actix_web::web::{Data, to};
+use actix_web::{App as HttpApp, HttpServer};
+use fhir_interaction::App;
+use fhir_model::Limits as ParseLimits;
+use fhir_store::Store;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::Settings;
+use crate::http::{Metrics, ROOT, State, handle};
+use crate::{Error, say, store};
+
+/// Serves until a signal asks to stop.
+///
+/// # Errors
+/// Whatever keeps the server from starting.
+pub(crate) fn run(settings: Settings) -> Result<(), Error> {
+    let store = store::open(&settings.database)?;
+    let system = actix_web::rt::System::new();
+    let served = system.block_on(serve(settings, store.clone()));
+    store.close();
+    tracing::info!("stopped: every accepted request was answered and the store is closed");
+    served
+}
+
+async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
+    let listener = std::net::TcpListener::bind(settings.network.listen)?;
+    let bound = listener.local_addr()?.to_string();
+    warn_about_access(&settings);
+    let workers = match settings.network.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    };
+    let limits = settings.limits.clone();
+    let interaction = settings.search.interaction.clone();
+    let state = Data::new(State {
+        app: App::new(store.clone(), interaction, kanta_rules::RULES),
+        store,
+        parse_limits: ParseLimits { max_bytes: limits.max_body_bytes, ..ParseLimits::default() },
+        network: settings.network,
+        limits: settings.limits,
+        bound: bound.clone(),
+        metrics: Metrics::default(),
+        is_stopping: AtomicBool::new(false),
+        next_request: AtomicU64::new(rand_start()),
+    });
+    let shared = state.clone();
+    let server = HttpServer::new(move || {
+        HttpApp::new().app_data(shared.clone()).default_service(to(handle))
+    })
+    .workers(workers)
+    .max_connections(limits.max_connections.div_ceil(workers))
+    .keep_alive(KeepAlive::Timeout(limits.keep_alive))
+    .client_request_timeout(limits.body_timeout)
+    .client_disconnect_timeout(Duration::from_secs(1))
+    .shutdown_timeout(limits.stop_timeout_s)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    say(&format!("listening on http://{bound}{ROOT}\n"))?;
+    actix_web::rt::spawn(stop_on_signal(server.handle(), state));
+    Ok(server.await?)
+}
+
+/// Stops on SIGTERM and SIGINT: no new connection, every accepted request is answered.
+async fn stop_on_signal(server: ServerHandle, state: Data<State>) {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be received; only a kill will end this server");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+    }
+    state.is_stopping.store(true, Relaxed);
+    server.stop(true).await;
+}
+
+fn warn_about_access(settings: &Settings) {
+    let network = &settings.network;
+    if network.trusted_proxies.is_empty() {
+        tracing::warn!(
+            "NO TLS AND NO ACCESS CONTROL: every program on this machine may read and change all \
+             data. Only loopback is served."
+        );
+    } else {
+        tracing::warn!(
+            "NO TLS AND NO ACCESS CONTROL of its own: whatever passes the trusted proxies may read \
+             and change all data. Other peers are refused."
+        );
+    }
+}
+
+/// A start for request numbers that another process is unlikely to have.
+fn rand_start() -> u64 {
+    let mut bytes = [0; 8];
+    match openssl::rand::rand_bytes(&mut bytes) {
+        Ok(()) => u64::from_ne_bytes(bytes),
+        Err(_) => u64::from(std::process::id()) << 32,
+    }
+}
