@@ -75,12 +75,26 @@ pub(crate) fn has_controls(bytes: &[u8]) -> bool {
 /// Whether there is U+FFFE or U+FFFF, which XML cannot carry.
 #[inline]
 pub(crate) fn has_noncharacter(text: &str) -> bool {
-    !text.is_ascii() && text.contains(['\u{FFFE}', '\u{FFFF}'])
+    let bytes = text.as_bytes();
+    let mut at = find(bytes, 0, 0xEF, 0xEF);
+    while at < bytes.len() {
+        if let Some([0xEF, 0xBF, 0xBE | 0xBF]) = bytes.get(at..at + 3) {
+            return true;
+        }
+        at = find(bytes, at + 1, 0xEF, 0xEF);
+    }
+    false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn noncharacters_are_told_from_their_neighbours() {
+        assert!(has_noncharacter("äx\u{FFFE}") && has_noncharacter("\u{FF21}\u{FFFF}y"));
+        assert!(!has_noncharacter("ä\u{FFFD}\u{FEFF}\u{FF21}") && !has_noncharacter(""));
+    }
 
     #[test]
     fn every_place_is_found() {

@@ -280,10 +280,11 @@ fn is_allowed(name: &str, value: &str) -> Result<bool, Fault> {
     if !is_attribute(name) {
         return fault("an attribute that R4 allows in narrative", safe(name));
     }
-    let is_link = matches!(name, "href" | "src" | "longdesc" | "cite");
-    let scheme = value.trim_start().get(..11).unwrap_or_default();
-    if is_link && scheme.eq_ignore_ascii_case("javascript:") {
-        return fault("links without scripts", "javascript:");
+    if matches!(name, "href" | "src" | "longdesc" | "cite") {
+        let scheme = value.trim_start().get(..11).unwrap_or_default();
+        if scheme.eq_ignore_ascii_case("javascript:") {
+            return fault("links without scripts", "javascript:");
+        }
     }
     Ok(false)
 }
