@@ -1,6 +1,6 @@
 //! Whatever comes in: no panic, a place for every fault, and what is accepted survives its body.
 //!
-//! `KANTELE_FUZZ_SEED` and `KANTELE_FUZZ_CASES` choose other and more mutations of the committed
+//! `KANTELE_TEST_SEED` and `KANTELE_TEST_MUTATIONS` choose other and more mutations of the committed
 //! examples than the quick default.
 
 #![allow(
@@ -153,9 +153,9 @@ fn mutated_examples_are_accepted_whole_or_refused_with_a_place() {
     for example in &examples {
         assert!(judge(example), "{}", String::from_utf8_lossy(example));
     }
-    let seed = setting("KANTELE_FUZZ_SEED", 1);
+    let seed = setting("KANTELE_TEST_SEED", 1);
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let cases = setting("KANTELE_FUZZ_CASES", 20_000);
+    let cases = setting("KANTELE_TEST_MUTATIONS", 20_000);
     let mut accepted = 0;
     for _ in 0..cases {
         let example = &examples[dice.roll(examples.len())];
