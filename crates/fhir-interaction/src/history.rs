@@ -84,6 +84,7 @@ impl Question {
         let mut window = HistoryWindow::default();
         let mut current_at = None;
         let mut sealed = None;
+        let mut ignored = Vec::new();
         for (name, value) in &pairs {
             match name.as_str() {
                 "_count" => count = page_size(value, settings.max_count)?,
@@ -96,7 +97,7 @@ impl Question {
                 cursor::PARAMETER => sealed = Some(value.clone()),
                 "_format" | "_pretty" | "_summary" | "_elements" => {}
                 unknown if request.prefer.lenient || !settings.strict_search => {
-                    tracing::debug!(parameter = unknown, "ignored a parameter of a history");
+                    ignored.push(unknown.to_owned());
                 }
                 unknown => {
                     let text = format!(
@@ -107,8 +108,9 @@ impl Question {
                 }
             }
         }
-        let pairs: Vec<_> =
-            pairs.into_iter().filter(|(name, _)| name != cursor::PARAMETER).collect();
+        // What is ignored is left out of the links: they say what was done.
+        let is_applied = |name: &String| name != cursor::PARAMETER && !ignored.contains(name);
+        let pairs: Vec<_> = pairs.into_iter().filter(|(name, _)| is_applied(name)).collect();
         let digest = app.hasher().hash(&format!("{scope:?}?{}", query_string::query(&pairs)));
         let after = match sealed {
             None => None,
@@ -126,7 +128,6 @@ impl Question {
 
     fn page(&self, sight: &mut Sight<'_>) -> Result<Page, ReadFailure> {
         if let HistoryScope::Instance(key) = &self.scope
-            && sight.version(key, VersionId(1))?.is_none()
             && sight.current(key)?.is_none()
         {
             let text = format!("there is no {key}");

@@ -94,6 +94,11 @@ pub(crate) fn criteria(
     resource_type: ResourceType,
     query: &str,
 ) -> Result<SearchQuery, Failure> {
+    // The specification asks for the query alone; its own examples also write the type before it.
+    let query = match query.split_once('?') {
+        Some((name, rest)) if name == resource_type.as_str() => rest,
+        _ => query,
+    };
     let pairs = query_string::pairs(query);
     let query = app.parse_strictly(request, Scope::Type(resource_type), &pairs)?;
     if query.predicates.is_empty() {
