@@ -202,8 +202,8 @@ impl Registry {
 /// The columns of every resource: not parameters with rows.
 const COLUMNS: [&str; 2] = ["_id", "_lastUpdated"];
 
-/// DocumentReference.relationship names its components' definitions in the other order than
-/// their expressions, which the published description follows: the relation, then its target.
+/// DocumentReference.relationship has its components' expressions in the wrong order: later
+/// versions of the specification give the target to `relatesto` and the code to `relation`.
 const SWAPPED: &str = "http://hl7.org/fhir/SearchParameter/DocumentReference-relationship";
 
 fn is_offered(definition: &SearchParameterDefinition) -> bool {
@@ -236,9 +236,9 @@ fn components(
         let own = by_url.get(part.definition)?;
         Some((part, *own))
     });
-    let (expressions, mut owns): (Vec<_>, Vec<_>) = parts.unzip();
+    let (mut expressions, owns): (Vec<_>, Vec<_>) = parts.unzip();
     if definition.url == SWAPPED {
-        owns.reverse();
+        expressions.reverse();
     }
     let component =
         |(part, own): (&fhir_definitions::SearchComponent, &SearchParameterDefinition)| Component {

@@ -132,8 +132,8 @@ fn expected_row(setting: &Setting, p: i32, kind: ParameterKind, row: &Value) -> 
         return format!("date {p} {lo} {hi}");
     }
     if is_composite {
-        let second = if text("target2").is_some() { hash("target2") } else { code("code2") };
-        return format!("token {code_1} {sys} {second} {}", hash("system2"));
+        let first = if text("target").is_some() { hash("target") } else { code_1 };
+        return format!("token {first} {sys} {} {}", code("code2"), hash("system2"));
     }
     if let Some(uri) = text("uri") {
         return format!("uri {uri}");
