@@ -4,7 +4,7 @@ use std::io::Read;
 
 use actix_web::http::header;
 use actix_web::web::{Bytes, Payload};
-use fhir_model::{Failure, FailureKind, Resource};
+use fhir_model::{Failure, FailureKind, Limits, Resource};
 use flate2::read::MultiGzDecoder;
 
 use super::exchange::Exchange;
@@ -19,6 +19,22 @@ pub(crate) async fn resource(
     exchange: &Exchange<'_>,
     payload: Payload,
 ) -> Result<Resource, Failure> {
+    parsed(exchange, payload, Resource::from_json).await
+}
+
+/// The Bundle in the body, which is to be run: the entries of a batch tell their own faults.
+///
+/// # Errors
+/// As [`resource`].
+pub(crate) async fn bundle(exchange: &Exchange<'_>, payload: Payload) -> Result<Resource, Failure> {
+    parsed(exchange, payload, fhir_interaction::bundle::parse).await
+}
+
+async fn parsed(
+    exchange: &Exchange<'_>,
+    payload: Payload,
+    from_json: fn(Vec<u8>, &Limits) -> Result<Resource, Failure>,
+) -> Result<Resource, Failure> {
     let format = match negotiate::body_type(exchange.header(&header::CONTENT_TYPE))? {
         BodyType::Fhir(format) => format,
         BodyType::Form => {
@@ -29,7 +45,7 @@ pub(crate) async fn resource(
     let bytes = bytes(exchange, payload).await?;
     let limits = &exchange.state.parse_limits;
     match format {
-        Format::Json => Resource::from_json(bytes, limits),
+        Format::Json => from_json(bytes, limits),
         Format::Xml => Resource::from_xml(&bytes, limits),
     }
 }

@@ -109,6 +109,6 @@ async fn search(
 
 async fn bundle(exchange: &Exchange<'_>, payload: Payload) -> Result<Answer, Failure> {
     exchange.refuse_parameters()?;
-    let bundle = body::resource(exchange, payload).await?;
+    let bundle = body::bundle(exchange, payload).await?;
     interaction::bundle(&exchange.state.app, &exchange.request(), bundle).await
 }
