@@ -4,7 +4,7 @@
 use fhir_definitions::{Definitions, Primitive, ResourceType, TypeDefinition, ValueType};
 
 use super::composite::{Composite, Part, Shape};
-use super::expression::{self, Branch, Filter, Root, Step};
+use super::expression::{Branch, Expressions, Filter, Root, Step};
 use super::extract::{self, Extract};
 use super::trie::{Child, Leaf, Node, NodeId, Trie, signature};
 use crate::{ParameterKind, SearchParameter};
@@ -24,11 +24,12 @@ pub struct Uncompiled {
 /// reference parameters that may name whose data a resource is, best first.
 pub(crate) fn compile<'p>(
     definitions: &Definitions,
+    expressions: &mut Expressions,
     base: ResourceType,
     parameters: impl Iterator<Item = &'p SearchParameter>,
     people: &[&SearchParameter],
 ) -> (Trie, Vec<Uncompiled>) {
-    let mut compiler = Compiler::new(definitions, base);
+    let mut compiler = Compiler::new(definitions, expressions, base);
     let mut failures = Vec::new();
     for parameter in parameters {
         if let Err(reason) = compiler.parameter(parameter) {
@@ -42,8 +43,9 @@ pub(crate) fn compile<'p>(
     (compiler.finish(), failures)
 }
 
-struct Compiler<'d> {
+struct Compiler<'d, 'e> {
     definitions: &'d Definitions,
+    expressions: &'e mut Expressions,
     base: ResourceType,
     trie: Trie,
     /// Conditions on the target's type are left out: a reference that doesn't name its target's
@@ -60,10 +62,14 @@ struct Place<'d> {
     element: Option<(&'d TypeDefinition, &'d str)>,
 }
 
-impl<'d> Compiler<'d> {
-    fn new(definitions: &'d Definitions, base: ResourceType) -> Self {
+impl<'d, 'e> Compiler<'d, 'e> {
+    fn new(
+        definitions: &'d Definitions,
+        expressions: &'e mut Expressions,
+        base: ResourceType,
+    ) -> Self {
         let trie = Trie { nodes: vec![Node::default()], ..Trie::default() };
-        Self { definitions, base, trie, is_any_target: false }
+        Self { definitions, expressions, base, trie, is_any_target: false }
     }
 
     fn finish(mut self) -> Trie {
@@ -108,25 +114,14 @@ impl<'d> Compiler<'d> {
     }
 
     /// The branches of a parameter that are about this type.
-    fn branches(&self, parameter: &SearchParameter) -> Result<Vec<Branch>, String> {
+    fn branches(&mut self, parameter: &SearchParameter) -> Result<Vec<Branch>, String> {
         let text = parameter.expression.as_deref().ok_or("it has no expression")?;
-        let mut branches = expression::parse(text).map_err(|error| error.to_string())?;
-        branches.retain(|branch| self.is_ours(branch));
-        Ok(branches)
+        self.expressions.of(text, self.base).map_err(|error| error.to_string())
     }
 
     fn root(&self) -> Place<'d> {
         let index = fhir_definitions::TypeIndex(self.base.index());
         Place { node: 0, value: ValueType::Complex(index), element: None }
-    }
-
-    fn is_ours(&self, branch: &Branch) -> bool {
-        match &branch.root {
-            Root::Type(name) => {
-                name == self.base.as_str() || name == "Resource" || name == "DomainResource"
-            }
-            Root::Resource | Root::Context => true,
-        }
     }
 
     fn follow(&mut self, from: Vec<Place<'d>>, steps: &[Step]) -> Result<Vec<Place<'d>>, String> {
@@ -310,7 +305,7 @@ impl<'d> Compiler<'d> {
     }
 
     fn part(&mut self, place: Place<'d>, text: &str, kind: ParameterKind) -> Result<Part, String> {
-        let branches = expression::parse(text).map_err(|error| error.to_string())?;
+        let branches = self.expressions.of(text, self.base).map_err(|error| error.to_string())?;
         let from_resource = branches.iter().all(|branch| branch.root == Root::Resource);
         let origin = if from_resource { self.root() } else { place };
         let start = Place { node: self.push(), ..origin };

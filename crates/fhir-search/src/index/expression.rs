@@ -7,6 +7,8 @@
 //! `P.ofType(T)`, `P.where(resolve() is T)`, `P.where(f='x').g`, `P.where(hasExtension('u'))`,
 //! `T.extension('u')`, `P[0]`, and `P.exists() and P != false`.
 
+use std::collections::HashMap;
+
 use fhir_definitions::ResourceType;
 
 /// One way through an expression.
@@ -77,6 +79,33 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Branch>, InvalidExpression> {
         return Err(parser.expected("the end of the expression"));
     }
     Ok(branches)
+}
+
+/// Parsed expressions by their text: a union over thirty types is parsed once, not thirty times.
+#[derive(Debug, Default)]
+pub(crate) struct Expressions {
+    parsed: HashMap<String, Vec<Branch>>,
+}
+
+impl Expressions {
+    /// The branches of an expression that are about `base` or about any type.
+    pub(crate) fn of(
+        &mut self,
+        text: &str,
+        base: ResourceType,
+    ) -> Result<Vec<Branch>, InvalidExpression> {
+        if !self.parsed.contains_key(text) {
+            self.parsed.insert(text.to_owned(), parse(text)?);
+        }
+        let branches = self.parsed.get(text).into_iter().flatten();
+        let is_ours = |branch: &&Branch| match &branch.root {
+            Root::Type(name) => {
+                name == base.as_str() || name == "Resource" || name == "DomainResource"
+            }
+            Root::Resource | Root::Context => true,
+        };
+        Ok(branches.filter(is_ours).cloned().collect())
+    }
 }
 
 /// The types to which an expression's own conditions narrow the references of `base`; none where

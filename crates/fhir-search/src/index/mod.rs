@@ -19,6 +19,7 @@ use fhir_model::{ResourceKey, ResourceView, Value};
 pub use compile::Uncompiled;
 
 use self::builder::Builder;
+use self::expression::Expressions;
 use self::extract::Extract;
 use self::person::People;
 use self::trie::{Leaf, Trie, Visit};
@@ -57,10 +58,12 @@ impl Indexer {
         zone: Zone,
     ) -> Self {
         let mut uncompiled = Vec::new();
+        let mut expressions = Expressions::default();
         let types = ResourceType::all().map(|base| {
             let (people, subjects) = People::new(definitions, registry, base);
             let parameters = registry.of_type(base);
-            let (trie, failures) = compile::compile(definitions, base, parameters, &subjects);
+            let (trie, failures) =
+                compile::compile(definitions, &mut expressions, base, parameters, &subjects);
             uncompiled.extend(failures);
             TypeIndexer { trie, people }
         });
