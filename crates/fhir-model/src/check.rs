@@ -7,7 +7,7 @@
 
 mod allowed;
 mod faults;
-mod names;
+pub(crate) mod names;
 mod narrative;
 mod path;
 mod primitive;

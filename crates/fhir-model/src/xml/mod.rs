@@ -22,6 +22,7 @@ pub use position::Positions;
 pub use read::{XmlResource, read};
 pub use write::write;
 
+use crate::check::MAX_FAULTS;
 use crate::failure::{Failure, FailureKind};
 use crate::json::Limits;
 use crate::resource::Resource;
@@ -57,7 +58,9 @@ impl Resource {
         // What is wrong with the XML is told with its own words only.
         let told: Vec<_> = faults.iter().map(|fault| fault.expression.clone()).collect();
         let more = checked.into_iter().filter(|issue| !told.contains(&issue.expression));
-        faults.extend(more.map(|issue| positions.relocate(issue, &json)));
+        faults.extend(positions.relocate(more.collect(), &json));
+        faults.sort_by_key(|fault| (fault.line, fault.column));
+        faults.truncate(MAX_FAULTS);
         Err(refused(faults))
     }
 }

@@ -33,16 +33,22 @@ impl Positions {
         self.of_xml(mark.map_or(0, |(_, xml)| *xml))
     }
 
-    /// The issue with its place in the JSON, which is one line, changed to that in the XML.
+    /// The issues with their places in the JSON, which is one line, changed to those in the XML.
+    /// One pass over the JSON serves all of them.
     #[must_use]
-    pub fn relocate(&self, issue: Issue, json: &[u8]) -> Issue {
-        let Some(column) = issue.column else { return issue };
-        let skip = usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1);
+    pub fn relocate(&self, mut issues: Vec<Issue>, json: &[u8]) -> Vec<Issue> {
+        issues.sort_by_key(|issue| issue.column);
         let is_start = |byte: &u8| (*byte & 0xC0) != 0x80;
         let starts = json.iter().enumerate().filter(|(_, byte)| is_start(byte));
-        let offset = starts.map(|(at, _)| at).nth(skip).unwrap_or(json.len());
-        let (line, column) = self.line_and_column(offset);
-        issue.position(line, column)
+        let mut starts = (1..).zip(starts.map(|(at, _)| at)).peekable();
+        for issue in &mut issues {
+            let Some(wanted) = issue.column else { continue };
+            while starts.next_if(|(column, _)| *column < wanted).is_some() {}
+            let offset = starts.peek().map_or(json.len(), |(_, at)| *at);
+            let (line, column) = self.line_and_column(offset);
+            (issue.line, issue.column) = (Some(line), Some(column));
+        }
+        issues
     }
 
     /// Line and column of a byte offset in the XML.

@@ -11,6 +11,8 @@ use fhir_definitions::{
     XmlForm, r4,
 };
 
+use crate::check::MAX_FAULTS;
+use crate::check::names::nearest;
 use crate::failure::{Issue, IssueType};
 use crate::json::{self, Limits};
 use crate::write as json_write;
@@ -150,7 +152,8 @@ impl<'n> Reader<'n, '_> {
                 self.out.push(b',');
             }
             let before = self.out.len();
-            self.member(node, element, group);
+            let step = path_step(self.definitions, definition, element);
+            self.member(node, element, &step, group);
             // A member that couldn't be read leaves nothing, not even its comma.
             if self.out.len() == before {
                 self.out.truncate(start);
@@ -232,10 +235,17 @@ impl<'n> Reader<'n, '_> {
             (Some(XmlForm::Element), _) => {
                 ("namespaces", format!("expected {} in the namespace {FHIR}", node.name))
             }
-            (None, _) => (
-                "known elements",
-                format!("found {}, which {} doesn't have", shown(node.name), definition.name),
-            ),
+            // Looking for near names costs; nobody would see them.
+            (None, _) if self.faults.len() >= MAX_FAULTS => return None,
+            (None, _) => {
+                let near = nearest(node.name, definition.elements.iter().map(|each| each.key));
+                let hint = match near.as_slice() {
+                    [] => String::new(),
+                    near => format!(" (perhaps {})", near.join(" or ")),
+                };
+                let (name, owner) = (shown(node.name), definition.name);
+                ("known elements", format!("found {name}, which {owner} doesn't have{hint}"))
+            }
         };
         self.fault_at(&format!(".{}", shown(node.name)), node.offset, rule, told);
         None
@@ -245,11 +255,11 @@ impl<'n> Reader<'n, '_> {
         &mut self,
         parent: &Node<'_>,
         element: &ElementDefinition,
+        step: &str,
         items: &[(usize, Item<'_>)],
     ) {
         let parent_path = self.path.len();
-        self.path.push('.');
-        self.path.push_str(element.key);
+        self.path.push_str(step);
         let mut indices: Vec<usize> = Vec::with_capacity(items.len());
         for (_, item) in items {
             match item {
@@ -367,10 +377,30 @@ impl<'n> Reader<'n, '_> {
         rule: &'static str,
         told: impl Into<String>,
     ) {
+        // Enough to mend a document by; more would only cost.
+        if self.faults.len() >= MAX_FAULTS {
+            return;
+        }
         let (line, column) = self.positions.of_xml(offset);
         let issue = Issue::error(IssueType::Structure, told).rule(rule);
         self.faults.push(issue.at(format!("{}{below}", self.path)).position(line, column));
     }
+}
+
+/// What an element adds to a FHIRPath: `.name`, or `.value.ofType(Quantity)` for a choice.
+fn path_step(
+    definitions: &Definitions,
+    owner: &TypeDefinition,
+    element: &ElementDefinition,
+) -> String {
+    let group = element.group.and_then(|group| owner.groups.get(usize::from(group)));
+    let Some(group) = group else { return format!(".{}", element.key) };
+    let choice = match element.value {
+        ValueType::Primitive(primitive) => primitive.name(),
+        ValueType::Complex(type_index) => definitions.get(type_index).name,
+        ValueType::Resource => "Resource",
+    };
+    format!(".{}.ofType({choice})", group.name)
 }
 
 /// The direct children of a node.

@@ -201,7 +201,7 @@ fn other_faults_of_form_name_their_expression() {
     for (content, expression) in [
         ("<active value=\"true\"/><active value=\"true\"/>", "Patient.active"),
         ("<maritalStatus/>", "Patient.maritalStatus"),
-        ("<multipleBirthInteger value=\"01\"/>", "Patient.multipleBirthInteger"),
+        ("<multipleBirthInteger value=\"01\"/>", "Patient.multipleBirth.ofType(integer)"),
         ("<active xmlns=\"urn:other\" value=\"true\"/>", "Patient.active"),
         ("<contained/>", "Patient.contained[0]"),
         ("<contained><Basic/><Basic/></contained>", "Patient.contained[0]"),
@@ -227,6 +227,13 @@ fn other_faults_of_form_name_their_expression() {
             found.iter().filter_map(|issue| issue.expression.as_deref()).collect();
         assert!(expressions.contains(&expression), "{content}: {found:?}");
     }
+}
+
+#[test]
+fn faults_are_told_up_to_a_number() {
+    let found = faults(patient(&"<famly/>".repeat(5000)).as_bytes());
+    assert_eq!(found.len(), crate::check::MAX_FAULTS);
+    assert!(faults(patient("<nme/>").as_bytes())[0].diagnostics.contains("(perhaps name)"));
 }
 
 #[test]
