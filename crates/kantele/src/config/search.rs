@@ -13,7 +13,8 @@ static HANDLING: Setting = Setting {
 };
 static ALWAYS_ALLOWED: Setting = Setting {
     key: "search.always_allowed",
-    default: "",
+    // What client libraries send to everybody: fhirpy's `count()` has `_totalMethod`.
+    default: "_totalMethod",
     flag: None,
     about: "Unknown parameters that are always let through with a warning.",
 };
