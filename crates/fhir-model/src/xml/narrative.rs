@@ -18,6 +18,8 @@ use super::{Fault, XHTML, shown, text};
 const MAX_ATTRIBUTES: usize = 64;
 /// The deepest element below the `div`.
 const MAX_DEPTH: usize = 128;
+/// More elements than anybody reads.
+const MAX_ELEMENTS: usize = 1_000_000;
 
 /// Why a text is no narrative; shows nothing of the text but names of elements and entities.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,7 +91,8 @@ pub(super) fn capture<'a>(
     tag: &Tag<'a>,
     is_empty: bool,
 ) -> Result<Cow<'a, str>, Fault> {
-    let mut scan = Scan { div, inner: Scopes::default(), edits: Vec::new(), open: Vec::new() };
+    let inner = Scopes::default();
+    let mut scan = Scan { div, inner, edits: Vec::new(), open: Vec::new(), count: 0 };
     scan.element(tag, is_empty)?;
     while !scan.open.is_empty() {
         let offset = place(reader);
@@ -140,6 +143,8 @@ struct Scan<'a, 's> {
     edits: Vec<Edit>,
     /// The length of the prefix, with its colon, to take from the end tag of each open element.
     open: Vec<usize>,
+    /// How many elements have started.
+    count: usize,
 }
 
 struct Edit {
@@ -153,6 +158,11 @@ impl<'a> Scan<'a, '_> {
         let depth = self.open.len() + 1;
         if depth > MAX_DEPTH {
             let told = format!("expected at most {MAX_DEPTH} levels of elements");
+            return Err(Fault::new(tag.offset, "narrative", told));
+        }
+        self.count += 1;
+        if self.count > MAX_ELEMENTS {
+            let told = format!("expected at most {MAX_ELEMENTS} elements");
             return Err(Fault::new(tag.offset, "narrative", told));
         }
         let attributes = tag.attributes(MAX_ATTRIBUTES, depth, &mut self.inner)?;

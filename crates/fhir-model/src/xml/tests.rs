@@ -305,7 +305,7 @@ fn what_is_no_xml_is_refused_with_a_place() {
     assert!(faults(b"<\xFF:Patient/>")[0].diagnostics.contains("UTF-8"));
     let small = Limits { max_bytes: 10, ..Limits::default() };
     assert!(read(patient("").as_bytes(), &small).is_err());
-    let few = Limits { max_nodes: 3, ..Limits::default() };
+    let few = Limits { max_nodes: 12, ..Limits::default() };
     assert!(read(patient(&"<a/>".repeat(4)).as_bytes(), &few).is_err());
 }
 

@@ -170,8 +170,10 @@ impl<'a> Parser<'a, '_> {
             let told = format!("expected at most {} levels of elements", limits.max_depth);
             return Err(Fault::new(offset, "depth", told));
         }
-        if self.nodes.len() >= limits.max_nodes {
-            let told = format!("expected at most {} elements", limits.max_nodes);
+        // An element takes the memory of four values of JSON.
+        let max_elements = limits.max_nodes / 4;
+        if self.nodes.len() >= max_elements {
+            let told = format!("expected at most {max_elements} elements");
             return Err(Fault::new(offset, "count of elements", told));
         }
         let depth = self.open.len() + 1;
