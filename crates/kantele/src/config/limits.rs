@@ -6,7 +6,7 @@ use super::layers::{Layers, Setting};
 
 static MAX_BODY_BYTES: Setting = Setting {
     key: "limits.max_body_bytes",
-    default: "33554432",
+    default: "67108864",
     flag: None,
     about: "Largest request body, before and after decompression; more is answered with 413.",
 };

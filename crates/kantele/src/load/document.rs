@@ -26,7 +26,7 @@ impl Document {
         let len = bytes.len();
         let limits = Limits { max_bytes: usize::MAX, ..Limits::default() };
         let parsed = match format {
-            Format::Json => Resource::from_json(bytes, &limits),
+            Format::Json => fhir_interaction::bundle::parse(bytes, &limits),
             Format::Xml => Resource::from_xml(&bytes, &limits),
         };
         Self { path, line, mark, parsed, len }
