@@ -3,6 +3,7 @@
 pub(crate) mod interval;
 pub(crate) mod migrate;
 pub(crate) mod parameters;
+pub(crate) mod postgres;
 pub(crate) mod row;
 pub(crate) mod rule;
 pub(crate) mod sqlite;

@@ -53,7 +53,6 @@ impl IdCipher {
 
     /// The bucket inside an id that this database gave; `None` for any other id, but for one in
     /// 65,536 of those that only look alike.
-    #[allow(dead_code, reason = "read by the PostgreSQL back end")]
     pub(crate) fn decipher(&self, id: &Id) -> Option<Bucket> {
         let text = id.as_str().as_bytes();
         if text.len() != LENGTH || text.first().is_none_or(|byte| !(b'0'..=b'7').contains(byte)) {

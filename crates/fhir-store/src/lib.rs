@@ -18,6 +18,8 @@ mod read;
 mod settings;
 mod sql;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod url;
 mod write;
 

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
-use diesel::sql_types::{BigInt, Binary, Text};
+use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, SmallInt, Text};
 use diesel::sqlite::Sqlite;
 
 /// Which database a text is for. Every difference between the two is asked here.
@@ -25,6 +25,14 @@ pub(crate) enum Bind {
     Integer(i64),
     Text(String),
     Bytes(Vec<u8>),
+    /// Columns of rows, on PostgreSQL only.
+    Smalls(Vec<i16>),
+    Numbers(Vec<i32>),
+    Integers(Vec<i64>),
+    Texts(Vec<String>),
+    Blobs(Vec<Vec<u8>>),
+    /// Absent bytes, on PostgreSQL only.
+    NoBytes,
 }
 
 /// Statements with more binds than this are not kept: their shapes are too many.
@@ -98,6 +106,12 @@ impl<S> QueryFragment<Sqlite> for Typed<'_, S> {
                 Bind::Integer(value) => out.push_bind_param::<BigInt, _>(value)?,
                 Bind::Text(value) => out.push_bind_param::<Text, _>(value)?,
                 Bind::Bytes(value) => out.push_bind_param::<Binary, _>(value)?,
+                Bind::Smalls(_)
+                | Bind::Numbers(_)
+                | Bind::Integers(_)
+                | Bind::Texts(_)
+                | Bind::Blobs(_)
+                | Bind::NoBytes => return Err(no_arrays()),
             }
             out.push_sql(part);
         }
@@ -117,11 +131,21 @@ impl<S> QueryFragment<Pg> for Typed<'_, S> {
                 Bind::Integer(value) => out.push_bind_param::<BigInt, _>(value)?,
                 Bind::Text(value) => out.push_bind_param::<Text, _>(value)?,
                 Bind::Bytes(value) => out.push_bind_param::<Binary, _>(value)?,
+                Bind::Smalls(value) => out.push_bind_param::<Array<SmallInt>, _>(value)?,
+                Bind::Numbers(value) => out.push_bind_param::<Array<Integer>, _>(value)?,
+                Bind::Integers(value) => out.push_bind_param::<Array<BigInt>, _>(value)?,
+                Bind::Texts(value) => out.push_bind_param::<Array<Text>, _>(value)?,
+                Bind::Blobs(value) => out.push_bind_param::<Array<Binary>, _>(value)?,
+                Bind::NoBytes => out.push_bind_param::<Nullable<Binary>, _>(&None::<Vec<u8>>)?,
             }
             out.push_sql(part);
         }
         Ok(())
     }
+}
+
+fn no_arrays() -> diesel::result::Error {
+    diesel::result::Error::QueryBuilderError("SQLite has no arrays".into())
 }
 
 /// Declares a statement with a fixed text, for the database named in front.

@@ -6,7 +6,7 @@ use fhir_model::date::Zone;
 use fhir_model::{Id, Instant};
 use fhir_search::{Indexer, Registry, ValueHasher};
 
-use crate::backend::sqlite;
+use crate::backend::{postgres, sqlite};
 use crate::core::Core;
 use crate::error::StoreError;
 use crate::read::Reader;
@@ -25,6 +25,7 @@ pub struct Store {
 #[derive(Clone)]
 enum Engine {
     Sqlite(Arc<sqlite::Engine>),
+    Postgres(Arc<postgres::Engine>),
 }
 
 impl Store {
@@ -38,7 +39,10 @@ impl Store {
                 let (core, engine) = sqlite::Engine::open(path, settings)?;
                 Ok(Self { core, engine: Engine::Sqlite(Arc::new(engine)) })
             }
-            DatabaseUrl::Postgres(_) => Err(StoreError::Closed),
+            DatabaseUrl::Postgres(text) => {
+                let (core, engine) = postgres::Engine::open(text, settings)?;
+                Ok(Self { core, engine: Engine::Postgres(Arc::new(engine)) })
+            }
         }
     }
 
@@ -89,7 +93,6 @@ impl Store {
     ///
     /// # Errors
     /// What `work` gives, or `Busy`, `Timeout` and `Database` of the store itself.
-    #[expect(clippy::unused_async, reason = "PostgreSQL waits here")]
     pub async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         F: FnOnce(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
@@ -97,6 +100,7 @@ impl Store {
     {
         match &self.engine {
             Engine::Sqlite(engine) => engine.read(&self.core, work),
+            Engine::Postgres(engine) => engine.read(&self.core, work).await,
         }
     }
 
@@ -110,6 +114,7 @@ impl Store {
     ) -> Result<Vec<Result<Written, WriteFault>>, StoreError> {
         match &self.engine {
             Engine::Sqlite(engine) => engine.write(&self.core, group).await,
+            Engine::Postgres(engine) => engine.write(&self.core, group).await,
         }
     }
 
@@ -117,6 +122,7 @@ impl Store {
     pub fn close(&self) {
         match &self.engine {
             Engine::Sqlite(engine) => engine.close(),
+            Engine::Postgres(engine) => engine.close(),
         }
     }
 }

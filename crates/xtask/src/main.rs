@@ -8,6 +8,7 @@
 mod bench;
 mod conformance;
 mod definitions;
+mod dictionary;
 mod roundtrip;
 mod tidy;
 
@@ -42,6 +43,8 @@ enum Command {
     Conformance(conformance::Arguments),
     /// Makes the embedded definitions from the official R4 package.
     Definitions(definitions::Arguments),
+    /// Trains a dictionary for stored bodies.
+    Dictionary(dictionary::Arguments),
     /// Sends JSON through XML and back and compares.
     Roundtrip(roundtrip::Arguments),
     /// Checks the rules of the house that no compiler checks.
@@ -64,6 +67,7 @@ fn run(command: Command) -> Outcome {
         Command::BenchHelper(helper) => bench::help(&helper),
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Definitions(arguments) => definitions::run(&arguments),
+        Command::Dictionary(arguments) => dictionary::run(&arguments),
         Command::Roundtrip(arguments) => roundtrip::run(&arguments),
         Command::Tidy(arguments) => tidy::run(&arguments),
     }

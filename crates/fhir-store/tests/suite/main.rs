@@ -23,6 +23,13 @@ macro_rules! cases {
         mod sqlite {
             $(#[test] fn $case() { super::$case(&crate::world::World::sqlite()); })+
         }
+        mod postgres {
+            $(#[test] fn $case() {
+                if let Some(world) = crate::world::World::postgres() {
+                    super::$case(&world);
+                }
+            })+
+        }
     };
 }
 pub(crate) use cases;

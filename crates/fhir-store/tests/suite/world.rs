@@ -63,6 +63,12 @@ impl World {
         Self::open(url, Box::new(folder))
     }
 
+    /// `None` where PostgreSQL is not installed.
+    pub(crate) fn postgres() -> Option<Self> {
+        let cluster = fhir_store::testing::postgres()?;
+        Some(Self::open(cluster.database(), Box::new(())))
+    }
+
     fn open(url: DatabaseUrl, place: Box<dyn std::any::Any + Send + Sync>) -> Self {
         let settings = settings();
         let store = Store::open(&url, &settings).unwrap();

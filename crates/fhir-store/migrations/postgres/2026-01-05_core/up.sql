@@ -1,0 +1,134 @@
+-- The tables of the SQLite schema with the distribution key `dk` in every table and key. Nothing
+-- here depends on sequences, defaults, triggers or the server's clock; index tables have no key
+-- but their own. `updated` is in microseconds since 1970-01-01T00:00:00Z; method: 0 POST, 1 PUT,
+-- 2 DELETE; dict: 0 raw, otherwise a row of `dictionary`.
+CREATE TABLE resource (
+  dk bigint NOT NULL,
+  rid bigint NOT NULL,
+  updated bigint NOT NULL,
+  version bigint NOT NULL,
+  type integer NOT NULL,
+  method integer NOT NULL,
+  dict integer NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  body bytea,
+  PRIMARY KEY (dk, rid)
+);
+CREATE UNIQUE INDEX resource_key ON resource (type, id, dk);
+CREATE INDEX resource_updated ON resource (type, updated, rid);
+CREATE INDEX resource_live ON resource (type, rid, dk) WHERE body IS NOT NULL;
+
+CREATE TABLE version (
+  dk bigint NOT NULL,
+  rid bigint NOT NULL,
+  version bigint NOT NULL,
+  updated bigint NOT NULL,
+  method integer NOT NULL,
+  dict integer NOT NULL,
+  body bytea,
+  PRIMARY KEY (dk, rid, version)
+);
+
+-- Every version; xid is the transaction that wrote it, so that readers can stop below the oldest
+-- one that is still open.
+CREATE TABLE change (
+  dk bigint NOT NULL,
+  rid bigint NOT NULL,
+  version bigint NOT NULL,
+  updated bigint NOT NULL,
+  xid bigint NOT NULL,
+  type integer NOT NULL,
+  PRIMARY KEY (dk, rid, version)
+);
+CREATE INDEX change_updated ON change (updated, rid, version);
+CREATE INDEX change_type ON change (type, updated, rid, version);
+CREATE INDEX change_xid ON change (xid, rid, version);
+
+-- Where resources with ids of the client's choice are. A conditional create holds a row whose id
+-- begins with '*' for as long as its transaction lasts.
+CREATE TABLE directory (
+  hash bigint NOT NULL,
+  type integer NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  dk bigint NOT NULL,
+  rid bigint NOT NULL,
+  PRIMARY KEY (hash, type, id)
+);
+
+CREATE TABLE token (
+  dk bigint NOT NULL, rid bigint NOT NULL,
+  p integer NOT NULL, code bigint NOT NULL, sys bigint NOT NULL,
+  PRIMARY KEY (p, code, rid, sys, dk)
+);
+CREATE TABLE reference (
+  dk bigint NOT NULL, rid bigint NOT NULL,
+  p integer NOT NULL, target bigint NOT NULL,
+  PRIMARY KEY (p, target, rid, dk)
+);
+CREATE TABLE date (
+  dk bigint NOT NULL, rid bigint NOT NULL,
+  p integer NOT NULL, lo bigint NOT NULL, hi bigint NOT NULL, edge smallint NOT NULL,
+  PRIMARY KEY (p, lo, rid, hi, dk)
+);
+CREATE TABLE number (
+  dk bigint NOT NULL, rid bigint NOT NULL,
+  p integer NOT NULL, unit bigint NOT NULL, v bytea NOT NULL,
+  PRIMARY KEY (p, unit, v, rid, dk)
+);
+CREATE TABLE string (
+  dk bigint NOT NULL, rid bigint NOT NULL,
+  p integer NOT NULL, folded text COLLATE "C" NOT NULL,
+  PRIMARY KEY (p, folded, rid, dk)
+);
+CREATE TABLE uri (
+  dk bigint NOT NULL, rid bigint NOT NULL,
+  p integer NOT NULL, text text COLLATE "C" NOT NULL,
+  PRIMARY KEY (p, text, rid, dk)
+);
+CREATE TABLE composite_token (
+  dk bigint NOT NULL, rid bigint NOT NULL,
+  p integer NOT NULL, code bigint NOT NULL, sys bigint NOT NULL, code2 bigint NOT NULL, sys2 bigint NOT NULL,
+  PRIMARY KEY (p, code, code2, rid, sys, sys2, dk)
+);
+CREATE TABLE composite_number (
+  dk bigint NOT NULL, rid bigint NOT NULL,
+  p integer NOT NULL, code bigint NOT NULL, sys bigint NOT NULL, unit bigint NOT NULL, v bytea NOT NULL, v2 bytea NOT NULL,
+  PRIMARY KEY (p, code, unit, v, sys, v2, rid, dk)
+);
+CREATE TABLE composite_date (
+  dk bigint NOT NULL, rid bigint NOT NULL,
+  p integer NOT NULL, code bigint NOT NULL, sys bigint NOT NULL, lo bigint NOT NULL, hi bigint NOT NULL,
+  PRIMARY KEY (p, code, lo, sys, hi, rid, dk)
+);
+CREATE TABLE composite_string (
+  dk bigint NOT NULL, rid bigint NOT NULL,
+  p integer NOT NULL, code bigint NOT NULL, sys bigint NOT NULL, folded text COLLATE "C" NOT NULL,
+  PRIMARY KEY (p, code, folded, sys, rid, dk)
+);
+
+CREATE TABLE coding (
+  sys bigint NOT NULL, code bigint NOT NULL, system text NOT NULL, value text NOT NULL,
+  PRIMARY KEY (sys, code)
+);
+CREATE TABLE patient_date (
+  dk bigint NOT NULL, person bigint NOT NULL, date bigint NOT NULL, rid bigint NOT NULL,
+  type integer NOT NULL,
+  PRIMARY KEY (person, type, date, rid, dk)
+);
+CREATE TABLE access (
+  dk bigint NOT NULL, rid bigint NOT NULL, person bigint NOT NULL, labels bytea,
+  PRIMARY KEY (dk, rid)
+);
+CREATE TABLE counter (
+  dk bigint NOT NULL, live bigint NOT NULL, type integer NOT NULL,
+  PRIMARY KEY (type, dk)
+);
+CREATE TABLE parameter (
+  p integer PRIMARY KEY, type integer NOT NULL, code text NOT NULL, url text NOT NULL
+);
+CREATE TABLE dictionary (dict integer PRIMARY KEY, content bytea NOT NULL);
+CREATE TABLE journal (
+  file text NOT NULL, position bigint NOT NULL,
+  PRIMARY KEY (file, position)
+);
+CREATE TABLE setting (name text PRIMARY KEY, value bytea NOT NULL);

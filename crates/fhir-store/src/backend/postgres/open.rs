@@ -1,0 +1,131 @@
+//! Opening: migrations, settings, parameters, dictionaries.
+
+use diesel::pg::Pg;
+use diesel::result::OptionalExtension;
+use diesel::sql_types::{Binary, Integer, Text};
+use diesel::{Connection, PgConnection, QueryResult, RunQueryDsl};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use fhir_search::Registry;
+
+use crate::backend::migrate::migrate;
+use crate::backend::parameters::{self, ParameterRow};
+use crate::codec::{self, Codec};
+use crate::core::{Core, IDENTITY, Identity, PARAMETERS, ZONE};
+use crate::error::StoreError;
+use crate::settings::StoreSettings;
+use crate::sql::{Bind, Sql};
+
+pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+pub(crate) fn open(url: &str, settings: &StoreSettings) -> Result<Core, StoreError> {
+    let mut connection =
+        PgConnection::establish(url).map_err(|error| StoreError::Open(error.into()))?;
+    migrate::<Pg, _>(&mut connection, &MIGRATIONS)?;
+    connection.transaction(|connection| {
+        let drawn = Identity::draw().to_bytes();
+        let identity = Identity::from_bytes(&keep(connection, IDENTITY, &drawn)?)
+            .ok_or_else(|| StoreError::Damaged("the identity of the database".into()))?;
+        let configured = settings.zone.name();
+        let zone = keep(connection, ZONE, configured.as_bytes())?;
+        if zone != configured.as_bytes() {
+            return Err(StoreError::OtherZone {
+                stored: String::from_utf8_lossy(&zone).into_owned(),
+                configured: configured.to_owned(),
+            });
+        }
+        let codec = Codec::new(&dictionaries(connection)?);
+        Ok(Core::new(registry(connection)?, &identity, codec, settings))
+    })
+}
+
+/// The setting as it stands, or `value` where there was none. The row stays locked until the
+/// transaction ends, so that servers which start together agree.
+fn keep(connection: &mut PgConnection, name: &str, value: &[u8]) -> QueryResult<Vec<u8>> {
+    let mut sql = Sql::new("INSERT INTO setting (name, value) VALUES (");
+    sql.bind(Bind::Text(name.to_owned())).push(", ").bind(Bind::Bytes(value.to_vec()));
+    sql.push(") ON CONFLICT (name) DO UPDATE SET value = setting.value RETURNING value");
+    sql.typed::<Binary>().get_result(connection)
+}
+
+fn registry(connection: &mut PgConnection) -> Result<Registry, StoreError> {
+    let fresh = parameters::in_order();
+    let digest = fresh.digest.to_be_bytes();
+    let mut sql = Sql::new("SELECT value FROM setting WHERE name = ");
+    sql.bind(Bind::Text(PARAMETERS.to_owned()));
+    let stored: Option<Vec<u8>> = sql.typed::<Binary>().get_result(connection).optional()?;
+    if stored.as_deref() == Some(digest.as_slice()) {
+        return Ok(fresh.registry);
+    }
+    if stored.is_none() {
+        insert(connection, &fresh.rows)?;
+        keep(connection, PARAMETERS, &digest)?;
+        return Ok(fresh.registry);
+    }
+    let known: Vec<ParameterRow> = Sql::new("SELECT p, type, code, url FROM parameter")
+        .typed::<(Integer, Integer, Text, Text)>()
+        .load::<(i32, i32, String, String)>(connection)?
+        .into_iter()
+        .map(|(p, resource_type, code, url)| ParameterRow { p, resource_type, code, url })
+        .collect();
+    let (registry, added) = parameters::interned(&known);
+    insert(connection, &added)?;
+    Ok(registry)
+}
+
+fn insert(connection: &mut PgConnection, rows: &[ParameterRow]) -> QueryResult<()> {
+    let mut sql = Sql::new("INSERT INTO parameter (p, type, code, url) SELECT * FROM unnest(");
+    sql.bind(Bind::Numbers(rows.iter().map(|row| row.p).collect())).push(", ");
+    sql.bind(Bind::Numbers(rows.iter().map(|row| row.resource_type).collect())).push(", ");
+    sql.bind(Bind::Texts(rows.iter().map(|row| row.code.clone()).collect())).push(", ");
+    sql.bind(Bind::Texts(rows.iter().map(|row| row.url.clone()).collect())).push(")");
+    sql.typed::<()>().execute(connection).map(|_| ())
+}
+
+fn dictionaries(connection: &mut PgConnection) -> QueryResult<Vec<(i32, Vec<u8>)>> {
+    for (number, content) in codec::EMBEDDED {
+        let mut sql = Sql::new("INSERT INTO dictionary (dict, content) VALUES (");
+        sql.integer(*number).push(", ").bind(Bind::Bytes(content.to_vec()));
+        sql.push(") ON CONFLICT DO NOTHING").typed::<()>().execute(connection)?;
+    }
+    Sql::new("SELECT dict, content FROM dictionary ORDER BY dict")
+        .typed::<(Integer, Binary)>()
+        .load(connection)
+}
+
+#[cfg(test)]
+#[cfg(feature = "testing")]
+mod tests {
+    use diesel_migrations::MigrationHarness;
+
+    use super::*;
+    use crate::url::DatabaseUrl;
+
+    fn schema(connection: &mut PgConnection) -> Vec<String> {
+        let columns = Sql::new(
+            "SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable \
+             FROM information_schema.columns WHERE table_schema = 'public' \
+             AND table_name NOT LIKE '\\_\\_diesel%' ORDER BY 1",
+        );
+        let indexes = Sql::new(
+            "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' \
+             AND tablename NOT LIKE '\\_\\_diesel%' ORDER BY 1",
+        );
+        let mut all: Vec<String> = columns.typed::<Text>().load(connection).unwrap();
+        all.extend(indexes.typed::<Text>().load::<String>(connection).unwrap());
+        all
+    }
+
+    #[test]
+    fn migrations_go_up_down_and_up_again() {
+        let Some(cluster) = crate::testing::postgres() else { return };
+        let DatabaseUrl::Postgres(url) = cluster.database() else { return };
+        let mut connection = PgConnection::establish(&url).unwrap();
+        connection.run_pending_migrations(MIGRATIONS).unwrap();
+        let first = schema(&mut connection);
+        assert!(first.len() > 60, "{first:?}");
+        connection.revert_all_migrations(MIGRATIONS).unwrap();
+        assert_eq!(schema(&mut connection), Vec::<String>::new());
+        connection.run_pending_migrations(MIGRATIONS).unwrap();
+        assert_eq!(schema(&mut connection), first);
+    }
+}

@@ -1,0 +1,422 @@
+//! What happens inside the transaction of a group.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use diesel::result::{Error, OptionalExtension};
+use diesel::sql_types::{BigInt, Binary, Integer, Nullable};
+use diesel::{PgConnection, QueryResult, RunQueryDsl};
+use fhir_model::{Body, Instant, ResourceKey, VersionId};
+use fhir_search::{IndexRows, SearchQuery};
+
+use super::super::reader::{PostgresReader, locate};
+use super::super::rows;
+use super::RowNumbers;
+use crate::backend::row;
+use crate::backend::rule::{Found, Verdict, judge};
+use crate::codec::{Packed, RAW};
+use crate::core::Core;
+use crate::error::StoreError;
+use crate::id::bucket;
+use crate::read::{Method, Reader, RowKey};
+use crate::sql::{Bind, Sql};
+use crate::write::{Action, Change, WriteFault, WriteGroup, WriteOp, Written};
+
+/// The current version under a lock.
+struct Current {
+    row: RowKey,
+    version: i64,
+    updated: i64,
+    dict: i32,
+    body: Option<Vec<u8>>,
+}
+
+/// An open transaction.
+pub(crate) struct Transaction<'a> {
+    core: &'a Core,
+    numbers: &'a RowNumbers,
+    connection: &'a mut PgConnection,
+    /// Changes of the counters, written last, in one order.
+    live: BTreeMap<(i32, i64), i64>,
+}
+
+impl<'a> Transaction<'a> {
+    pub(crate) fn new(
+        core: &'a Core,
+        numbers: &'a RowNumbers,
+        connection: &'a mut PgConnection,
+    ) -> Self {
+        Self { core, numbers, connection, live: BTreeMap::new() }
+    }
+
+    /// Applies a group. A fault of an atomic group undoes the transaction; one of a plain group
+    /// comes before its operation has written anything.
+    pub(crate) fn group(
+        mut self,
+        group: &WriteGroup,
+        bodies: &[Option<Packed>],
+    ) -> Result<Vec<Result<Written, WriteFault>>, StoreError> {
+        let held = self.hold_criteria(group)?;
+        for (index, expectation) in group.expect.iter().enumerate() {
+            let found = self.matching(&expectation.query)?;
+            let is_right = match (found.as_slice(), &expectation.found) {
+                ([], None) => true,
+                ([one], Some(key)) => self.key_of(*one)?.0 == *key,
+                _ => false,
+            };
+            if !is_right {
+                return Err(StoreError::Refused { index, fault: WriteFault::Stale });
+            }
+        }
+        if group.ops.len() > 1 {
+            let mut keys: Vec<&ResourceKey> = group.ops.iter().map(|op| &op.key).collect();
+            keys.sort_unstable();
+            for key in keys {
+                self.current(key)?;
+            }
+        }
+        let mut answers = Vec::with_capacity(group.ops.len());
+        for (index, (op, body)) in group.ops.iter().zip(bodies).enumerate() {
+            match self.op(op, body.as_ref())? {
+                Err(fault) if group.atomic => return Err(StoreError::Refused { index, fault }),
+                answer => answers.push(answer),
+            }
+        }
+        if let Some(journal) = &group.journal {
+            let mut sql = Sql::new("INSERT INTO journal (file, position) VALUES (");
+            sql.bind(Bind::Text(journal.file.clone())).push(", ").integer(journal.position);
+            self.run(sql.push(") ON CONFLICT DO NOTHING"))?;
+        }
+        self.write_counters()?;
+        self.let_go(&held)?;
+        Ok(answers)
+    }
+
+    fn run(&mut self, sql: &Sql) -> QueryResult<usize> {
+        sql.typed::<()>().execute(self.connection)
+    }
+
+    /// Takes the rows of `directory` that stand for criteria; a second transaction with the same
+    /// criteria waits here until this one has ended.
+    fn hold_criteria(&mut self, group: &WriteGroup) -> QueryResult<Vec<i64>> {
+        let conditions = group.ops.iter().filter_map(|op| op.preconditions.unless_exists.as_ref());
+        let expected = group.expect.iter().map(|expectation| &expectation.query);
+        let mut held: Vec<i64> = conditions
+            .chain(expected)
+            .map(|query| {
+                let mut parts: Vec<String> =
+                    query.predicates.iter().map(|predicate| format!("{predicate:?}")).collect();
+                parts.sort_unstable();
+                self.core.hasher.hash(&format!("{:?} {}", query.scope, parts.join("&")))
+            })
+            .collect();
+        held.sort_unstable();
+        held.dedup();
+        for hash in &held {
+            let mut sql = Sql::new("INSERT INTO directory (hash, type, id, dk, rid) VALUES (");
+            sql.integer(*hash).push(", -1, '*', 0, 0) ON CONFLICT (hash, type, id) ");
+            self.run(sql.push("DO UPDATE SET rid = 0"))?;
+        }
+        Ok(held)
+    }
+
+    fn let_go(&mut self, held: &[i64]) -> QueryResult<()> {
+        for hash in held {
+            let mut sql =
+                Sql::new("DELETE FROM directory WHERE type = -1 AND id = '*' AND hash = ");
+            self.run(sql.integer(*hash))?;
+        }
+        Ok(())
+    }
+
+    fn matching(&mut self, query: &SearchQuery) -> Result<Vec<RowKey>, StoreError> {
+        let mut reader = PostgresReader { core: self.core, connection: self.connection };
+        Ok(reader.search(query, None, 2)?.into_iter().map(|hit| hit.row).collect())
+    }
+
+    fn key_of(&mut self, row: RowKey) -> Result<(ResourceKey, VersionId, Instant), StoreError> {
+        let mut reader = PostgresReader { core: self.core, connection: self.connection };
+        let found = reader.load(&[row])?.into_iter().next();
+        // Another transaction may have taken it away between two statements: look again.
+        found
+            .map(|version| (version.key, version.version, version.updated))
+            .ok_or(StoreError::Database(Error::RollbackTransaction))
+    }
+
+    /// The current version; its row stays locked.
+    fn current(&mut self, key: &ResourceKey) -> Result<Option<Current>, StoreError> {
+        let Some(row) = locate(self.core, self.connection, key)? else { return Ok(None) };
+        let mut sql = Sql::new("SELECT version, updated, dict, body FROM resource WHERE dk = ");
+        sql.integer(row.dk).push(" AND rid = ").integer(row.rid).push(" FOR UPDATE");
+        type Row = (i64, i64, i32, Option<Vec<u8>>);
+        let found: Option<Row> = sql
+            .typed::<(BigInt, BigInt, Integer, Nullable<Binary>)>()
+            .get_result(self.connection)
+            .optional()?;
+        Ok(found.map(|(version, updated, dict, body)| Current {
+            row,
+            version,
+            updated,
+            dict,
+            body,
+        }))
+    }
+
+    fn op(
+        &mut self,
+        op: &WriteOp,
+        body: Option<&Packed>,
+    ) -> Result<Result<Written, WriteFault>, StoreError> {
+        let current = self.current(&op.key)?;
+        let found = current.as_ref().map(|current| Found {
+            version: VersionId(current.version),
+            updated: Instant(current.updated),
+            is_live: current.body.is_some(),
+        });
+        match judge(op, found) {
+            Verdict::Go => {}
+            Verdict::Done(written) => return Ok(Ok(written)),
+            Verdict::Fault(fault) => return Ok(Err(fault)),
+        }
+        if let Some(query) = &op.preconditions.unless_exists {
+            match self.matching(query)?.as_slice() {
+                [] => {}
+                [one] => {
+                    let (key, version, updated) = self.key_of(*one)?;
+                    let change = Change::Existing;
+                    return Ok(Ok(Written { key, change, version, updated, body: None }));
+                }
+                several => return Ok(Err(WriteFault::MultipleMatches(several.len()))),
+            }
+        }
+        match (&op.action, body, current) {
+            (Action::Put { body, rows, method }, Some(packed), None) => {
+                self.create(&op.key, Put { body, packed, rows, method: *method }).map(Ok)
+            }
+            (Action::Put { body, rows, method }, Some(packed), Some(current)) => {
+                self.put(&op.key, Put { body, packed, rows, method: *method }, current).map(Ok)
+            }
+            (_, _, Some(current)) => self.delete(&op.key, current).map(Ok),
+            (_, _, None) => Err(StoreError::Damaged("an operation without its body".into())),
+        }
+    }
+
+    fn create(&mut self, key: &ResourceKey, put: Put<'_>) -> Result<Written, StoreError> {
+        let now = self.core.now();
+        let kind = row::number_of(key.resource_type);
+        let rid = self.numbers.row(now);
+        let updated = self.numbers.instant(now, None);
+        let carried = self.core.ids.decipher(&key.id);
+        let dk = i64::from(carried.unwrap_or_else(|| bucket(put.rows.access.person)));
+        if carried.is_none() {
+            let mut sql = Sql::new("INSERT INTO directory (hash, type, id, dk, rid) VALUES (");
+            sql.integer(self.core.hasher.reference(key)).push(", ").integer(kind).push(", ");
+            sql.bind(Bind::Text(key.id.as_str().to_owned())).push(", ").integer(dk);
+            self.run(sql.push(", ").integer(rid).push(")"))?;
+        }
+        let mut sql = Sql::new(
+            "INSERT INTO resource (dk, rid, type, id, version, updated, method, dict, body) \
+             VALUES (",
+        );
+        sql.integer(dk).push(", ").integer(rid).push(", ").integer(kind).push(", ");
+        sql.bind(Bind::Text(key.id.as_str().to_owned())).push(", 1, ").integer(updated);
+        sql.push(", ").integer(row::number_of_method(put.method)).push(", ");
+        sql.integer(put.packed.dict).push(", ").bind(Bind::Bytes(put.packed.bytes.clone()));
+        self.run(sql.push(")"))?;
+        let step = Step { kind, row: RowKey { rid, dk }, version: 1, updated };
+        self.follow(&step, None, Some(put.rows))?;
+        *self.live.entry((kind, dk)).or_default() += 1;
+        Ok(step.written(key, Change::Created, Some(put.body)))
+    }
+
+    fn put(
+        &mut self,
+        key: &ResourceKey,
+        put: Put<'_>,
+        current: Current,
+    ) -> Result<Written, StoreError> {
+        let kind = row::number_of(key.resource_type);
+        let old = match &current.body {
+            None => None,
+            Some(bytes) => {
+                let body = self.core.codec.unpack(current.dict, bytes)?;
+                if body == **put.body {
+                    let Current { row, version, updated, .. } = current;
+                    let step = Step { kind, row, version, updated };
+                    return Ok(step.written(key, Change::Unchanged, Some(put.body)));
+                }
+                Some(self.core.rows_of(key, &body)?)
+            }
+        };
+        let bind = Bind::Bytes(put.packed.bytes.clone());
+        let step = self.next(kind, &current, put.method, put.packed.dict, bind)?;
+        self.follow(&step, old.as_ref(), Some(put.rows))?;
+        if old.is_none() {
+            *self.live.entry((kind, current.row.dk)).or_default() += 1;
+            return Ok(step.written(key, Change::Created, Some(put.body)));
+        }
+        Ok(step.written(key, Change::Updated, Some(put.body)))
+    }
+
+    fn delete(&mut self, key: &ResourceKey, current: Current) -> Result<Written, StoreError> {
+        let kind = row::number_of(key.resource_type);
+        let bytes = current.body.as_deref().unwrap_or_default();
+        let body = self.core.codec.unpack(current.dict, bytes)?;
+        let old = self.core.rows_of(key, &body)?;
+        let step = self.next(kind, &current, Method::Delete, RAW, Bind::NoBytes)?;
+        self.follow(&step, Some(&old), None)?;
+        *self.live.entry((kind, current.row.dk)).or_default() -= 1;
+        Ok(step.written(key, Change::Deleted, None))
+    }
+
+    /// Keeps the current version and puts the next one in its place.
+    fn next(
+        &mut self,
+        kind: i32,
+        current: &Current,
+        method: Method,
+        dict: i32,
+        body: Bind,
+    ) -> Result<Step, StoreError> {
+        let row = current.row;
+        let updated = self.numbers.instant(self.core.now(), Some(current.updated));
+        let version = current.version.saturating_add(1);
+        let mut sql = Sql::new(
+            "INSERT INTO version (dk, rid, version, updated, method, dict, body) \
+             SELECT dk, rid, version, updated, method, dict, body FROM resource WHERE dk = ",
+        );
+        self.run(sql.integer(row.dk).push(" AND rid = ").integer(row.rid))?;
+        let mut sql = Sql::new("UPDATE resource SET version = ");
+        sql.integer(version).push(", updated = ").integer(updated);
+        sql.push(", method = ").integer(row::number_of_method(method));
+        sql.push(", dict = ").integer(dict).push(", body = ").bind(body);
+        self.run(sql.push(" WHERE dk = ").integer(row.dk).push(" AND rid = ").integer(row.rid))?;
+        Ok(Step { kind, row, version, updated })
+    }
+
+    /// Everything that goes with a new version: change, index, access and coding rows.
+    fn follow(
+        &mut self,
+        step: &Step,
+        old: Option<&IndexRows>,
+        new: Option<&IndexRows>,
+    ) -> QueryResult<()> {
+        let RowKey { rid, dk } = step.row;
+        let mut sql =
+            Sql::new("INSERT INTO change (dk, rid, version, updated, type, xid) VALUES (");
+        sql.integer(dk).push(", ").integer(rid).push(", ").integer(step.version).push(", ");
+        sql.integer(step.updated).push(", ").integer(step.kind);
+        self.run(sql.push(", pg_current_xact_id()::text::bigint)"))?;
+        rows::replace(self.connection, step.row, old, new)?;
+        if old.map(|rows| &rows.access) != new.map(|rows| &rows.access) {
+            self.access(step.row, new)?;
+        }
+        let old_date = old.and_then(|rows| rows.patient_date);
+        let new_date = new.and_then(|rows| rows.patient_date);
+        if old_date != new_date {
+            self.patient_date(step, old_date, new_date)?;
+        }
+        match new {
+            Some(rows) if !rows.coding.is_empty() => self.codings(rows),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn access(&mut self, row: RowKey, new: Option<&IndexRows>) -> QueryResult<()> {
+        let mut sql = Sql::default();
+        match new {
+            None => {
+                sql.push("DELETE FROM access WHERE dk = ").integer(row.dk);
+                sql.push(" AND rid = ").integer(row.rid);
+            }
+            Some(rows) => {
+                sql.push("INSERT INTO access (dk, rid, person, labels) VALUES (");
+                sql.integer(row.dk).push(", ").integer(row.rid).push(", ");
+                sql.integer(rows.access.person).push(", ");
+                let labels = row::labels_of(&rows.access.labels);
+                sql.bind(labels.map_or(Bind::NoBytes, Bind::Bytes));
+                sql.push(") ON CONFLICT (dk, rid) DO UPDATE SET ");
+                sql.push("person = excluded.person, labels = excluded.labels");
+            }
+        }
+        self.run(&sql).map(|_| ())
+    }
+
+    fn patient_date(
+        &mut self,
+        step: &Step,
+        old: Option<(i64, i64)>,
+        new: Option<(i64, i64)>,
+    ) -> QueryResult<()> {
+        let RowKey { rid, dk } = step.row;
+        if let Some((person, date)) = old {
+            let mut sql = Sql::new("DELETE FROM patient_date WHERE person = ");
+            sql.integer(person).push(" AND type = ").integer(step.kind);
+            sql.push(" AND date = ").integer(date).push(" AND rid = ").integer(rid);
+            self.run(sql.push(" AND dk = ").integer(dk))?;
+        }
+        if let Some((person, date)) = new {
+            let mut sql =
+                Sql::new("INSERT INTO patient_date (person, type, date, rid, dk) VALUES (");
+            sql.integer(person).push(", ").integer(step.kind).push(", ").integer(date);
+            sql.push(", ").integer(rid).push(", ").integer(dk);
+            self.run(sql.push(") ON CONFLICT DO NOTHING"))?;
+        }
+        Ok(())
+    }
+
+    /// Only codings that are not there are inserted, in key order: no row is locked in vain.
+    fn codings(&mut self, rows: &IndexRows) -> QueryResult<()> {
+        let mut sql =
+            Sql::new("INSERT INTO coding (sys, code, system, value) SELECT x.* FROM unnest(");
+        sql.bind(Bind::Integers(rows.coding.iter().map(|one| one.sys).collect())).push(", ");
+        sql.bind(Bind::Integers(rows.coding.iter().map(|one| one.code).collect())).push(", ");
+        sql.bind(Bind::Texts(rows.coding.iter().map(|one| one.system.clone()).collect()));
+        sql.push(", ");
+        sql.bind(Bind::Texts(rows.coding.iter().map(|one| one.value.clone()).collect()));
+        sql.push(
+            ") AS x(sys, code, system, value) WHERE NOT EXISTS (SELECT 1 FROM coding c \
+             WHERE c.sys = x.sys AND c.code = x.code) ORDER BY x.sys, x.code \
+             ON CONFLICT DO NOTHING",
+        );
+        self.run(&sql).map(|_| ())
+    }
+
+    fn write_counters(&mut self) -> QueryResult<()> {
+        for ((kind, dk), live) in std::mem::take(&mut self.live) {
+            let mut sql = Sql::new("INSERT INTO counter (type, dk, live) VALUES (");
+            sql.integer(kind).push(", ").integer(dk).push(", ").integer(live);
+            sql.push(") ON CONFLICT (type, dk) DO UPDATE SET live = counter.live + excluded.live");
+            self.run(&sql)?;
+        }
+        Ok(())
+    }
+}
+
+/// A `Put` with its compressed body.
+struct Put<'a> {
+    body: &'a Arc<Body>,
+    packed: &'a Packed,
+    rows: &'a IndexRows,
+    method: Method,
+}
+
+/// A version: the number of its type, its row, its number and its instant.
+struct Step {
+    kind: i32,
+    row: RowKey,
+    version: i64,
+    updated: i64,
+}
+
+impl Step {
+    fn written(&self, key: &ResourceKey, change: Change, body: Option<&Arc<Body>>) -> Written {
+        Written {
+            key: key.clone(),
+            change,
+            version: VersionId(self.version),
+            updated: Instant(self.updated),
+            body: body.cloned(),
+        }
+    }
+}
