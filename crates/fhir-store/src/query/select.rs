@@ -87,11 +87,12 @@ impl<'q> Select<'q> {
         Self { dialect, query, legs, driver }
     }
 
-    /// Point legs in the order of the predicates, as counting probes that stop at a limit; one
-    /// leg alone needs none.
+    /// Point legs as counting probes that stop at a limit, the likely best first; one leg alone
+    /// needs none.
     pub(crate) fn probes(&self, limit: i64) -> Vec<(usize, Sql)> {
-        let points: Vec<_> =
+        let mut points: Vec<_> =
             self.legs.iter().enumerate().filter(|(_, leg)| leg.is_point()).collect();
+        points.sort_by_key(|(_, leg)| leg.rank());
         if points.len() < 2 {
             return Vec::new();
         }

@@ -15,6 +15,7 @@ cases!(
     an_update_leaves_no_old_rows,
     referring_rows_are_found_by_target,
     long_lists_are_walked_as_short_ones_are,
+    dates_agree_with_their_definition,
 );
 
 const WORLD: &[&str] = &[
@@ -248,5 +249,59 @@ fn long_lists_are_walked_as_short_ones_are(world: &World) {
         assert_eq!(bounded.len() as u64, world.count("Observation?date=ge2010"), "{sort}");
         let order: Vec<_> = walked.iter().filter(|id| bounded.contains(id)).cloned().collect();
         assert_eq!(bounded, order, "{sort}");
+    }
+}
+
+/// Stored dates and searched dates of every precision and prefix, against `DateMatch::holds`.
+fn dates_agree_with_their_definition(world: &World) {
+    use fhir_search::{Match, RowMatch};
+    use proptest::prelude::{Strategy, any};
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    let date = (2019..2026_u32, 1..13_u32, 1..29_u32, 0..24_u32, 0..4_u8).prop_map(
+        |(year, month, day, hour, precision)| match precision {
+            0 => format!("{year}"),
+            1 => format!("{year}-{month:02}"),
+            2 => format!("{year}-{month:02}-{day:02}"),
+            _ => format!("{year}-{month:02}-{day:02}T{hour:02}:30:00Z"),
+        },
+    );
+    let mut runner = TestRunner::deterministic();
+    let draw = |runner: &mut TestRunner| date.new_tree(runner).unwrap().current();
+    let mut stored = Vec::new();
+    let mut ops = Vec::new();
+    for n in 0..60 {
+        let json = format!(
+            r#"{{"resourceType":"Observation","id":"o{n:02}","status":"final","code":{{"text":"t"}},"effectiveDateTime":"{}"}}"#,
+            draw(&mut runner)
+        );
+        let op = world.put(&json);
+        if let fhir_store::Action::Put { rows, .. } = &op.action {
+            stored.push((format!("o{n:02}"), rows.date.clone()));
+        }
+        ops.push(op);
+    }
+    world.group(WriteGroup { ops, ..WriteGroup::default() }).unwrap();
+    let prefixes = ["", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"];
+    for _ in 0..60 {
+        let place = any::<u8>().new_tree(&mut runner).unwrap().current();
+        let prefix = prefixes[usize::from(place) % prefixes.len()];
+        let text = format!("Observation?date={prefix}{}", draw(&mut runner));
+        let query = world.query(&text);
+        let Match::Row(RowMatch::Date { p, when }) = query.predicates[0].any[0].clone() else {
+            panic!("{text}")
+        };
+        let expected: Vec<&String> = stored
+            .iter()
+            .filter(|(_, rows)| {
+                rows.iter().any(|row| row.p.abs() == p.0 && when.holds(row.lo, row.hi))
+            })
+            .map(|(id, _)| id)
+            .collect();
+        assert_eq!(world.found(&text).iter().collect::<Vec<_>>(), expected, "{text}");
+        let mut sorted = world.pages(&format!("{text}&_sort=-date"), 7);
+        sorted.sort();
+        assert_eq!(sorted.iter().collect::<Vec<_>>(), expected, "{text} sorted");
     }
 }

@@ -32,6 +32,12 @@ const PAGE: usize = 20;
 /// A leg with fewer rows than this is sorted as a list; a longer one is walked in sort order.
 const SHORT_LIST: i64 = 1000;
 
+/// A leg with fewer rows drives without a look at the others.
+const FEW: i64 = 32;
+
+/// Legs are compared up to this many rows.
+const MANY: i64 = 256;
+
 pub(crate) struct SqliteReader<'a> {
     core: &'a Core,
     connection: &'a mut SqliteConnection,
@@ -124,19 +130,22 @@ impl<'a> SqliteReader<'a> {
     }
 
     /// Lets the leg with the fewest rows drive, and says how few they are.
-    fn choose(&mut self, select: &mut Select<'_>) -> QueryResult<Option<i64>> {
+    fn choose(&mut self, select: &mut Select<'_>, most: i64) -> QueryResult<Option<i64>> {
         let mut best: Option<(i64, usize)> = None;
-        for (place, probe) in select.probes(SHORT_LIST) {
+        for (place, probe) in select.probes(most) {
             let rows: i64 = probe.typed::<BigInt>().get_result(self.connection)?;
             if best.is_none_or(|(fewest, _)| rows < fewest) {
                 best = Some((rows, place));
+            }
+            if rows < FEW {
+                break;
             }
         }
         if let Some((rows, place)) = best {
             select.drive_from(place);
             return Ok(Some(rows));
         }
-        match select.driver_probe(SHORT_LIST) {
+        match select.driver_probe(most) {
             Some(probe) => probe.typed::<BigInt>().get_result(self.connection).map(Some),
             None => Ok(None),
         }
@@ -270,11 +279,11 @@ impl Reader for SqliteReader<'_> {
         let limit = row::limit_of(limit);
         if query.sort.is_empty() {
             if select.has_choice() {
-                self.choose(&mut select)?;
+                self.choose(&mut select, MANY)?;
             }
             return Ok(self.hits(&select.page(after, limit))?);
         }
-        let fewest = self.choose(&mut select)?;
+        let fewest = self.choose(&mut select, SHORT_LIST)?;
         Ok(self.sorted(&select, fewest, after, limit)?)
     }
 
@@ -282,7 +291,7 @@ impl Reader for SqliteReader<'_> {
         self.snapshot()?;
         let mut select = Select::new(Dialect::Sqlite, query);
         if select.has_choice() {
-            self.choose(&mut select)?;
+            self.choose(&mut select, MANY)?;
         }
         let count: i64 = select.count().typed::<BigInt>().get_result(self.connection)?;
         Ok(u64::try_from(count).unwrap_or(0))
