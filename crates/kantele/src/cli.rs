@@ -101,7 +101,8 @@ pub(crate) struct Load {
     /// Write counts and faults to this file as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
-    /// Load again what an earlier load has accepted already.
+    /// Put resources again that an earlier load has accepted already. Transactions and batches
+    /// are never run twice.
     #[arg(long)]
     pub(crate) again: bool,
 }

@@ -47,8 +47,9 @@ impl Log {
 
     /// Sends log lines to standard error. Later calls change nothing.
     pub(crate) fn start(&self) {
-        // What actix says of its workers interests nobody below debug.
-        let level = format!("actix_server=warn,{}", self.level);
+        // What actix says of its workers interests nobody, and what it calls an error of HTTP is
+        // a client that sends something else.
+        let level = format!("actix_server=warn,actix_http=off,{}", self.level);
         let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
         let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
         let started = match self.format {

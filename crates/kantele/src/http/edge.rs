@@ -19,6 +19,8 @@ use super::exchange::{Exchange, Form};
 use super::route::Target;
 use super::{State, handler, health, reply};
 
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// Answers any request.
 pub(crate) async fn handle(http: HttpRequest, payload: Payload) -> HttpResponse {
     let started = Instant::now();
@@ -45,7 +47,7 @@ pub(crate) async fn handle(http: HttpRequest, payload: Payload) -> HttpResponse 
         request.id = %request_id, http.method = %http.method(), http.status = status,
         duration_us = took.as_micros(), "{interaction} {status}",
     );
-    reply::set(&mut reply, HeaderName::from_static("x-request-id"), &request_id);
+    reply::set(&mut reply, REQUEST_ID.clone(), &request_id);
     reply
 }
 
@@ -117,7 +119,7 @@ async fn answer(
 
 /// The client's id where it is short and plain, else one of our own.
 fn request_id(state: &State, http: &HttpRequest) -> String {
-    let given = http.headers().get("x-request-id").and_then(|value| value.to_str().ok());
+    let given = http.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok());
     let is_plain = |text: &&str| {
         (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
     };

@@ -13,6 +13,8 @@ use super::{State, base};
 /// Parameters of every request, which only concern the form of the reply.
 const FORM_PARAMETERS: [&str; 2] = ["_format", "_pretty"];
 
+static PREFER: HeaderName = HeaderName::from_static("prefer");
+
 /// A request below the FHIR root, and the form of its reply.
 pub(crate) struct Exchange<'a> {
     pub(crate) state: &'a State,
@@ -74,7 +76,7 @@ impl<'a> Exchange<'a> {
 
     /// What the interactions want to know.
     pub(crate) fn request(&self) -> Request {
-        let prefer = self.http.headers().get_all("prefer").filter_map(|value| value.to_str().ok());
+        let prefer = self.http.headers().get_all(&PREFER).filter_map(|value| value.to_str().ok());
         Request { caller: Caller::everyone(), base: self.base(), prefer: preferences(prefer) }
     }
 

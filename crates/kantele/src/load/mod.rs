@@ -105,12 +105,11 @@ impl Running {
             let document = Document::new(found);
             if document.mark.file != file {
                 file.clone_from(&document.mark.file);
-                loaded = match self.again {
-                    true => HashSet::new(),
-                    false => self.destination.loaded(&file).await?,
-                };
+                loaded = self.destination.loaded(&file).await?;
             }
-            if loaded.contains(&document.mark.position) {
+            // What ran once would create its resources a second time, so `--again` leaves it be.
+            let is_again = self.again && !document.is_executed();
+            if loaded.contains(&document.mark.position) && !is_again {
                 self.report.skipped(&document);
             } else {
                 self.send(document, &mut flight).await?;
