@@ -127,10 +127,11 @@ impl App {
         F: FnOnce(&mut Sight<'_>) -> Result<T, ReadFailure> + Send + 'static,
     {
         let permit = permit.clone();
+        let app = self.clone();
         let outcome = self
             .inner
             .store
-            .read(move |reader| match work(&mut Sight::new(reader, &permit)) {
+            .read(move |reader| match work(&mut Sight::new(reader, &permit, app.registry())) {
                 Ok(value) => Ok(Ok(value)),
                 Err(ReadFailure::Client(failure)) => Ok(Err(failure)),
                 Err(ReadFailure::Store(error)) => Err(error),

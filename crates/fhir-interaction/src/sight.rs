@@ -6,8 +6,11 @@
 use std::borrow::Cow;
 
 use fhir_access::Permit;
+use fhir_definitions::ResourceType;
 use fhir_model::{ResourceKey, VersionId};
-use fhir_search::{Match, ParameterId, Predicate, Scope, SearchQuery, SummaryMode, TotalMode};
+use fhir_search::{
+    Match, ParameterId, Predicate, Registry, RowMatch, Scope, SearchQuery, SummaryMode, TotalMode,
+};
 use fhir_store::{
     HistoryPosition, HistoryScope, HistoryWindow, Hit, Position, Reader, RowKey, StoreError,
     StoredVersion,
@@ -17,11 +20,16 @@ use fhir_store::{
 pub(crate) struct Sight<'a> {
     reader: &'a mut dyn Reader,
     permit: &'a Permit,
+    registry: &'a Registry,
 }
 
 impl<'a> Sight<'a> {
-    pub(crate) fn new(reader: &'a mut dyn Reader, permit: &'a Permit) -> Self {
-        Self { reader, permit }
+    pub(crate) fn new(
+        reader: &'a mut dyn Reader,
+        permit: &'a Permit,
+        registry: &'a Registry,
+    ) -> Self {
+        Self { reader, permit, registry }
     }
 
     pub(crate) fn current(&mut self, key: &ResourceKey) -> Found {
@@ -34,6 +42,7 @@ impl<'a> Sight<'a> {
         self.only_visible(found)
     }
 
+    /// Visible versions, newest first; fewer than `limit` only where there are no more.
     pub(crate) fn history(
         &mut self,
         scope: &HistoryScope,
@@ -41,8 +50,18 @@ impl<'a> Sight<'a> {
         after: Option<&HistoryPosition>,
         limit: usize,
     ) -> Result<Vec<StoredVersion>, StoreError> {
-        let found = self.reader.history(scope, window, after, limit)?;
-        self.all_visible(found)
+        let mut found = Vec::new();
+        let mut after = after.copied();
+        loop {
+            let chunk = self.reader.history(scope, window, after.as_ref(), limit)?;
+            let is_last = chunk.len() < limit;
+            after = chunk.last().map(StoredVersion::history_position);
+            found.extend(self.all_visible(chunk)?);
+            if is_last || found.len() >= limit {
+                found.truncate(limit);
+                return Ok(found);
+            }
+        }
     }
 
     pub(crate) fn history_count(
@@ -72,12 +91,12 @@ impl<'a> Sight<'a> {
         after: Option<&Position>,
         limit: usize,
     ) -> Result<Vec<Hit>, StoreError> {
-        let query = permitted(query, self.permit);
+        let query = permitted(query, self.permit, self.registry);
         self.reader.search(&query, after, limit)
     }
 
     pub(crate) fn count(&mut self, query: &SearchQuery) -> Result<u64, StoreError> {
-        let query = permitted(query, self.permit);
+        let query = permitted(query, self.permit, self.registry);
         self.reader.count(&query)
     }
 
@@ -155,11 +174,52 @@ fn by_id(key: &ResourceKey) -> SearchQuery {
 
 type Found = Result<Option<StoredVersion>, StoreError>;
 
-fn permitted<'q>(query: &'q SearchQuery, permit: &Permit) -> Cow<'q, SearchQuery> {
+/// The query with the predicates of the permit.
+///
+/// A permit speaks of all types; a query may look at few. The store takes a row of a parameter as
+/// proof of the type, so alternatives about other types are left out.
+fn permitted<'q>(
+    query: &'q SearchQuery,
+    permit: &Permit,
+    registry: &Registry,
+) -> Cow<'q, SearchQuery> {
     if permit.predicates().is_empty() {
         return Cow::Borrowed(query);
     }
+    let is_asked = |base: ResourceType| match &query.scope {
+        Scope::Type(asked) => *asked == base,
+        Scope::Types(asked) => asked.contains(&base),
+        Scope::All => true,
+    };
+    let fits = |each: &&Match| match each {
+        Match::Row(row) => registry.by_id(parameter(row)).is_some_and(|p| is_asked(p.base)),
+        Match::Id(_) | Match::LastUpdated(_) | Match::Never => true,
+    };
+    let predicates: Vec<Predicate> = permit
+        .predicates()
+        .iter()
+        .map(|predicate| {
+            let any: Vec<Match> = predicate.any.iter().filter(fits).cloned().collect();
+            Predicate { any: if any.is_empty() { vec![Match::Never] } else { any } }
+        })
+        .collect();
     let mut query = query.clone();
-    query.predicates.extend_from_slice(permit.predicates());
+    query.predicates.extend(predicates);
     Cow::Owned(query)
+}
+
+fn parameter(row: &RowMatch) -> ParameterId {
+    match row {
+        RowMatch::Token { p, .. }
+        | RowMatch::TokenSystem { p, .. }
+        | RowMatch::Reference { p, .. }
+        | RowMatch::Date { p, .. }
+        | RowMatch::Number { p, .. }
+        | RowMatch::StringPrefix { p, .. }
+        | RowMatch::Uri { p, .. }
+        | RowMatch::CompositeToken { p, .. }
+        | RowMatch::CompositeNumber { p, .. }
+        | RowMatch::CompositeDate { p, .. }
+        | RowMatch::CompositeString { p, .. } => *p,
+    }
 }

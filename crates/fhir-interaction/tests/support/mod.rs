@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use fhir_access::Caller;
+use fhir_access::{Caller, Policy};
 use fhir_definitions::ResourceType;
 use fhir_interaction::{
     Answer, App, Conditions, InteractionSettings, Preferences, Request, Return, Rule, bundle,
@@ -54,12 +54,15 @@ impl Rule for MarkRule {
 pub struct TestApp {
     pub app: App,
     store: Store,
-    _folder: tempfile::TempDir,
+    is_owner: bool,
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        self.store.close();
+        if self.is_owner {
+            self.store.close();
+        }
     }
 }
 
@@ -71,17 +74,24 @@ pub fn on_each_backend(test: impl Fn(&TestApp)) {
 pub fn on_each_backend_with(settings: &InteractionSettings, test: impl Fn(&TestApp)) {
     let folder = tempfile::tempdir().unwrap();
     let url = DatabaseUrl::Sqlite(folder.path().join("test.sqlite"));
-    test(&open(&url, settings, folder));
+    test(&open(&url, settings, Some(folder)));
+    if let Some(cluster) = fhir_store::testing::postgres() {
+        test(&open(&cluster.database(), settings, None));
+    }
 }
 
-fn open(url: &DatabaseUrl, settings: &InteractionSettings, folder: tempfile::TempDir) -> TestApp {
+fn open(
+    url: &DatabaseUrl,
+    settings: &InteractionSettings,
+    folder: Option<tempfile::TempDir>,
+) -> TestApp {
     // A clock that ticks a millisecond each time somebody looks.
     let ticks = AtomicI64::new(1_790_000_000_000_000);
     let clock = Arc::new(move || Instant(ticks.fetch_add(1_000, Ordering::Relaxed)));
     let zone = Zone::named("Europe/Helsinki").unwrap();
     let store = Store::open(url, &StoreSettings::new(clock, zone)).unwrap();
     let app = App::new(store.clone(), settings.clone(), &[&MarkRule]);
-    TestApp { app, store, _folder: folder }
+    TestApp { app, store, is_owner: true, _folder: folder }
 }
 
 pub fn request() -> Request {
@@ -125,6 +135,14 @@ impl TestApp {
             }
         }
         wait(self.run(&request, asked))
+    }
+
+    /// The same database under a policy.
+    pub fn guarded(&self, policy: impl FnOnce(&Store) -> Box<dyn Policy>) -> TestApp {
+        let settings = self.app.settings().clone();
+        let policy = policy(&self.store);
+        let app = App::with_policy(self.store.clone(), settings, &[], policy);
+        TestApp { app, store: self.store.clone(), is_owner: false, _folder: None }
     }
 
     pub fn get(&self, path: &str) -> Result<Answer, Failure> {

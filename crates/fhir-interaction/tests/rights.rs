@@ -1,0 +1,142 @@
+//! What a policy hides is hidden on every way in, and what it refuses is refused before anything
+//! is read or written.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+#![allow(clippy::expect_used, reason = "a test that cannot be set up fails")]
+#![allow(clippy::panic, reason = "a test that cannot be set up fails")]
+#![allow(clippy::indexing_slicing, reason = "a missing member fails the test that asked for it")]
+
+mod support;
+
+use fhir_access::{Ask, Decision, Interaction, Policy, Refusal};
+use fhir_definitions::ResourceType;
+use fhir_interaction::INTERACTIONS;
+use fhir_search::{Match, Predicate, RowMatch};
+use fhir_store::Store;
+use support::{TestApp, json, keys, on_each_backend};
+
+/// Shows only what is tagged `open`.
+struct OnlyOpen(Predicate);
+
+impl OnlyOpen {
+    fn over(store: &Store) -> Box<dyn Policy> {
+        let code = store.hasher().code("open");
+        let row = |resource_type| {
+            let p = store.registry().get(resource_type, "_tag").unwrap().id;
+            Match::Row(RowMatch::Token { p, code, sys: None })
+        };
+        let any = [ResourceType::PATIENT, ResourceType::OBSERVATION].map(row).to_vec();
+        Box::new(Self(Predicate { any }))
+    }
+}
+
+impl Policy for OnlyOpen {
+    fn decide(&self, _ask: &Ask<'_>) -> Decision {
+        Decision::Allow(vec![self.0.clone()])
+    }
+}
+
+/// Refuses one interaction.
+struct AllBut(Interaction);
+
+impl Policy for AllBut {
+    fn decide(&self, ask: &Ask<'_>) -> Decision {
+        if ask.interaction == self.0 {
+            return Decision::Refuse(Refusal::Forbidden);
+        }
+        Decision::Allow(Vec::new())
+    }
+}
+
+fn put(app: &TestApp, key: &str, tag: &str, rest: &str) {
+    let (kind, id) = key.split_once('/').unwrap();
+    let body = format!(
+        r#"{{"resourceType":"{kind}","id":"{id}","meta":{{"tag":[{{"code":"{tag}"}}]}}{rest}}}"#
+    );
+    app.call("PUT", key, Some(&body)).unwrap();
+}
+
+#[test]
+fn what_is_hidden_is_hidden_everywhere() {
+    on_each_backend(|app| {
+        let about = |patient: &str| {
+            format!(
+                r#","status":"final","code":{{"text":"x"}},"subject":{{"reference":"Patient/{patient}"}}"#
+            )
+        };
+        put(app, "Patient/seen", "open", "");
+        put(app, "Patient/hidden", "secret", "");
+        put(app, "Observation/seen", "open", &about("hidden"));
+        put(app, "Observation/hidden", "secret", &about("seen"));
+        let guarded = app.guarded(OnlyOpen::over);
+        assert_eq!(guarded.get("Patient/seen").unwrap().status, 200);
+        for path in ["Patient/hidden", "Patient/hidden/_history/1", "Patient/hidden/_history"] {
+            assert_eq!(guarded.get(path).unwrap_err().status(), 404, "{path}");
+        }
+        let page = |path: &str| json(&guarded.get(path).unwrap());
+        assert_eq!(keys(&page("Patient"), "match"), ["Patient/seen"]);
+        assert!(keys(&page("Patient?_id=hidden"), "match").is_empty());
+        assert_eq!(page("Patient?_summary=count")["total"], 1);
+        assert_eq!(page("Patient?_total=accurate")["total"], 1);
+        let included = page("Observation?_include=Observation:subject");
+        assert_eq!(keys(&included, "match"), ["Observation/seen"]);
+        assert!(keys(&included, "include").is_empty());
+        let included = page("Patient?_revinclude=Observation:subject");
+        assert!(keys(&included, "include").is_empty());
+        for path in ["_history", "Patient/_history", "Patient/_history?_count=1"] {
+            let page = page(path);
+            assert!(page["entry"][0]["resource"]["id"] == "seen", "{path}");
+            assert!(!page.to_string().contains("secret"), "{path}");
+        }
+    });
+}
+
+#[test]
+fn every_interaction_asks_the_gate() {
+    on_each_backend(|app| {
+        put(app, "Patient/a", "open", "");
+        let body = r#"{"resourceType":"Patient","id":"a","active":true}"#;
+        let empty = |kind: &str| format!(r#"{{"resourceType":"Bundle","type":"{kind}"}}"#);
+        for interaction in INTERACTIONS {
+            let guarded = app.guarded(|_| Box::new(AllBut(*interaction)));
+            let answer = match interaction {
+                Interaction::Read => guarded.get("Patient/a"),
+                Interaction::VRead => guarded.get("Patient/a/_history/1"),
+                Interaction::Update => guarded.call("PUT", "Patient/a", Some(body)),
+                Interaction::Delete => guarded.call("DELETE", "Patient/a", None),
+                Interaction::HistoryInstance => guarded.get("Patient/a/_history"),
+                Interaction::HistoryType => guarded.get("Patient/_history"),
+                Interaction::HistorySystem => guarded.get("_history"),
+                Interaction::Create => guarded.call("POST", "Patient", Some(body)),
+                Interaction::SearchType => guarded.get("Patient"),
+                Interaction::SearchSystem => guarded.get("?_type=Patient"),
+                Interaction::Capabilities => guarded.get("metadata"),
+                Interaction::Transaction => guarded.call("POST", "", Some(&empty("transaction"))),
+                Interaction::Batch => guarded.call("POST", "", Some(&empty("batch"))),
+                Interaction::Patch | Interaction::Operation => panic!("not offered yet"),
+            };
+            assert_eq!(answer.unwrap_err().status(), 403, "{interaction:?}");
+        }
+        assert_eq!(app.get("Patient/a").unwrap().version.unwrap().0, 1, "nothing was written");
+    });
+}
+
+#[test]
+fn entries_of_a_bundle_ask_the_gate_for_themselves() {
+    on_each_backend(|app| {
+        let guarded = app.guarded(|_| Box::new(AllBut(Interaction::Delete)));
+        let entries = r#"[{"request":{"method":"PUT","url":"Patient/b"},
+                "resource":{"resourceType":"Patient","id":"b"}},
+            {"request":{"method":"DELETE","url":"Patient/a"}}]"#;
+        let bundle = |kind: &str| {
+            format!(r#"{{"resourceType":"Bundle","type":"{kind}","entry":{entries}}}"#)
+        };
+        let failure = guarded.call("POST", "", Some(&bundle("transaction"))).unwrap_err();
+        assert_eq!(failure.status(), 403);
+        assert_eq!(failure.issues[0].expression.as_deref(), Some("Bundle.entry[1]"));
+        assert_eq!(app.get("Patient/b").unwrap_err().status(), 404);
+        let answer = json(&guarded.call("POST", "", Some(&bundle("batch"))).unwrap());
+        assert_eq!(answer["entry"][0]["response"]["status"], "201 Created");
+        assert_eq!(answer["entry"][1]["response"]["status"], "403 Forbidden");
+    });
+}
