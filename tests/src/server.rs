@@ -45,11 +45,16 @@ pub struct TestServer {
 
 /// Runs a test once for each back end that this machine has.
 pub fn on_each_backend(test: impl Fn(TestServer)) {
+    on_each_backend_with(&Options::default(), test);
+}
+
+/// The same, with servers that are special in some way.
+pub fn on_each_backend_with(options: &Options, test: impl Fn(TestServer)) {
     println!("on SQLite");
-    test(TestServer::start(Backend::Sqlite));
+    test(TestServer::start_with(Backend::Sqlite, options.clone()));
     if postgres::is_present() {
         println!("on PostgreSQL");
-        test(TestServer::start(Backend::Postgres));
+        test(TestServer::start_with(Backend::Postgres, options.clone()));
     }
 }
 
