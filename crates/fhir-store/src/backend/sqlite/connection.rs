@@ -16,7 +16,7 @@ pub(crate) fn writing(
     let mut connection = establish(path)?;
     let text = format!(
         "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-         PRAGMA wal_autocheckpoint = 4000; PRAGMA foreign_keys = OFF; \
+         PRAGMA wal_autocheckpoint = 32768; PRAGMA foreign_keys = OFF; \
          PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{}; PRAGMA mmap_size = {};",
         settings.cache_kib.saturating_mul(4),
         u64::from(settings.mmap_mib) << 20
