@@ -248,6 +248,7 @@ impl App {
         pairs: &[(String, String)],
         strict: bool,
     ) -> Result<SearchQuery, Failure> {
+        refuse_nul(pairs)?;
         let settings = &self.inner.settings;
         let parse_settings = ParseSettings {
             strict,
@@ -275,6 +276,19 @@ impl App {
     /// The present instant, from the store's clock.
     pub(crate) fn now(&self) -> Instant {
         self.inner.store.now()
+    }
+}
+
+/// No text of FHIR holds the character U+0000, and not every database takes it.
+fn refuse_nul(pairs: &[(String, String)]) -> Result<(), Failure> {
+    let is_bad = |text: &String| text.contains('\0');
+    match pairs.iter().find(|(name, value)| is_bad(name) || is_bad(value)) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let text = "expected text without the character U+0000";
+            let place = format!("http.{}", name.replace('\0', ""));
+            Err(Failure::new(FailureKind::InvalidParameter, text).at(place))
+        }
     }
 }
 
