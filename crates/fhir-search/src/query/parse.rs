@@ -159,6 +159,12 @@ impl<'a> Context<'a> {
             out.fault(FailureKind::InvalidParameter, code, text);
             return true;
         }
+        // No resource holds this character, and PostgreSQL takes no text with it.
+        if text.contains('\0') {
+            let text = "expected text without the character U+0000".to_owned();
+            out.fault(FailureKind::InvalidParameter, code, text);
+            return true;
+        }
         if RESULT.contains(&code) {
             if let Err(expected) = self.result(code, modifier, text, out) {
                 out.fault(FailureKind::InvalidParameter, code, expected);
