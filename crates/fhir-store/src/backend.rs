@@ -6,4 +6,5 @@ pub(crate) mod parameters;
 pub(crate) mod postgres;
 pub(crate) mod row;
 pub(crate) mod rule;
+pub(crate) mod sort;
 pub(crate) mod sqlite;

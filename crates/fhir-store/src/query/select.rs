@@ -144,6 +144,11 @@ impl<'q> Select<'q> {
         sql
     }
 
+    /// Everything that matches, without its order.
+    pub(crate) fn all_in_row_order(&self) -> Sql {
+        self.page_in_row_order(None, i64::MAX)
+    }
+
     /// How many match.
     pub(crate) fn count(&self) -> Sql {
         let mut sql = Sql::new("SELECT count(*) FROM (SELECT DISTINCT c.rid, ");

@@ -17,6 +17,7 @@ use super::statements::{
     SystemHistory, TypeHistory, VersionTuple,
 };
 use crate::backend::row::{self, HitRow};
+use crate::backend::sort;
 use crate::core::Core;
 use crate::error::StoreError;
 use crate::query::select::Select;
@@ -156,6 +157,36 @@ impl<'a> SqliteReader<'a> {
         Ok(rows.into_iter().map(|row| row.0).collect())
     }
 
+    /// A handful of matches, sorted by what the indexer reads in their bodies: no index is keyed by
+    /// row, so the database would have to go through the sort key's whole index instead.
+    fn sorted_here(
+        &mut self,
+        select: &Select<'_>,
+        query: &SearchQuery,
+        after: Option<&Position>,
+        limit: i64,
+    ) -> Result<Vec<Hit>, StoreError> {
+        let rows: Vec<RowKey> =
+            self.hits(&select.all_in_row_order())?.iter().map(|hit| hit.row).collect();
+        let mut hits = Vec::with_capacity(rows.len());
+        for version in self.load(&rows)? {
+            let index = match &version.body {
+                Some(body) => self.core.rows_of(&version.key, body)?,
+                None => continue,
+            };
+            let row = version.row;
+            let value = |key| sort::value_of(key, &version, &index);
+            let values = query.sort.iter().map(value).collect();
+            hits.push(Hit { row, position: Position { values, row } });
+        }
+        hits.sort_by(|one, other| sort::compare(&query.sort, &one.position, &other.position));
+        if let Some(after) = after {
+            hits.retain(|hit| sort::compare(&query.sort, &hit.position, after).is_gt());
+        }
+        hits.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(hits)
+    }
+
     /// A search with sort keys: a short list is sorted, a long one walked along the sort key's
     /// index, with the resources that have no value after it.
     fn sorted(
@@ -165,8 +196,7 @@ impl<'a> SqliteReader<'a> {
         after: Option<&Position>,
         limit: i64,
     ) -> QueryResult<Vec<Hit>> {
-        let is_short = fewest.is_some_and(|rows| rows < SHORT_LIST);
-        if is_short {
+        if fewest.is_some_and(|rows| rows < SHORT_LIST) {
             return self.hits(&select.page(after, limit));
         }
         if let Some(walk) = select.walk_updated(after, limit) {
@@ -284,6 +314,9 @@ impl Reader for SqliteReader<'_> {
             return Ok(self.hits(&select.page(after, limit))?);
         }
         let fewest = self.choose(&mut select, SHORT_LIST)?;
+        if fewest.is_some_and(|rows| rows < MANY) {
+            return self.sorted_here(&select, query, after, limit);
+        }
         Ok(self.sorted(&select, fewest, after, limit)?)
     }
 
