@@ -4,7 +4,7 @@
 //! conditional references) and for writing links.
 
 /// The pairs of a query string, in order; a leading `?` is passed over. Bytes that are no UTF-8
-/// after decoding are replaced, and no value will match them.
+/// after decoding are replaced, and so is U+0000; no value will match them.
 #[must_use]
 pub fn pairs(query: &str) -> Vec<(String, String)> {
     query
@@ -35,7 +35,7 @@ pub fn query(pairs: &[(String, String)]) -> String {
 }
 
 fn decode(text: &str) -> String {
-    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+    if !text.bytes().any(|byte| matches!(byte, 0 | b'%' | b'+')) {
         return text.to_owned();
     }
     let mut out = Vec::with_capacity(text.len());
@@ -54,7 +54,8 @@ fn decode(text: &str) -> String {
             other => out.push(*other),
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+    // No FHIR text holds U+0000, and not every database can be asked for it.
+    String::from_utf8_lossy(&out).replace('\0', "\u{FFFD}")
 }
 
 fn hex_byte([high, low]: [u8; 2]) -> Option<u8> {

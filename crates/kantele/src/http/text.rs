@@ -8,9 +8,10 @@ pub(crate) type Pair = (String, String);
 /// Decodes `%41` and, where `plus_is_space`, `+`.
 ///
 /// # Errors
-/// `InvalidParameter` where an escape is broken or the bytes are not UTF-8.
+/// `InvalidParameter` where an escape is broken, the bytes are not UTF-8 or one is 0.
 pub(crate) fn decode_percent(text: &str, plus_is_space: bool) -> Result<String, Failure> {
-    if !text.bytes().any(|byte| byte == b'%' || (plus_is_space && byte == b'+')) {
+    let is_special = |byte| matches!(byte, 0 | b'%') || (plus_is_space && byte == b'+');
+    if !text.bytes().any(is_special) {
         return Ok(text.to_owned());
     }
     let mut bytes = Vec::with_capacity(text.len());
@@ -26,10 +27,14 @@ pub(crate) fn decode_percent(text: &str, plus_is_space: bool) -> Result<String, 
             other => other,
         });
     }
-    String::from_utf8(bytes).map_err(|_error| {
-        let text = "the percent-encoded bytes of the URL or form are not UTF-8";
-        Failure::new(FailureKind::InvalidParameter, text)
-    })
+    match String::from_utf8(bytes) {
+        // No FHIR text holds U+0000, and not every database can be asked for it.
+        Ok(text) if !text.contains('\0') => Ok(text),
+        Ok(_) | Err(_) => {
+            let text = "the percent-encoded bytes of the URL or form are not UTF-8, or hold U+0000";
+            Err(Failure::new(FailureKind::InvalidParameter, text))
+        }
+    }
 }
 
 /// The pairs of a query string or form, in their order.
@@ -69,7 +74,7 @@ mod tests {
 
     #[test]
     fn broken_escapes_and_foreign_bytes_are_refused() {
-        for bad in ["a=%", "a=%4", "a=%zz", "a=%ff", "%C3=1"] {
+        for bad in ["a=%", "a=%4", "a=%zz", "a=%ff", "%C3=1", "a=%00", "a=\0"] {
             assert_eq!(pairs(bad).unwrap_err().kind, FailureKind::InvalidParameter, "{bad}");
         }
     }
