@@ -1,7 +1,9 @@
 //! Whole searches: the driving leg, the other legs, sorting and keyset.
 
 use fhir_definitions::ResourceType;
-use fhir_search::{Match, ParameterId, Predicate, RowMatch, Scope, SearchQuery, SortBy, SortKey};
+use fhir_search::{
+    DateMatch, Match, ParameterId, Predicate, RowMatch, Scope, SearchQuery, SortBy, SortKey,
+};
 
 use super::arm::{self, Arm};
 use crate::read::{Position, SortValue};
@@ -12,8 +14,10 @@ struct Leg {
     arms: Vec<Arm>,
     /// Conditions on columns of `resource`.
     columns: Vec<ColumnMatch>,
-    /// The parameter, where the leg is one date comparison and nothing else.
-    dates_of: Option<ParameterId>,
+    /// The comparison, where the leg is one of dates and nothing else.
+    dates: Option<(ParameterId, DateMatch)>,
+    /// Somebody else checks this leg.
+    is_taken: bool,
 }
 
 /// A condition on the resource's own row; the text is completed with a table name.
@@ -24,11 +28,11 @@ enum ColumnMatch {
 
 impl Leg {
     fn of(predicate: &Predicate) -> Self {
-        let dates_of = match predicate.any.as_slice() {
-            [Match::Row(RowMatch::Date { p, .. })] => Some(*p),
+        let dates = match predicate.any.as_slice() {
+            [Match::Row(RowMatch::Date { p, when })] => Some((*p, *when)),
             _ => None,
         };
-        let mut leg = Self { arms: Vec::new(), columns: Vec::new(), dates_of };
+        let mut leg = Self { arms: Vec::new(), columns: Vec::new(), dates, is_taken: false };
         for alternative in &predicate.any {
             match alternative {
                 Match::Row(row) => leg.arms.extend(arm::arms(row)),
@@ -149,6 +153,23 @@ impl<'q> Select<'q> {
         self.page_in_row_order(None, i64::MAX)
     }
 
+    /// Takes out the date comparisons that do not drive, for whoever checks them by the bodies:
+    /// no index finds the dates of a given row.
+    pub(crate) fn take_dates(&mut self) -> Vec<(ParameterId, DateMatch)> {
+        let Some(driver) = self.driver else { return Vec::new() };
+        if self.legs.get(driver).is_none_or(|leg| leg.dates.is_some()) {
+            return Vec::new();
+        }
+        self.legs
+            .iter_mut()
+            .filter_map(|leg| {
+                let taken = leg.dates.take();
+                leg.is_taken = taken.is_some();
+                taken
+            })
+            .collect()
+    }
+
     /// How many match.
     pub(crate) fn count(&self) -> Sql {
         let mut sql = Sql::new("SELECT count(*) FROM (SELECT DISTINCT c.rid, ");
@@ -184,6 +205,12 @@ impl<'q> Select<'q> {
     /// Whether legs can be weighed against each other.
     pub(crate) fn has_choice(&self) -> bool {
         self.legs.iter().filter(|leg| leg.is_point()).count() > 1
+    }
+
+    /// Whether some leg compares dates and another one drives.
+    pub(crate) fn has_dates(&self) -> bool {
+        let is_driver = |place: usize| Some(place) == self.driver;
+        self.legs.iter().enumerate().any(|(at, leg)| leg.dates.is_some() && !is_driver(at))
     }
 
     /// Counts what the driving leg gives, up to a limit; `None` where nothing drives.
@@ -226,7 +253,10 @@ impl<'q> Select<'q> {
         let p = self.date_order()?;
         let descending = self.query.sort.first().is_some_and(|key| key.descending);
         let is_own = |leg: &&Leg| {
-            !repeats && leg.columns.is_empty() && leg.arms.len() == 2 && leg.dates_of == Some(p)
+            !repeats
+                && leg.columns.is_empty()
+                && leg.arms.len() == 2
+                && leg.dates.is_some_and(|(of, _)| of == p)
         };
         let own: Vec<&Leg> = self.legs.iter().filter(is_own).collect();
         let place = match after.map(|position| position.values.first()) {
@@ -317,7 +347,7 @@ impl<'q> Select<'q> {
             }
         }
         for (place, leg) in self.legs.iter().enumerate() {
-            if Some(place) != self.driver {
+            if Some(place) != self.driver && !leg.is_taken {
                 self.probe(sql, leg, is_resource);
             }
         }

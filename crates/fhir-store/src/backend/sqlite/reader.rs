@@ -9,7 +9,7 @@ use diesel::sql_types::{BigInt, Untyped};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use fhir_definitions::ResourceType;
 use fhir_model::{Instant, ResourceKey, VersionId};
-use fhir_search::{ParameterId, SearchQuery};
+use fhir_search::{DateMatch, ParameterId, SearchQuery};
 
 use super::statements::{
     Begin, ByRow, Changes, Commit, CountSystem, CountType, CountVersions, Current, CurrentTuple,
@@ -157,15 +157,16 @@ impl<'a> SqliteReader<'a> {
         Ok(rows.into_iter().map(|row| row.0).collect())
     }
 
-    /// A handful of matches, sorted by what the indexer reads in their bodies: no index is keyed by
+    /// A handful of matches, sorted, and their dates compared, by what the indexer reads in their bodies: no index is keyed by
     /// row, so the database would have to go through the sort key's whole index instead.
     fn sorted_here(
         &mut self,
-        select: &Select<'_>,
+        select: &mut Select<'_>,
         query: &SearchQuery,
         after: Option<&Position>,
         limit: i64,
     ) -> Result<Vec<Hit>, StoreError> {
+        let dates = select.take_dates();
         let rows: Vec<RowKey> =
             self.hits(&select.all_in_row_order())?.iter().map(|hit| hit.row).collect();
         let mut hits = Vec::with_capacity(rows.len());
@@ -174,6 +175,12 @@ impl<'a> SqliteReader<'a> {
                 Some(body) => self.core.rows_of(&version.key, body)?,
                 None => continue,
             };
+            let holds = |(p, when): &(ParameterId, DateMatch)| {
+                index.date.iter().any(|row| row.p.abs() == p.0 && when.holds(row.lo, row.hi))
+            };
+            if !dates.iter().all(holds) {
+                continue;
+            }
             let row = version.row;
             let value = |key| sort::value_of(key, &version, &index);
             let values = query.sort.iter().map(value).collect();
@@ -308,14 +315,18 @@ impl Reader for SqliteReader<'_> {
         let mut select = Select::new(Dialect::Sqlite, query);
         let limit = row::limit_of(limit);
         if query.sort.is_empty() {
-            if select.has_choice() {
-                self.choose(&mut select, MANY)?;
+            let has_dates = query.predicates.len() > 1 && select.has_dates();
+            if select.has_choice() || has_dates {
+                let fewest = self.choose(&mut select, MANY)?;
+                if has_dates && fewest.is_some_and(|rows| rows < MANY) {
+                    return self.sorted_here(&mut select, query, after, limit);
+                }
             }
             return Ok(self.hits(&select.page(after, limit))?);
         }
         let fewest = self.choose(&mut select, SHORT_LIST)?;
         if fewest.is_some_and(|rows| rows < MANY) {
-            return self.sorted_here(&select, query, after, limit);
+            return self.sorted_here(&mut select, query, after, limit);
         }
         Ok(self.sorted(&select, fewest, after, limit)?)
     }
