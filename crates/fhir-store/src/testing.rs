@@ -91,7 +91,8 @@ fn start() -> Option<Cluster> {
 
 /// Stops the cluster when this process has ended: the watcher's input closes then.
 fn watch(runner: &[String], binaries: &Path, folder: &Path) {
-    let script = "cat >/dev/null; \"$@\" >/dev/null 2>&1; rm -rf \"$0\"";
+    // A signal to the whole group of the tests must not end the watcher first.
+    let script = "trap '' INT TERM HUP; cat >/dev/null; \"$@\" >/dev/null 2>&1; rm -rf \"$0\"";
     let mut command = Command::new("sh");
     command.args(["-c", script]).arg(folder).args(runner).arg(binaries.join("pg_ctl"));
     command.arg("-D").arg(folder.join("data")).args(["-m", "immediate", "stop"]);
