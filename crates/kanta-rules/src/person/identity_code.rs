@@ -94,6 +94,9 @@ fn is_day(year: u32, month: u32, day: u32) -> bool {
 
 /// Every identifier with the system of identity codes holds a well-formed one, wherever it
 /// stands: Patient, contained resources, logical references.
+///
+/// A check character that does not fit is a warning: test codes in circulation, those of the
+/// Finnish base profiles' own examples among them, carry wrong ones.
 #[derive(Clone, Copy, Debug)]
 pub struct IdentityCodeRule;
 
@@ -115,11 +118,15 @@ impl Rule for IdentityCodeRule {
             let Some(value) = identifier.get("value") else { return };
             let Err(fault) = check(&value.text().unwrap_or_default()) else { return };
             let text = format!("this is no Finnish personal identity code: {fault}");
-            issues.push(
-                Issue::error(IssueType::BusinessRule, text)
-                    .at(format!("{path}.value"))
-                    .rule(self.id()),
-            );
+            let issue = match fault {
+                InvalidIdentityCode::Check => Issue::warning(IssueType::BusinessRule, text),
+                InvalidIdentityCode::Length(_)
+                | InvalidIdentityCode::Form
+                | InvalidIdentityCode::Separator
+                | InvalidIdentityCode::Date
+                | InvalidIdentityCode::Number => Issue::error(IssueType::BusinessRule, text),
+            };
+            issues.push(issue.at(format!("{path}.value")).rule(self.id()));
         });
         issues
     }
@@ -156,6 +163,8 @@ fn walk(value: Value<'_>, path: &str, found: &mut dyn FnMut(Value<'_>, &str)) {
 
 #[cfg(test)]
 mod tests {
+    use fhir_model::{Limits, Resource, Severity};
+
     use super::*;
 
     #[test]
@@ -172,6 +181,17 @@ mod tests {
         ] {
             assert_eq!(check(code), Ok(()), "{code}");
         }
+    }
+
+    #[test]
+    fn a_wrong_check_character_is_a_warning_and_a_wrong_form_an_error() {
+        let source = br#"{"resourceType":"Patient","identifier":[
+            {"system":"urn:oid:1.2.246.21","value":"010190-999Y"},
+            {"system":"urn:oid:1.2.246.21","value":"010190-99"}]}"#;
+        let patient = Resource::from_json(source.to_vec(), &Limits::default()).unwrap();
+        let severities: Vec<_> =
+            IdentityCodeRule.check(patient.view()).iter().map(|issue| issue.severity).collect();
+        assert_eq!(severities, [Severity::Warning, Severity::Error]);
     }
 
     #[test]
