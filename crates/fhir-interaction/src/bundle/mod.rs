@@ -1,9 +1,9 @@
 //! Batches and transactions: `POST [base]` with a Bundle.
 //! Spec: <https://hl7.org/fhir/R4/http.html#transaction>
 //!
-//! Entries become the same values that single requests make ([`entry`]) and are checked, built
+//! Entries become the same values that single requests make (`entry`) and are checked, built
 //! and answered by the same functions. A transaction resolves what its entries name
-//! ([`reference`]) and hands everything to the store as one atomic group; a batch hands its
+//! (`reference`) and hands everything to the store as one atomic group; a batch hands its
 //! writes over together, each on its own. Reads run after the writes.
 
 mod answer;
