@@ -1,5 +1,5 @@
 //! Measures parsing and indexing over a folder of JSON resources, as in
-//! `cargo run --release -p fhir-search --example measure -- FOLDER`.
+//! `cargo run --release -p fhir-search --example measure_index -- FOLDER`.
 //!
 //! Files of 16 KB and more and conformance resources are left out, so that the figures are about
 //! what patients have. Prints the wall time of the fastest of several rounds, per resource.
