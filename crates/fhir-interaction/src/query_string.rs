@@ -54,8 +54,7 @@ fn decode(text: &str) -> String {
             other => out.push(*other),
         }
     }
-    // No FHIR text holds U+0000, and not every database can be asked for it.
-    String::from_utf8_lossy(&out).replace('\0', "\u{FFFD}")
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 fn hex_byte([high, low]: [u8; 2]) -> Option<u8> {
