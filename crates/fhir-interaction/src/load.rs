@@ -89,9 +89,16 @@ pub fn refusal(resource_type: ResourceType) -> Option<Failure> {
 #[must_use]
 pub fn content_id(resource: &Resource) -> Id {
     let body = Body::from_view(resource.view(), None);
-    let content = String::from_utf8_lossy(body.as_bytes());
-    let name = resource.resource_type().as_str();
-    let digest = |key: u8| ValueHasher::new(&[key; 16]).pair(name, &content);
+    digest_id(resource.resource_type().as_str(), &String::from_utf8_lossy(body.as_bytes()))
+}
+
+/// The id of what one entry of a loaded Bundle creates; `content` is the Bundle's own digest.
+pub(crate) fn entry_id(content: &Id, index: usize) -> Id {
+    digest_id(content.as_str(), &index.to_string())
+}
+
+fn digest_id(name: &str, content: &str) -> Id {
+    let digest = |key: u8| ValueHasher::new(&[key; 16]).pair(name, content);
     let text = format!("{:016x}{:016x}", digest(1), digest(2));
     #[expect(clippy::expect_used, reason = "32 hexadecimal digits are an id")]
     text.parse().expect("32 hexadecimal digits are a legal id")

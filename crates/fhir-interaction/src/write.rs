@@ -9,7 +9,7 @@ use fhir_access::{Interaction, Permit};
 use fhir_definitions::ResourceType;
 use fhir_model::failure::outcome_json;
 use fhir_model::{
-    Body, Failure, FailureKind, Issue, IssueType, Resource, ResourceKey, ResourceView,
+    Body, Failure, FailureKind, Id, Issue, IssueType, Resource, ResourceKey, ResourceView,
 };
 use fhir_search::{Scope, SearchQuery};
 use fhir_store::{Action, Change, Method, Preconditions, WriteFault, WriteGroup, WriteOp, Written};
@@ -41,7 +41,7 @@ pub async fn create(
         .transpose()
         .map_err(|failure| failure.at("http.If-None-Exist"))?;
     let preconditions = Preconditions { unless_exists, ..Preconditions::default() };
-    let op = post(app, view, preconditions);
+    let op = post(app, view, preconditions, |person| app.new_id(person));
     let written = write_one(app, &permit, op).await?;
     answer(app, &permit, &written, &warnings, request.prefer.return_).await
 }
@@ -110,12 +110,17 @@ pub(crate) fn criteria(
 
 /// The operation that creates a resource under a new id, in the bucket of the person whose data
 /// it is.
-pub(crate) fn post(app: &App, view: ResourceView<'_>, preconditions: Preconditions) -> WriteOp {
+pub(crate) fn post(
+    app: &App,
+    view: ResourceView<'_>,
+    preconditions: Preconditions,
+    new_id: impl FnOnce(i64) -> Id,
+) -> WriteOp {
     // The rows name their own resource only as the person of what belongs to nobody, so they can
     // be made before the id, which depends on the person.
     let mut rows = app.index(view, None);
     let person = rows.access.person;
-    let key = ResourceKey::new(view.resource_type, app.new_id(person));
+    let key = ResourceKey::new(view.resource_type, new_id(person));
     if person == fhir_search::hash::NONE {
         rows.access.person = app.hasher().reference(&key);
     }

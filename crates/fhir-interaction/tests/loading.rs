@@ -67,6 +67,30 @@ fn transactions_and_batches_run_and_other_bundles_are_stored() {
 }
 
 #[test]
+fn what_a_loaded_bundle_creates_has_the_same_ids_in_any_database() {
+    let entry = r#"{"request":{"method":"POST","url":"Basic"},
+        "resource":{"resourceType":"Basic","code":{"text":"x"}}}"#;
+    let seen = std::sync::Mutex::new(std::collections::BTreeSet::new());
+    on_each_backend(|app| {
+        for kind in ["transaction", "batch"] {
+            let bundle =
+                format!(r#"{{"resourceType":"Bundle","type":"{kind}","entry":[{entry},{entry}]}}"#);
+            assert_eq!(load(app, 1, &bundle).unwrap(), Loaded::Executed(Vec::new()));
+        }
+        let found = json(&app.get("Basic").unwrap());
+        let ids: Vec<_> = found["entry"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| e["resource"]["id"].to_string())
+            .collect();
+        assert_eq!(ids.len(), 4);
+        seen.lock().unwrap().extend(ids);
+    });
+    assert_eq!(seen.lock().unwrap().len(), 4, "{seen:?}");
+}
+
+#[test]
 fn what_has_no_endpoint_is_refused_with_a_reason() {
     on_each_backend(|app| {
         let failure = load(app, 1, r#"{"resourceType":"Parameters","id":"p"}"#).unwrap_err();

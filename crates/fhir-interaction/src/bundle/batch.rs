@@ -6,12 +6,12 @@
 use fhir_model::{Failure, FailureKind, Issue, Resource, ResourceView, check as structure};
 use fhir_store::{JournalRow, Preconditions, WriteGroup, WriteOp};
 
-use crate::app::{App, WriteFailure};
+use crate::app::WriteFailure;
 use crate::bundle::Running;
 use crate::bundle::answer::{self, Answered};
 use crate::bundle::entry::{self, Action, Entry, at_entry};
 use crate::check;
-use crate::request::{Answer, Request};
+use crate::request::Answer;
 use crate::write;
 
 pub(crate) async fn run(
@@ -19,7 +19,7 @@ pub(crate) async fn run(
     bundle: &Resource,
     journal: Option<JournalRow>,
 ) -> Result<Answer, Failure> {
-    let Running { app, request, permit } = running;
+    let Running { app, request, permit, .. } = running;
     let entries = entry::read_all(app, request, bundle)?;
     let mut answers: Vec<Option<Answered>> = Vec::new();
     answers.resize_with(entries.len(), || None);
@@ -30,7 +30,7 @@ pub(crate) async fn run(
         match entry {
             Err(failure) => *place = Some(Err(failure.clone())),
             Ok(Entry { action: Action::Get(get), index, .. }) => reads.push((*index, get)),
-            Ok(entry) => match operation(app, request, entry) {
+            Ok(entry) => match operation(&running, entry) {
                 Err(failure) => *place = Some(Err(at_entry(failure, entry.index))),
                 Ok((op, warnings)) => {
                     waiting.push((entry.index, op.key.clone(), warnings));
@@ -80,11 +80,8 @@ fn well_formed(view: ResourceView<'_>) -> Result<(), Failure> {
 }
 
 /// The operation of an entry that writes, and the warnings of the rules.
-fn operation(
-    app: &App,
-    request: &Request,
-    entry: &Entry<'_>,
-) -> Result<(WriteOp, Vec<Issue>), Failure> {
+fn operation(running: &Running<'_>, entry: &Entry<'_>) -> Result<(WriteOp, Vec<Issue>), Failure> {
+    let Running { app, request, .. } = *running;
     match &entry.action {
         Action::Create { view, if_none_exist } => {
             well_formed(*view)?;
@@ -95,7 +92,12 @@ fn operation(
                 .transpose()
                 .map_err(|failure| failure.at("http.If-None-Exist"))?;
             let preconditions = Preconditions { unless_exists, ..Preconditions::default() };
-            Ok((write::post(app, *view, preconditions), warnings))
+            Ok((
+                write::post(app, *view, preconditions, |person| {
+                    running.new_id(person, entry.index)
+                }),
+                warnings,
+            ))
         }
         Action::Update { key, view, conditions } => {
             well_formed(*view)?;

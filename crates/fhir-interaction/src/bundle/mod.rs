@@ -15,10 +15,11 @@ mod transaction;
 
 use fhir_access::{Interaction, Permit};
 use fhir_definitions::ResourceType;
-use fhir_model::{Failure, FailureKind, Issue, Limits, Resource, check};
+use fhir_model::{Failure, FailureKind, Id, Issue, Limits, Resource, check};
 use fhir_store::JournalRow;
 
 use crate::app::App;
+use crate::load;
 use crate::request::{Answer, Request};
 
 /// Runs a transaction or a batch; the answer is the Bundle of responses.
@@ -32,21 +33,26 @@ pub async fn bundle(app: &App, request: &Request, bundle: Resource) -> Result<An
 }
 
 /// Runs a Bundle and leaves a loader's mark in the same commit.
+///
+/// What a loaded Bundle creates gets ids that depend on the Bundle's content alone, so that a load
+/// that is stopped and started again ends in the same ids, in any database.
 pub(crate) async fn run(
     app: &App,
     request: &Request,
     bundle: &Resource,
     journal: Option<JournalRow>,
 ) -> Result<Answer, Failure> {
-    match kind(bundle)? {
+    let kind = kind(bundle)?;
+    let content = journal.as_ref().map(|_| load::content_id(bundle));
+    match kind {
         Kind::Transaction => {
             let permit = app.gate(request, Interaction::Transaction, None)?;
-            let running = Running { app, request, permit: &permit };
+            let running = Running { app, request, permit: &permit, content: content.as_ref() };
             transaction::run(running, bundle, journal).await
         }
         Kind::Batch => {
             let permit = app.gate(request, Interaction::Batch, None)?;
-            let running = Running { app, request, permit: &permit };
+            let running = Running { app, request, permit: &permit, content: content.as_ref() };
             batch::run(running, bundle, journal).await
         }
     }
@@ -58,6 +64,18 @@ struct Running<'a> {
     app: &'a App,
     request: &'a Request,
     permit: &'a Permit,
+    /// The digest of the Bundle, where it is loaded and not sent.
+    content: Option<&'a Id>,
+}
+
+impl Running<'_> {
+    /// The id of what the entry at `index` creates.
+    fn new_id(&self, person: i64, index: usize) -> Id {
+        match self.content {
+            None => self.app.new_id(person),
+            Some(content) => load::entry_id(content, index),
+        }
+    }
 }
 
 /// Parses a Bundle that was sent to be run.

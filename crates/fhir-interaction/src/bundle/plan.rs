@@ -17,7 +17,6 @@ use crate::bundle::Running;
 use crate::bundle::entry::{Action, Entry, at_entry};
 use crate::bundle::reference::Identities;
 use crate::bundle::transaction::overlap;
-use crate::request::Request;
 use crate::write;
 
 /// Elements that name whose data a resource is, for the bucket of its id.
@@ -43,7 +42,7 @@ impl Plan {
         entries: &[Entry<'_>],
         conditions: &BTreeMap<usize, SearchQuery>,
     ) -> Result<Self, Failure> {
-        let Running { app, request, permit } = running;
+        let Running { app, permit, .. } = running;
         let found = resolve_creations(app, permit, conditions).await?;
         refuse_found_twice(entries, &found)?;
         let mut expect = Vec::new();
@@ -51,7 +50,7 @@ impl Plan {
             let found = found.get(index).map(|stored| stored.key.clone());
             expect.push(Expectation { query: query.clone(), found });
         }
-        let (mut identities, mut keys) = give_ids(app, request, entries, &found);
+        let (mut identities, mut keys) = give_ids(&running, entries, &found);
         for index in found.keys() {
             keys.remove(index);
         }
@@ -180,12 +179,11 @@ fn refuse_found_twice(
 /// Gives every entry that writes its key, Patients first: the ids of their data carry their
 /// bucket.
 fn give_ids<'a>(
-    app: &App,
-    request: &'a Request,
+    running: &Running<'a>,
     entries: &[Entry<'_>],
     found: &BTreeMap<usize, StoredVersion>,
 ) -> (Identities<'a>, HashMap<usize, ResourceKey>) {
-    let mut identities = Identities::new(&request.base);
+    let mut identities = Identities::new(&running.request.base);
     let mut keys = HashMap::with_capacity(entries.len());
     let mut give = |entry: &Entry<'_>, key: ResourceKey, identities: &mut Identities<'_>| {
         if let Some(full_url) = &entry.full_url {
@@ -200,7 +198,7 @@ fn give_ids<'a>(
             Action::Create { view, .. } => match found.get(&entry.index) {
                 Some(stored) => give(entry, stored.key.clone(), &mut identities),
                 None if view.resource_type == ResourceType::PATIENT => {
-                    let id = app.new_id(fhir_search::hash::NONE);
+                    let id = running.new_id(fhir_search::hash::NONE, entry.index);
                     give(entry, ResourceKey::new(view.resource_type, id), &mut identities);
                 }
                 None => later.push((entry, *view)),
@@ -209,8 +207,9 @@ fn give_ids<'a>(
         }
     }
     for (entry, view) in later {
-        let person = person(app, view, &identities);
-        let key = ResourceKey::new(view.resource_type, app.new_id(person));
+        let person = person(running.app, view, &identities);
+        let id = running.new_id(person, entry.index);
+        let key = ResourceKey::new(view.resource_type, id);
         give(entry, key, &mut identities);
     }
     (identities, keys)
@@ -283,7 +282,7 @@ async fn resolve_references(
     open: &Open,
     identities: &mut Identities<'_>,
 ) -> Result<Vec<Expectation>, Failure> {
-    let Running { app, request, permit } = running;
+    let Running { app, request, permit, .. } = running;
     let mut queries = Vec::with_capacity(open.len());
     for (condition, indexes) in open {
         let index = indexes.first().copied().unwrap_or_default();

@@ -28,7 +28,7 @@ pub(crate) async fn run(
     bundle: &Resource,
     journal: Option<JournalRow>,
 ) -> Result<Answer, Failure> {
-    let Running { app, request, permit } = running;
+    let Running { app, request, permit, .. } = running;
     let entries = sound(entry::read_all(app, request, bundle)?)?;
     let warnings = checked(app, &entries)?;
     refuse_overlaps(&entries)?;
@@ -189,7 +189,7 @@ async fn respond(
     mut written: Vec<(usize, Written)>,
     warnings: &[Vec<Issue>],
 ) -> Result<Answer, Failure> {
-    let Running { app, request, permit } = running;
+    let Running { app, request, permit, .. } = running;
     let return_ = request.prefer.return_.in_bundle();
     let mut answers: Vec<Option<Answered>> = Vec::new();
     answers.resize_with(entries.len(), || None);
