@@ -38,6 +38,8 @@ pub(crate) struct Transaction<'a> {
     connection: &'a mut PgConnection,
     /// Changes of the counters, written last, in one order.
     live: BTreeMap<(i32, i64), i64>,
+    /// Codings of all operations by system and code, written once and in one order.
+    codings: BTreeMap<(i64, i64), (String, String)>,
 }
 
 impl<'a> Transaction<'a> {
@@ -46,7 +48,7 @@ impl<'a> Transaction<'a> {
         numbers: &'a RowNumbers,
         connection: &'a mut PgConnection,
     ) -> Self {
-        Self { core, numbers, connection, live: BTreeMap::new() }
+        Self { core, numbers, connection, live: BTreeMap::new(), codings: BTreeMap::new() }
     }
 
     /// Applies a group. A fault of an atomic group undoes the transaction; one of a plain group
@@ -56,7 +58,7 @@ impl<'a> Transaction<'a> {
         group: &WriteGroup,
         bodies: &[Option<Packed>],
     ) -> Result<Vec<Result<Written, WriteFault>>, StoreError> {
-        let held = self.hold_criteria(group)?;
+        let mut held = self.hold_criteria(group)?;
         for (index, expectation) in group.expect.iter().enumerate() {
             let found = self.matching(&expectation.query)?;
             let is_right = match (found.as_slice(), &expectation.found) {
@@ -72,7 +74,14 @@ impl<'a> Transaction<'a> {
             let mut keys: Vec<&ResourceKey> = group.ops.iter().map(|op| &op.key).collect();
             keys.sort_unstable();
             for key in keys {
-                self.current(key)?;
+                // What is not there yet has no row to lock: its key is held instead, in the same
+                // order, so that two groups that create the same ids wait and don't deadlock.
+                if self.current(key)?.is_none() && self.core.ids.decipher(&key.id).is_none() {
+                    let hash = self.core.hasher.reference(key);
+                    self.hold(hash)?;
+                    held.push(hash);
+                    self.current(key)?;
+                }
             }
         }
         let mut answers = Vec::with_capacity(group.ops.len());
@@ -87,6 +96,7 @@ impl<'a> Transaction<'a> {
             sql.bind(Bind::Text(journal.file.clone())).push(", ").integer(journal.position);
             self.run(sql.push(") ON CONFLICT DO NOTHING"))?;
         }
+        self.write_codings()?;
         self.write_counters()?;
         self.let_go(&held)?;
         Ok(answers)
@@ -113,11 +123,16 @@ impl<'a> Transaction<'a> {
         held.sort_unstable();
         held.dedup();
         for hash in &held {
-            let mut sql = Sql::new("INSERT INTO directory (hash, type, id, dk, rid) VALUES (");
-            sql.integer(*hash).push(", -1, '*', 0, 0) ON CONFLICT (hash, type, id) ");
-            self.run(sql.push("DO UPDATE SET rid = 0"))?;
+            self.hold(*hash)?;
         }
         Ok(held)
+    }
+
+    /// Takes the row of `directory` that stands for something which has no row of its own.
+    fn hold(&mut self, hash: i64) -> QueryResult<()> {
+        let mut sql = Sql::new("INSERT INTO directory (hash, type, id, dk, rid) VALUES (");
+        sql.integer(hash).push(", -1, '*', 0, 0) ON CONFLICT (hash, type, id) ");
+        self.run(sql.push("DO UPDATE SET rid = 0")).map(|_| ())
     }
 
     fn let_go(&mut self, held: &[i64]) -> QueryResult<()> {
@@ -316,10 +331,11 @@ impl<'a> Transaction<'a> {
         if old_date != new_date {
             self.patient_date(step, old_date, new_date)?;
         }
-        match new {
-            Some(rows) if !rows.coding.is_empty() => self.codings(rows),
-            Some(_) | None => Ok(()),
+        for coding in new.into_iter().flat_map(|rows| &rows.coding) {
+            let texts = || (coding.system.clone(), coding.value.clone());
+            self.codings.entry((coding.sys, coding.code)).or_insert_with(texts);
         }
+        Ok(())
     }
 
     fn access(&mut self, row: RowKey, new: Option<&IndexRows>) -> QueryResult<()> {
@@ -366,14 +382,17 @@ impl<'a> Transaction<'a> {
     }
 
     /// Only codings that are not there are inserted, in key order: no row is locked in vain.
-    fn codings(&mut self, rows: &IndexRows) -> QueryResult<()> {
+    fn write_codings(&mut self) -> QueryResult<()> {
+        if self.codings.is_empty() {
+            return Ok(());
+        }
+        let (keys, texts): (Vec<_>, Vec<_>) = std::mem::take(&mut self.codings).into_iter().unzip();
+        let (systems, codes) = keys.into_iter().unzip();
+        let (system_texts, values) = texts.into_iter().unzip();
         let mut sql =
             Sql::new("INSERT INTO coding (sys, code, system, value) SELECT x.* FROM unnest(");
-        sql.bind(Bind::Integers(rows.coding.iter().map(|one| one.sys).collect())).push(", ");
-        sql.bind(Bind::Integers(rows.coding.iter().map(|one| one.code).collect())).push(", ");
-        sql.bind(Bind::Texts(rows.coding.iter().map(|one| one.system.clone()).collect()));
-        sql.push(", ");
-        sql.bind(Bind::Texts(rows.coding.iter().map(|one| one.value.clone()).collect()));
+        sql.bind(Bind::Integers(systems)).push(", ").bind(Bind::Integers(codes)).push(", ");
+        sql.bind(Bind::Texts(system_texts)).push(", ").bind(Bind::Texts(values));
         sql.push(
             ") AS x(sys, code, system, value) WHERE NOT EXISTS (SELECT 1 FROM coding c \
              WHERE c.sys = x.sys AND c.code = x.code) ORDER BY x.sys, x.code \
