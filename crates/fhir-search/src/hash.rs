@@ -47,11 +47,24 @@ impl ValueHasher {
         self.hash(&fold::case(code))
     }
 
-    /// Hash of `system|code` in one value: units of quantities, canonicals with a version.
-    /// The code is taken as it stands.
+    /// Hash of `system|code` in one value: labels, canonicals with a version. The code is taken as
+    /// it stands.
     #[must_use]
     pub fn pair(&self, system: &str, code: &str) -> i64 {
         self.hash_parts(&[system, "|", code])
+    }
+
+    /// The number of a unit with these hashes of its system, code and text; [`NONE`] without them.
+    #[must_use]
+    pub fn unit(&self, sys: i64, code: i64, text: i64) -> i64 {
+        if [sys, code, text] == [NONE; 3] {
+            return NONE;
+        }
+        let mut hasher = self.keyed;
+        for part in [sys, code, text] {
+            hasher.write(&part.to_le_bytes());
+        }
+        present(hasher.finish())
     }
 
     /// The person key of an identity, such as a national identity code, as it stands.
@@ -94,10 +107,15 @@ impl ValueHasher {
         if is_empty {
             return NONE;
         }
-        match hasher.finish().cast_signed() {
-            NONE => 1,
-            hash => hash,
-        }
+        present(hasher.finish())
+    }
+}
+
+/// A hash of something: never [`NONE`].
+const fn present(hash: u64) -> i64 {
+    match hash.cast_signed() {
+        NONE => 1,
+        hash => hash,
     }
 }
 
@@ -141,5 +159,7 @@ mod tests {
         assert_eq!(hasher.hash(""), NONE);
         assert_ne!(hasher.hash("a"), NONE);
         assert_eq!(hasher.pair("s", "c"), hasher.hash("s|c"));
+        assert_eq!(hasher.unit(NONE, NONE, NONE), NONE);
+        assert_ne!(hasher.unit(NONE, 1, NONE), hasher.unit(NONE, NONE, 1));
     }
 }

@@ -20,10 +20,11 @@ pub use index::Indexer;
 pub use parameter::{Component, ParameterId, ParameterKind, Registry, SearchParameter};
 pub use query::{
     Comparator, DateMatch, Include, Match, NumberRange, ParseSettings, Predicate, RowMatch, Scope,
-    SearchQuery, SortBy, SortKey, SummaryMode, TotalMode, parse,
+    SearchQuery, SortBy, SortKey, SummaryMode, TotalMode, UnitMatch, parse,
 };
 pub use reference::ReferenceValue;
 pub use rows::{
     AccessRow, CodingRow, CompositeDateRow, CompositeNumberRow, CompositeStringRow,
-    CompositeTokenRow, DateRow, IndexRows, NumberRow, ReferenceRow, StringRow, TokenRow, UriRow,
+    CompositeTokenRow, DateRow, IndexRows, NumberRow, ReferenceRow, StringRow, TokenRow, UnitRow,
+    UriRow,
 };

@@ -63,10 +63,27 @@ pub struct DateRow {
 pub struct NumberRow {
     /// The parameter.
     pub p: i32,
-    /// 0 (any unit), hash of the unit or code, or hash of `system|code`.
+    /// [`UnitRow::unit`]; 0 for a number and for a quantity without a unit.
     pub unit: i64,
     /// The exact decimal; byte order is numeric order.
     pub v: Vec<u8>,
+}
+
+/// A unit that quantities of a parameter have, once per database: every way to name it leads to
+/// the rows of `number` and `composite_number`, which hold it once. A quantity parameter's rows
+/// without a unit have one of these too, all zeros, so that these rows are all units there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnitRow {
+    /// The parameter, a composite one too.
+    pub p: i32,
+    /// Hash of the other three (see [`crate::ValueHasher::unit`]).
+    pub unit: i64,
+    /// Hash of the code's system, 0 without one.
+    pub sys: i64,
+    /// Hash of the code as it stands, 0 without one.
+    pub code: i64,
+    /// Hash of the unit's text for people, 0 without one.
+    pub text: i64,
 }
 
 /// A string that searches match from its start.
@@ -170,6 +187,8 @@ pub struct IndexRows {
     pub date: Vec<DateRow>,
     /// Numbers and quantities.
     pub number: Vec<NumberRow>,
+    /// The units of the quantities, those of composites too.
+    pub unit: Vec<UnitRow>,
     /// Strings.
     pub string: Vec<StringRow>,
     /// URIs.
@@ -197,6 +216,7 @@ impl IndexRows {
             + self.reference.len()
             + self.date.len()
             + self.number.len()
+            + self.unit.len()
             + self.string.len()
             + self.uri.len()
             + self.composite_token.len()
@@ -214,6 +234,7 @@ impl IndexRows {
         settle(&mut self.reference);
         settle(&mut self.date);
         settle(&mut self.number);
+        settle(&mut self.unit);
         settle(&mut self.string);
         settle(&mut self.uri);
         settle(&mut self.composite_token);

@@ -251,11 +251,23 @@ fn number_holds(prefix: &str, stored: i64, (asked, places): (i64, u32)) -> bool 
     }
 }
 
-fn observation(code: &str, value: &str, unit: Option<&str>) -> Value {
+/// Members of a quantity that name its unit, each with its value.
+type Unit = Vec<(&'static str, &'static str)>;
+
+fn unit() -> impl Strategy<Value = Unit> {
+    let part = |name, values: &[&'static str]| {
+        let value = prop::sample::select(values.to_vec());
+        prop::option::of(value.prop_map(move |value| (name, value)))
+    };
+    let system = part("system", &["http://unitsofmeasure.org", "urn:own"]);
+    (system, part("code", &["mg", "g"]), part("unit", &["mg", "g", "milli|gram"]))
+        .prop_map(|(system, code, text)| [system, code, text].into_iter().flatten().collect())
+}
+
+fn observation(code: &str, value: &str, unit: &Unit) -> Value {
     let mut quantity: Value = json!({"value": serde_json::from_str::<Value>(value).unwrap()});
-    if let Some(unit) = unit {
-        quantity["code"] = json!(unit);
-        quantity["system"] = json!("http://unitsofmeasure.org");
+    for (member, text) in unit {
+        quantity[*member] = json!(text);
     }
     json!({
         "resourceType": "Observation", "id": "o", "status": "final",
@@ -269,17 +281,19 @@ proptest! {
         stored in number(),
         asked in number(),
         prefix in prefix(),
-        units in (prop::option::of("mg|g"), 0..3),
+        unit in unit(),
+        form in 0..4,
     ) {
-        let (unit, form) = units;
-        let resource = observation("c", &decimal(stored.0, stored.1), unit.as_deref());
+        let resource = observation("c", &decimal(stored.0, stored.1), &unit);
+        let has = |member, text| unit.contains(&(member, text));
         let number = decimal(asked.0, asked.1);
         let (text, unit_fits) = match form {
             0 => (format!("{prefix}{number}"), true),
-            1 => (format!("{prefix}{number}||mg"), unit.as_deref() == Some("mg")),
+            1 => (format!("{prefix}{number}||mg"), has("code", "mg") || has("unit", "mg")),
+            2 => (format!(r"{prefix}{number}||milli\|gram"), has("unit", "milli|gram")),
             _ => (
                 format!("{prefix}{number}|http://unitsofmeasure.org|g"),
-                unit.as_deref() == Some("g"),
+                has("system", "http://unitsofmeasure.org") && has("code", "g"),
             ),
         };
         let expected = unit_fits && number_holds(prefix, stored.0, asked);

@@ -1,7 +1,8 @@
 //! Runs the cases of `conformance/index`: resources with the rows that they must give.
 //!
 //! A case lists every row of the parameters that it names and nothing of the others. A row is
-//! told by its texts (`system`, `code`, `reference`, `number`, `unit`, `from`, `to`, `string`,
+//! told by its texts (`system`, `code`, `reference`, `number`, `unitSystem`,
+//! `unitCode`, `unit`, `from`, `to`, `string`,
 //! `uri`, with a 2 for the second part of a composite); the hashes are made here.
 #![cfg(test)]
 
@@ -116,7 +117,8 @@ fn expected_row(setting: &Setting, p: i32, kind: ParameterKind, row: &Value) -> 
         return format!("string {folded}");
     }
     if text("number").is_some() {
-        let (unit, v) = (hash("unit"), key("number"));
+        let unit = unit_text(hash("unitSystem"), hash("unitCode"), hash("unit"));
+        let v = key("number");
         if is_composite {
             return format!("number {code_1} {sys} {unit} {v:?} {:?}", key("number2"));
         }
@@ -144,6 +146,10 @@ fn expected_row(setting: &Setting, p: i32, kind: ParameterKind, row: &Value) -> 
     format!("token {code_1} {sys}")
 }
 
+fn unit_text(sys: i64, code: i64, text: i64) -> String {
+    format!("{sys}|{code}|{text}")
+}
+
 fn rows_of(rows: &IndexRows, p: i32) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut add = |own: i32, text: String| {
@@ -160,8 +166,15 @@ fn rows_of(rows: &IndexRows, p: i32) -> BTreeSet<String> {
     for row in &rows.date {
         add(row.p, format!("date {} {} {}", row.p, row.lo, row.hi));
     }
+    // What stands behind the number of a unit.
+    let unit = |p: i32, unit: i64| match rows.unit.iter().find(|row| (row.p, row.unit) == (p, unit))
+    {
+        Some(row) => unit_text(row.sys, row.code, row.text),
+        None if unit == 0 => unit_text(0, 0, 0),
+        None => "unknown unit".to_owned(),
+    };
     for row in &rows.number {
-        add(row.p, format!("number {} {:?}", row.unit, row.v));
+        add(row.p, format!("number {} {:?}", unit(row.p, row.unit), row.v));
     }
     for row in &rows.string {
         add(row.p, format!("string {}", row.folded));
@@ -173,7 +186,8 @@ fn rows_of(rows: &IndexRows, p: i32) -> BTreeSet<String> {
         add(row.p, format!("token {} {} {} {}", row.code, row.sys, row.code2, row.sys2));
     }
     for row in &rows.composite_number {
-        let text = format!("number {} {} {} {:?} {:?}", row.code, row.sys, row.unit, row.v, row.v2);
+        let unit = unit(row.p, row.unit);
+        let text = format!("number {} {} {unit} {:?} {:?}", row.code, row.sys, row.v, row.v2);
         add(row.p, text);
     }
     for row in &rows.composite_date {

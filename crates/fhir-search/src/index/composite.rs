@@ -7,7 +7,7 @@ use super::trie::NodeId;
 use crate::ParameterKind;
 use crate::hash::NONE;
 use crate::rows::{
-    CompositeDateRow, CompositeNumberRow, CompositeStringRow, CompositeTokenRow, IndexRows,
+    CompositeDateRow, CompositeNumberRow, CompositeStringRow, CompositeTokenRow, IndexRows, UnitRow,
 };
 
 /// Combinations that one element may give; further ones are left out. An element of real data
@@ -76,6 +76,7 @@ impl Builder<'_> {
         parts.reverse();
         let Some((first, rest)) = parts.split_first() else { return };
         let Some(second) = rest.first() else { return };
+        self.rows.unit.extend(second.unit.iter().map(|unit| UnitRow { p, ..*unit }));
         let before = self.rows.count();
         for (code, sys) in tokens(first) {
             if self.rows.count() - before > MAX_COMBINATIONS {

@@ -5,8 +5,9 @@
 //! Decisions where the specification leaves room:
 //! - `Range` gives its two ends to numbers and quantities, each as a point.
 //! - `SampledData` gives its origin, `Timing` the stretch from its first to its last known instant.
-//! - The code of a unit and its text for people both stand as units without a system; they are
-//!   taken as they stand, since UCUM is case-sensitive. A currency is a unit of ISO 4217.
+//! - The code of a unit and its text for people both name it where a search says no system; they
+//!   are taken as they stand, since UCUM is case-sensitive. A currency is a unit of ISO 4217.
+//! - A number parameter takes values without their units.
 //! - Names and addresses give every part, and a family name each of its words as well.
 
 use fhir_definitions::Primitive;
@@ -16,9 +17,9 @@ use fhir_model::decimal::Decimal;
 use super::builder::Builder;
 use crate::hash::NONE;
 use crate::rows::{
-    DateRow, NumberRow, OPEN_END_US, OPEN_START_US, ReferenceRow, StringRow, TokenRow,
+    DateRow, LONG_SPAN_US, NumberRow, OPEN_END_US, OPEN_START_US, ReferenceRow, StringRow,
+    TokenRow, UnitRow, UriRow,
 };
-use crate::rows::{LONG_SPAN_US, UriRow};
 use crate::{ParameterKind, fold};
 
 /// How to read one data type for one kind of parameter.
@@ -40,6 +41,10 @@ pub(crate) enum Extract {
     DatePeriod,
     DateTiming,
     Number,
+    /// The ends of a range without their units.
+    NumberRange,
+    /// A number in the place of a quantity.
+    QuantityNumber,
     Range,
     Quantity,
     Money,
@@ -91,10 +96,8 @@ pub(crate) fn of_primitive(kind: ParameterKind, primitive: Primitive) -> Option<
         ParameterKind::Date => {
             matches!(primitive, P::Date | P::DateTime | P::Instant).then_some(Extract::DatePoint)
         }
-        ParameterKind::Number | ParameterKind::Quantity => {
-            matches!(primitive, P::Integer | P::PositiveInt | P::UnsignedInt | P::Decimal)
-                .then_some(Extract::Number)
-        }
+        ParameterKind::Number => is_number(primitive).then_some(Extract::Number),
+        ParameterKind::Quantity => is_number(primitive).then_some(Extract::QuantityNumber),
         ParameterKind::String => matches!(primitive, P::String | P::Markdown | P::Code | P::Id)
             .then_some(Extract::String),
         ParameterKind::Uri if primitive == P::Canonical => Some(Extract::Canonical),
@@ -103,6 +106,13 @@ pub(crate) fn of_primitive(kind: ParameterKind, primitive: Primitive) -> Option<
         }
         ParameterKind::Composite | ParameterKind::Special => None,
     }
+}
+
+const fn is_number(primitive: Primitive) -> bool {
+    matches!(
+        primitive,
+        Primitive::Integer | Primitive::PositiveInt | Primitive::UnsignedInt | Primitive::Decimal
+    )
 }
 
 /// The extractor for a data type by its name, none where the kind cannot read it.
@@ -115,7 +125,8 @@ pub(crate) fn of_type(kind: ParameterKind, name: &str) -> Option<Extract> {
         (ParameterKind::Reference, "Reference") => Extract::Reference,
         (ParameterKind::Date, "Period") => Extract::DatePeriod,
         (ParameterKind::Date, "Timing") => Extract::DateTiming,
-        (ParameterKind::Number | ParameterKind::Quantity, "Range") => Extract::Range,
+        (ParameterKind::Number, "Range") => Extract::NumberRange,
+        (ParameterKind::Quantity, "Range") => Extract::Range,
         (
             ParameterKind::Quantity,
             "Quantity" | "Age" | "Count" | "Distance" | "Duration" | "SimpleQuantity"
@@ -158,13 +169,15 @@ impl Builder<'_> {
             Extract::DatePoint => self.date(p, self.instants(value)),
             Extract::DatePeriod => self.date(p, self.period(value)),
             Extract::DateTiming => self.timing(p, value),
-            Extract::Number => {
-                if let Some(key) = decimal_key(value) {
-                    self.rows.number.push(NumberRow { p, unit: NONE, v: key });
+            Extract::Number => self.number(p, value),
+            Extract::NumberRange => {
+                for end in ends(value).filter_map(|end| end.get("value")) {
+                    self.number(p, end);
                 }
             }
+            Extract::QuantityNumber => self.amount(p, Some(value), [NONE; 3]),
             Extract::Range => {
-                for end in ["low", "high"].into_iter().filter_map(|end| value.get(end)) {
+                for end in ends(value) {
                     self.quantity(p, end);
                 }
             }
@@ -282,34 +295,33 @@ impl Builder<'_> {
         self.date(p, limits);
     }
 
+    fn number(&mut self, p: i32, value: Value<'_>) {
+        if let Some(v) = decimal_key(value) {
+            self.rows.number.push(NumberRow { p, unit: NONE, v });
+        }
+    }
+
+    /// A system without a code says nothing of the unit.
     fn quantity(&mut self, p: i32, value: Value<'_>) {
-        let Some(key) = value.get("value").and_then(decimal_key) else { return };
-        let (code, unit) = (text_at(value, "code"), text_at(value, "unit"));
-        if let Some(code) = &code {
-            if let Some(system) = text_at(value, "system") {
-                let unit = self.hasher.pair(&system, code);
-                self.rows.number.push(NumberRow { p, unit, v: key.clone() });
-            }
-            let unit = self.hasher.hash(code);
-            self.rows.number.push(NumberRow { p, unit, v: key.clone() });
-        }
-        if let Some(unit) = unit.filter(|unit| Some(unit) != code.as_ref()) {
-            let unit = self.hasher.hash(&unit);
-            self.rows.number.push(NumberRow { p, unit, v: key.clone() });
-        }
-        self.rows.number.push(NumberRow { p, unit: NONE, v: key });
+        let hash = |key: &str| text_at(value, key).map_or(NONE, |text| self.hasher.hash(&text));
+        let (code, text) = (hash("code"), hash("unit"));
+        let sys = if code == NONE { NONE } else { hash("system") };
+        self.amount(p, value.get("value"), [sys, code, text]);
     }
 
     fn money(&mut self, p: i32, value: Value<'_>) {
-        let Some(key) = value.get("value").and_then(decimal_key) else { return };
-        if let Some(currency) = text_at(value, "currency") {
-            for unit in
-                [self.hasher.pair("urn:iso:std:iso:4217", &currency), self.hasher.hash(&currency)]
-            {
-                self.rows.number.push(NumberRow { p, unit, v: key.clone() });
-            }
-        }
-        self.rows.number.push(NumberRow { p, unit: NONE, v: key });
+        let unit = text_at(value, "currency").map_or([NONE; 3], |currency| {
+            [self.hasher.hash("urn:iso:std:iso:4217"), self.hasher.hash(&currency), NONE]
+        });
+        self.amount(p, value.get("value"), unit);
+    }
+
+    /// A number with the hashes of its unit's system, code and text.
+    fn amount(&mut self, p: i32, value: Option<Value<'_>>, [sys, code, text]: [i64; 3]) {
+        let Some(v) = value.and_then(decimal_key) else { return };
+        let unit = self.hasher.unit(sys, code, text);
+        self.rows.number.push(NumberRow { p, unit, v });
+        self.rows.unit.push(UnitRow { p, unit, sys, code, text });
     }
 
     fn string(&mut self, p: i32, text: &str) {
@@ -374,6 +386,11 @@ const ADDRESS_PARTS: [&str; 7] =
 
 pub(crate) fn text_at<'a>(value: Value<'a>, key: &str) -> Option<std::borrow::Cow<'a, str>> {
     value.get(key)?.text().filter(|text| !text.is_empty())
+}
+
+/// The ends of a range that are there.
+fn ends(range: Value<'_>) -> impl Iterator<Item = Value<'_>> {
+    ["low", "high"].into_iter().filter_map(move |end| range.get(end))
 }
 
 fn decimal_key(value: Value<'_>) -> Option<Vec<u8>> {

@@ -5,7 +5,7 @@ use fhir_model::{FailureKind, Id};
 
 use super::parse::{Context, Fault, Parsed};
 use super::value::{self, Expected, TokenValue};
-use super::{DateMatch, Match, NumberRange, Predicate, RowMatch};
+use super::{DateMatch, Match, NumberRange, Predicate, RowMatch, UnitMatch};
 use crate::hash::NONE;
 use crate::reference::Target;
 use crate::{Component, ParameterKind, SearchParameter};
@@ -131,7 +131,9 @@ impl Context<'_> {
     ) -> Result<Vec<Match>, Expected> {
         let p = parameter.id;
         let row = match parameter.kind {
-            ParameterKind::Number => RowMatch::Number { p, unit: 0, range: value::number(text)? },
+            ParameterKind::Number => {
+                RowMatch::Number { p, unit: UnitMatch::Plain, range: value::number(text)? }
+            }
             ParameterKind::Date => RowMatch::Date { p, when: self.date(text)? },
             ParameterKind::String => RowMatch::StringPrefix { p, folded: value::string(text)? },
             ParameterKind::Token => match value::token(text, self.hasher)? {
@@ -259,7 +261,7 @@ impl Context<'_> {
                 let targets = self.targets(text, &component.targets, None, warnings)?;
                 Ok(Part::Codes(targets.into_iter().map(|target| (target, None)).collect()))
             }
-            ParameterKind::Number => Ok(Part::Number(0, value::number(text)?)),
+            ParameterKind::Number => Ok(Part::Number(UnitMatch::Plain, value::number(text)?)),
             ParameterKind::Quantity => {
                 let (unit, range) = value::quantity(text, self.hasher)?;
                 Ok(Part::Number(unit, range))
@@ -276,7 +278,7 @@ impl Context<'_> {
 /// A component's value.
 enum Part {
     Codes(Vec<(i64, Option<i64>)>),
-    Number(i64, NumberRange),
+    Number(UnitMatch, NumberRange),
     Date(DateMatch),
     Text(String),
 }

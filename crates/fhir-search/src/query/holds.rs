@@ -51,10 +51,9 @@ impl RowMatch {
             Self::Date { p, when } => {
                 rows.date.iter().any(|row| either(p, row.p) && when.holds(row.lo, row.hi))
             }
-            Self::Number { p, unit, range } => rows
-                .number
-                .iter()
-                .any(|row| of(p, row.p) && row.unit == *unit && range.holds(&row.v)),
+            Self::Number { p, unit, range } => rows.number.iter().any(|row| {
+                of(p, row.p) && range.holds(&row.v) && unit.holds(*p, row.unit, &rows.unit)
+            }),
             Self::StringPrefix { p, folded } => {
                 rows.string.iter().any(|row| of(p, row.p) && row.folded.starts_with(folded))
             }
@@ -73,7 +72,7 @@ impl RowMatch {
                     of(p, row.p)
                         && row.code == *code
                         && sys.is_none_or(|sys| row.sys == sys)
-                        && row.unit == *unit
+                        && unit.holds(*p, row.unit, &rows.unit)
                         && range.holds(&row.v)
                         && range2.as_ref().is_none_or(|range| range.holds(&row.v2))
                 })

@@ -12,6 +12,8 @@ use fhir_model::{Id, Instant, Issue};
 
 pub use self::parse::parse;
 use crate::ParameterId;
+use crate::hash::NONE;
+use crate::rows::UnitRow;
 
 /// Where a search looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,12 +107,12 @@ pub enum RowMatch {
         /// Range.
         when: DateMatch,
     },
-    /// `number`: in this range, in this unit (0: whatever the unit).
+    /// `number`: in this range, in this unit.
     Number {
         /// Parameter.
         p: ParameterId,
-        /// Unit's hash.
-        unit: i64,
+        /// Unit.
+        unit: UnitMatch,
         /// Range.
         range: NumberRange,
     },
@@ -150,7 +152,7 @@ pub enum RowMatch {
         /// System, as in `Token`.
         sys: Option<i64>,
         /// Unit, as in `Number`.
-        unit: i64,
+        unit: UnitMatch,
         /// First number.
         range: NumberRange,
         /// Second number, for composites that have one.
@@ -178,6 +180,33 @@ pub enum RowMatch {
         /// Start.
         folded: String,
     },
+}
+
+/// Which units of a parameter a search means; all but `Plain` are found by the rows of `unit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnitMatch {
+    /// Numbers, which have no units.
+    Plain,
+    /// Whatever the unit, and without one.
+    Any,
+    /// This hash is the code's, in any system, or the text's.
+    Code(i64),
+    /// The hashes of the system and of the code.
+    SystemCode(i64, i64),
+}
+
+impl UnitMatch {
+    /// Whether a unit that stands in `number` is meant. The store's SQL says the same.
+    #[must_use]
+    pub fn holds(&self, p: ParameterId, unit: i64, units: &[UnitRow]) -> bool {
+        let mut named = units.iter().filter(|row| row.p == p.0 && row.unit == unit);
+        match *self {
+            Self::Plain => unit == NONE,
+            Self::Any => named.next().is_some(),
+            Self::Code(code) => named.any(|row| row.code == code || row.text == code),
+            Self::SystemCode(sys, code) => named.any(|row| row.sys == sys && row.code == code),
+        }
+    }
 }
 
 /// The prefix of a date or number.
@@ -270,7 +299,7 @@ pub enum SortBy {
     Date(Vec<ParameterId>),
     /// `string`.
     String(Vec<ParameterId>),
-    /// `number` under unit 0: numbers and quantities by their value.
+    /// `number`: numbers and quantities by their value, whatever the unit.
     Number(Vec<ParameterId>),
     /// `uri`.
     Uri(Vec<ParameterId>),

@@ -8,7 +8,7 @@ use fhir_model::date::Zone;
 use fhir_model::decimal::Decimal;
 use fhir_model::{Instant, date};
 
-use super::{Comparator, DateMatch, NumberRange};
+use super::{Comparator, DateMatch, NumberRange, UnitMatch};
 use crate::hash::NONE;
 use crate::rows::{OPEN_END_US, OPEN_START_US};
 use crate::{ValueHasher, fold};
@@ -128,14 +128,20 @@ pub(crate) fn number(text: &str) -> Result<NumberRange, Expected> {
     Ok(range)
 }
 
-/// `[prefix]number`, `number||code` or `number|system|code`, with the unit's hash.
-pub(crate) fn quantity(text: &str, hasher: &ValueHasher) -> Result<(i64, NumberRange), Expected> {
+/// `[prefix]number`, `number||code` or `number|system|code`.
+/// Spec: <https://hl7.org/fhir/R4/search.html#quantity>
+pub(crate) fn quantity(
+    text: &str,
+    hasher: &ValueHasher,
+) -> Result<(UnitMatch, NumberRange), Expected> {
     let parts: Vec<String> = split(text, '|').into_iter().map(unescape).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let (value, unit) = match parts.as_slice() {
-        [value] | [value, "", ""] => (*value, NONE),
-        [value, "", code] => (*value, hasher.hash(code)),
-        [value, system, code] if !code.is_empty() => (*value, hasher.pair(system, code)),
+        [value] | [value, "", ""] => (*value, UnitMatch::Any),
+        [value, "", code] => (*value, UnitMatch::Code(hasher.hash(code))),
+        [value, system, code] if !code.is_empty() => {
+            (*value, UnitMatch::SystemCode(hasher.hash(system), hasher.hash(code)))
+        }
         _ => {
             return Err(expected("a quantity as number, number||code or number|system|code", text));
         }
@@ -224,10 +230,12 @@ mod tests {
     #[test]
     fn quantities_name_their_unit_in_three_ways() {
         let hasher = ValueHasher::new(&[1; 16]);
+        let mg = hasher.hash("mg");
         let unit = |text: &str| quantity(text, &hasher).map(|(unit, _)| unit);
-        assert_eq!(unit("5.4"), Ok(0));
-        assert_eq!(unit("5.4||mg"), Ok(hasher.hash("mg")));
-        assert_eq!(unit("lt5.4|http://u|mg"), Ok(hasher.pair("http://u", "mg")));
+        assert_eq!(unit("5.4"), Ok(UnitMatch::Any));
+        assert_eq!(unit("5.4||mg"), Ok(UnitMatch::Code(mg)));
+        let sys = hasher.hash("http://u");
+        assert_eq!(unit("lt5.4|http://u|mg"), Ok(UnitMatch::SystemCode(sys, mg)));
         assert!(unit("5.4|mg").is_err() && unit("5.4|http://u|").is_err());
     }
 

@@ -22,8 +22,7 @@ pub(crate) fn value_of(key: &SortKey, version: &StoredVersion, rows: &IndexRows)
             edge(values, last).cloned().map(SortValue::Text)
         }
         SortBy::Number(of) => {
-            let is_plain = |row: &&fhir_search::NumberRow| row.unit == 0 && is_of(of, row.p);
-            let values = rows.number.iter().filter(is_plain).map(|row| &row.v);
+            let values = rows.number.iter().filter(|row| is_of(of, row.p)).map(|row| &row.v);
             edge(values, last).cloned().map(SortValue::Bytes)
         }
         SortBy::Uri(of) => {

@@ -1,7 +1,7 @@
 //! One alternative of a predicate as a condition on one table.
 
 use fhir_search::rows::LONG_SPAN_US;
-use fhir_search::{Comparator, DateMatch, NumberRange, ParameterId, RowMatch};
+use fhir_search::{Comparator, DateMatch, NumberRange, ParameterId, RowMatch, UnitMatch};
 
 use crate::sql::{Bind, Sql};
 
@@ -37,6 +37,28 @@ impl Arm {
             Some(sys) => self.hash(column, sys),
             None => self,
         }
+    }
+
+    /// The units are few and looked up first, so that each of them is a start of the key.
+    fn unit(self, p: ParameterId, unit: UnitMatch) -> Self {
+        let mut arm = match unit {
+            UnitMatch::Plain => return self.hash("unit", 0),
+            UnitMatch::Any | UnitMatch::Code(_) | UnitMatch::SystemCode(..) => self,
+        };
+        let condition = &mut arm.condition;
+        condition.push(" AND unit IN (SELECT u.unit FROM unit u WHERE u.p = ").integer(p.0);
+        match unit {
+            UnitMatch::Plain | UnitMatch::Any => {}
+            UnitMatch::Code(code) => {
+                condition.push(" AND (u.code = ").integer(code);
+                condition.push(" OR u.text = ").integer(code).push(")");
+            }
+            UnitMatch::SystemCode(sys, code) => {
+                condition.push(" AND u.sys = ").integer(sys).push(" AND u.code = ").integer(code);
+            }
+        }
+        condition.push(")");
+        arm
     }
 
     fn prefix(mut self, folded: &str) -> Self {
@@ -147,7 +169,7 @@ pub(crate) fn arms(row: &RowMatch) -> Vec<Arm> {
             .collect(),
         RowMatch::Date { p, when } => dates(*p, when),
         RowMatch::Number { p, unit, range } => {
-            vec![Arm::new("number", p.0).hash("unit", *unit).range("v", range)]
+            vec![Arm::new("number", p.0).unit(*p, *unit).range("v", range)]
         }
         RowMatch::StringPrefix { p, folded } => vec![Arm::new("string", p.0).prefix(folded)],
         RowMatch::Uri { p, text } => {
@@ -159,7 +181,7 @@ pub(crate) fn arms(row: &RowMatch) -> Vec<Arm> {
             vec![arm.point(sys.is_some() && sys2.is_some())]
         }
         RowMatch::CompositeNumber { p, code, sys, unit, range, range2 } => {
-            let arm = Arm::new("composite_number", p.0).hash("code", *code).hash("unit", *unit);
+            let arm = Arm::new("composite_number", p.0).hash("code", *code).unit(*p, *unit);
             let arm = arm.range("v", range).system("sys", *sys);
             vec![match range2 {
                 Some(range2) => arm.range("v2", range2),
@@ -206,4 +228,49 @@ pub(crate) fn updated(column: &str, when: &DateMatch) -> Sql {
         sql.integer(*value).push(&name(part));
     }
     sql
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::connection::SimpleConnection;
+    use diesel::sql_types::{Integer, Text};
+    use diesel::sqlite::SqliteConnection;
+    use diesel::{Connection, RunQueryDsl};
+
+    use super::*;
+
+    fn plan(connection: &mut SqliteConnection, row: &RowMatch) -> String {
+        let [arm] = arms(row).try_into().unwrap();
+        let mut sql = Sql::new("EXPLAIN QUERY PLAN SELECT rid FROM ");
+        sql.push(arm.table).push(" WHERE ").append(&arm.condition);
+        let steps: Vec<(i32, i32, i32, String)> =
+            sql.typed::<(Integer, Integer, Integer, Text)>().load(connection).unwrap();
+        steps.into_iter().map(|(.., detail)| detail).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn every_form_of_a_unit_leaves_the_whole_key_in_use() {
+        let mut connection = SqliteConnection::establish(":memory:").unwrap();
+        let schema = include_str!("../../migrations/sqlite/2026-01-05_core/up.sql");
+        connection.batch_execute(schema).unwrap();
+        let p = ParameterId(1);
+        let range = NumberRange { min: Some((vec![1], true)), ..NumberRange::default() };
+        let units =
+            [UnitMatch::Plain, UnitMatch::Any, UnitMatch::Code(1), UnitMatch::SystemCode(1, 1)];
+        for unit in units {
+            let found = plan(&mut connection, &RowMatch::Number { p, unit, range: range.clone() });
+            assert!(found.contains("PRIMARY KEY (p=? AND unit=? AND v>?)"), "{unit:?}: {found}");
+            let row = RowMatch::CompositeNumber {
+                p,
+                code: 1,
+                sys: None,
+                unit,
+                range: range.clone(),
+                range2: None,
+            };
+            let found = plan(&mut connection, &row);
+            let key = "PRIMARY KEY (p=? AND code=? AND unit=? AND v>?)";
+            assert!(found.contains(key), "{unit:?}: {found}");
+        }
+    }
 }

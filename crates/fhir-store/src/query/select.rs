@@ -423,12 +423,12 @@ impl<'q> Select<'q> {
     }
 
     fn sort_join(&self, sql: &mut Sql, place: usize, key: &SortKey) {
-        let (table, column, parameters, extra) = match &key.by {
+        let (table, column, parameters) = match &key.by {
             SortBy::Id | SortBy::LastUpdated => return,
-            SortBy::Date(parameters) => ("date", "lo", parameters, ""),
-            SortBy::String(parameters) => ("string", "folded", parameters, ""),
-            SortBy::Number(parameters) => ("number", "v", parameters, " AND unit = 0"),
-            SortBy::Uri(parameters) => ("uri", "text", parameters, ""),
+            SortBy::Date(parameters) => ("date", "lo", parameters),
+            SortBy::String(parameters) => ("string", "folded", parameters),
+            SortBy::Number(parameters) => ("number", "v", parameters),
+            SortBy::Uri(parameters) => ("uri", "text", parameters),
         };
         let mut numbers: Vec<i32> = parameters.iter().map(|p| p.0).collect();
         if matches!(key.by, SortBy::Date(_)) {
@@ -454,7 +454,7 @@ impl<'q> Select<'q> {
         if numbers.is_empty() {
             sql.push("NULL");
         }
-        sql.push(&format!("){extra} GROUP BY {group}) AS s{place} ON s{place}.rid = m.rid"));
+        sql.push(&format!(") GROUP BY {group}) AS s{place} ON s{place}.rid = m.rid"));
         sql.push(&self.on_dk(&format!("s{place}"), "m"));
     }
 

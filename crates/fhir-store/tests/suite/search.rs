@@ -8,6 +8,7 @@ use crate::world::{World, key};
 
 cases!(
     every_kind_of_parameter_is_found,
+    a_quantity_is_found_by_every_name_of_its_unit,
     dates_of_short_and_long_spans,
     sorting_puts_absent_values_last,
     pages_are_whole_in_every_order,
@@ -69,6 +70,54 @@ fn every_kind_of_parameter_is_found(world: &World) {
         assert_eq!(world.count(query), expected.len() as u64, "{query}");
         assert_eq!(&world.pages(query, 1), expected, "{query} one by one");
     }
+}
+
+fn a_quantity_is_found_by_every_name_of_its_unit(world: &World) {
+    let put = |id: &str, quantity: &str| {
+        world.put(&format!(
+            r#"{{"resourceType":"Observation","id":"{id}","status":"final","code":{{"coding":[{{"system":"http://loinc.org","code":"c"}}]}},"valueQuantity":{{"value":5.4{quantity}}}}}"#
+        ))
+    };
+    let ops = vec![
+        put("q1", r#","unit":"mmol/l","system":"http://unitsofmeasure.org","code":"mmol/L""#),
+        put("q2", r#","unit":"mmol per l","system":"http://unitsofmeasure.org","code":"mmol/L""#),
+        put("q3", r#","unit":"mmol/L""#),
+        put("q4", r#","system":"urn:own","code":"mmol/L""#),
+        put("q5", ""),
+        put("q6", r#","unit":"mg/dl","system":"http://unitsofmeasure.org","code":"mg/dL""#),
+    ];
+    world.group(WriteGroup { ops, ..WriteGroup::default() }).unwrap();
+    let cases: &[(&str, &[&str])] = &[
+        ("5.4", &["q1", "q2", "q3", "q4", "q5", "q6"]),
+        ("5.4||mmol/L", &["q1", "q2", "q3", "q4"]),
+        ("5.4||mmol/l", &["q1"]),
+        ("5.4||mmol per l", &["q2"]),
+        ("5.4|http://unitsofmeasure.org|mmol/L", &["q1", "q2"]),
+        ("5.4|http://unitsofmeasure.org|mmol/l", &[]),
+        ("5.4|urn:own|mmol/L", &["q4"]),
+        ("gt5||mmol/L", &["q1", "q2", "q3", "q4"]),
+        ("ne5.0||mmol/L", &["q1", "q2", "q3", "q4"]),
+        ("lt5||mmol/L", &[]),
+        ("5.4||mmol/l,5.4||mg/dl", &["q1", "q6"]),
+    ];
+    for (value, expected) in cases {
+        for query in [
+            format!("Observation?value-quantity={value}"),
+            format!("Observation?status=final&value-quantity={value}"),
+            format!("Observation?value-quantity={value}&_sort=_id"),
+        ] {
+            assert_eq!(&world.found(&query), expected, "{query}");
+            assert_eq!(world.count(&query), expected.len() as u64, "{query}");
+            assert_eq!(&world.pages(&query, 1), expected, "{query} one by one");
+        }
+        let composites: Vec<_> = value.split(',').map(|one| format!("c${one}")).collect();
+        let query = format!("Observation?code-value-quantity={}", composites.join(","));
+        assert_eq!(&world.found(&query), expected, "{query}");
+    }
+    world.group(WriteGroup { ops: vec![put("q1", "")], ..WriteGroup::default() }).unwrap();
+    assert_eq!(world.found("Observation?value-quantity=5.4||mmol/l"), [""; 0]);
+    assert_eq!(world.found("Observation?value-quantity=5.4||mmol/L"), ["q2", "q3", "q4"]);
+    assert_eq!(world.count("Observation?value-quantity=5.4"), 6);
 }
 
 fn dates_of_short_and_long_spans(world: &World) {

@@ -12,6 +12,7 @@ DROP TABLE composite_number;
 DROP TABLE composite_token;
 DROP TABLE uri;
 DROP TABLE string;
+DROP TABLE unit;
 DROP TABLE number;
 DROP TABLE date;
 DROP TABLE reference;

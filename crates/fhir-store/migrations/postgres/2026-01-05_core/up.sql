@@ -75,6 +75,10 @@ CREATE TABLE number (
   p integer NOT NULL, unit bigint NOT NULL, v bytea NOT NULL,
   PRIMARY KEY (p, unit, v, rid, dk)
 );
+CREATE TABLE unit (
+  p integer NOT NULL, unit bigint NOT NULL, sys bigint NOT NULL, code bigint NOT NULL, text bigint NOT NULL,
+  PRIMARY KEY (p, unit)
+);
 CREATE TABLE string (
   dk bigint NOT NULL, rid bigint NOT NULL,
   p integer NOT NULL, folded text COLLATE "C" NOT NULL,

@@ -60,6 +60,13 @@ CREATE TABLE number (
   p INTEGER NOT NULL, unit INTEGER NOT NULL, v BLOB NOT NULL, rid INTEGER NOT NULL,
   PRIMARY KEY (p, unit, v, rid)
 ) WITHOUT ROWID;
+-- The units of each parameter: `unit` of `number` and `composite_number` is the hash of the three
+-- hashes here, so that one row serves every way to name a unit.
+CREATE TABLE unit (
+  p INTEGER NOT NULL, unit INTEGER NOT NULL,
+  sys INTEGER NOT NULL, code INTEGER NOT NULL, text INTEGER NOT NULL,
+  PRIMARY KEY (p, unit)
+) WITHOUT ROWID;
 CREATE TABLE string (
   p INTEGER NOT NULL, folded TEXT NOT NULL, rid INTEGER NOT NULL,
   PRIMARY KEY (p, folded, rid)

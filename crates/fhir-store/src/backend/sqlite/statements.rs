@@ -111,6 +111,10 @@ statement!([Sqlite] InsertCoding {
         sys: BigInt = i64, code: BigInt = i64, system: Text = &'a str, value: Text = &'a str,
     } -> (),
     "INSERT OR IGNORE INTO coding (sys, code, system, value) VALUES (?, ?, ?, ?)");
+statement!([Sqlite] InsertUnit {
+        p: Integer = i32, unit: BigInt = i64, sys: BigInt = i64, code: BigInt = i64,
+        text: BigInt = i64,
+    } -> (), "INSERT OR IGNORE INTO unit (p, unit, sys, code, text) VALUES (?, ?, ?, ?, ?)");
 statement!([Sqlite] AddToCounter { kind: Integer = i32, live: BigInt = i64 } -> (),
     "INSERT INTO counter (type, live) VALUES (?, ?)
      ON CONFLICT (type) DO UPDATE SET live = live + excluded.live");

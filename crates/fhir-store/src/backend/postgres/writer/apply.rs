@@ -1,13 +1,13 @@
 //! What happens inside the transaction of a group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use diesel::result::{Error, OptionalExtension};
 use diesel::sql_types::{BigInt, Binary, Integer, Nullable};
 use diesel::{PgConnection, QueryResult, RunQueryDsl};
 use fhir_model::{Body, Instant, ResourceKey, VersionId};
-use fhir_search::{IndexRows, SearchQuery};
+use fhir_search::{IndexRows, SearchQuery, UnitRow};
 
 use super::super::reader::{PostgresReader, locate};
 use super::super::rows;
@@ -40,6 +40,8 @@ pub(crate) struct Transaction<'a> {
     live: BTreeMap<(i32, i64), i64>,
     /// Codings of all operations by system and code, written once and in one order.
     codings: BTreeMap<(i64, i64), (String, String)>,
+    /// Units of all operations, likewise.
+    units: BTreeSet<UnitRow>,
 }
 
 impl<'a> Transaction<'a> {
@@ -48,7 +50,14 @@ impl<'a> Transaction<'a> {
         numbers: &'a RowNumbers,
         connection: &'a mut PgConnection,
     ) -> Self {
-        Self { core, numbers, connection, live: BTreeMap::new(), codings: BTreeMap::new() }
+        Self {
+            core,
+            numbers,
+            connection,
+            live: BTreeMap::new(),
+            codings: BTreeMap::new(),
+            units: BTreeSet::new(),
+        }
     }
 
     /// Applies a group. A fault of an atomic group undoes the transaction; one of a plain group
@@ -97,6 +106,7 @@ impl<'a> Transaction<'a> {
             self.run(sql.push(") ON CONFLICT DO NOTHING"))?;
         }
         self.write_codings()?;
+        self.write_units()?;
         self.write_counters()?;
         self.let_go(&held)?;
         Ok(answers)
@@ -309,7 +319,7 @@ impl<'a> Transaction<'a> {
         Ok(Step { kind, row, version, updated })
     }
 
-    /// Everything that goes with a new version: change, index, access and coding rows.
+    /// Everything that goes with a new version: change, index, access, coding and unit rows.
     fn follow(
         &mut self,
         step: &Step,
@@ -335,6 +345,7 @@ impl<'a> Transaction<'a> {
             let texts = || (coding.system.clone(), coding.value.clone());
             self.codings.entry((coding.sys, coding.code)).or_insert_with(texts);
         }
+        self.units.extend(new.into_iter().flat_map(|rows| rows.unit.iter().cloned()));
         Ok(())
     }
 
@@ -396,6 +407,26 @@ impl<'a> Transaction<'a> {
         sql.push(
             ") AS x(sys, code, system, value) WHERE NOT EXISTS (SELECT 1 FROM coding c \
              WHERE c.sys = x.sys AND c.code = x.code) ORDER BY x.sys, x.code \
+             ON CONFLICT DO NOTHING",
+        );
+        self.run(&sql).map(|_| ())
+    }
+
+    /// As [`Self::write_codings`].
+    fn write_units(&mut self) -> QueryResult<()> {
+        if self.units.is_empty() {
+            return Ok(());
+        }
+        let units = std::mem::take(&mut self.units);
+        let hashes = |of: fn(&UnitRow) -> i64| Bind::Integers(units.iter().map(of).collect());
+        let mut sql =
+            Sql::new("INSERT INTO unit (p, unit, sys, code, text) SELECT x.* FROM unnest(");
+        sql.bind(Bind::Numbers(units.iter().map(|one| one.p).collect()));
+        sql.push(", ").bind(hashes(|one| one.unit)).push(", ").bind(hashes(|one| one.sys));
+        sql.push(", ").bind(hashes(|one| one.code)).push(", ").bind(hashes(|one| one.text));
+        sql.push(
+            ") AS x(p, unit, sys, code, text) WHERE NOT EXISTS (SELECT 1 FROM unit u \
+             WHERE u.p = x.p AND u.unit = x.unit) ORDER BY x.p, x.unit \
              ON CONFLICT DO NOTHING",
         );
         self.run(&sql).map(|_| ())

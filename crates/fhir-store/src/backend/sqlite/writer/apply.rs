@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use diesel::RunQueryDsl;
@@ -16,8 +17,8 @@ use super::super::rows;
 use super::super::statements::{
     AddToCounter, BeginImmediate, Commit, Current, CurrentTuple, DeleteAccess, DeletePatientDate,
     InsertChange, InsertCoding, InsertJournal, InsertPatientDate, InsertRepeating, InsertResource,
-    KeepVersion, LastChange, LastRow, PutAccess, Release, Rollback, RollbackTo, Savepoint,
-    UpdateResource,
+    InsertUnit, KeepVersion, LastChange, LastRow, PutAccess, Release, Rollback, RollbackTo,
+    Savepoint, UpdateResource,
 };
 use super::{Answer, Job};
 use crate::backend::interval::intervals;
@@ -29,8 +30,28 @@ use crate::error::StoreError;
 use crate::read::{Method, Reader, RowKey};
 use crate::write::{Action, Change, Expectation, WriteFault, WriteOp, Written};
 
-/// So many known codings are remembered; then the memory starts afresh.
-const MAX_KNOWN_CODINGS: usize = 1 << 20;
+/// So many known rows of a table are remembered; then the memory starts afresh.
+const MAX_KNOWN: usize = 1 << 20;
+
+/// Rows that are in a table, so that they need not be inserted again.
+struct Known<T> {
+    committed: HashSet<T>,
+    /// Of the open transaction.
+    fresh: Vec<T>,
+}
+
+impl<T: Eq + Hash> Known<T> {
+    fn new() -> Self {
+        Self { committed: HashSet::new(), fresh: Vec::new() }
+    }
+
+    fn commit(&mut self) {
+        if self.committed.len() > MAX_KNOWN {
+            self.committed.clear();
+        }
+        self.committed.extend(self.fresh.drain(..));
+    }
+}
 
 /// The writer's connection and what it remembers between commits.
 pub(crate) struct Writer {
@@ -40,9 +61,8 @@ pub(crate) struct Writer {
     last_updated: i64,
     /// Changes of the counters that the open transaction has not written yet.
     live: HashMap<i32, i64>,
-    codings: HashSet<(i64, i64)>,
-    /// Codings of the open transaction.
-    new_codings: Vec<(i64, i64)>,
+    codings: Known<(i64, i64)>,
+    units: Known<(i32, i64)>,
     repeating: HashSet<i32>,
 }
 
@@ -54,8 +74,8 @@ impl Writer {
             next_row: 1,
             last_updated: 0,
             live: HashMap::new(),
-            codings: HashSet::new(),
-            new_codings: Vec::new(),
+            codings: Known::new(),
+            units: Known::new(),
             repeating: HashSet::new(),
         };
         writer.remember()?;
@@ -73,7 +93,13 @@ impl Writer {
     /// Drops what belongs to a transaction that was rolled back.
     fn forget(&mut self) {
         self.live.clear();
-        self.new_codings.clear();
+        self.forget_rows();
+    }
+
+    /// Drops the rows that may have been undone; inserting them again does no harm.
+    fn forget_rows(&mut self) {
+        self.codings.fresh.clear();
+        self.units.fresh.clear();
         self.repeating.clear();
     }
 
@@ -120,10 +146,8 @@ impl Writer {
             self.roll_back();
             return Err(error.into());
         }
-        if self.codings.len() > MAX_KNOWN_CODINGS {
-            self.codings.clear();
-        }
-        self.codings.extend(self.new_codings.drain(..));
+        self.codings.commit();
+        self.units.commit();
         Ok(answers)
     }
 
@@ -155,9 +179,7 @@ impl Writer {
                         RollbackTo::new().execute(&mut self.connection)?;
                         Release::new().execute(&mut self.connection)?;
                         self.live = live;
-                        // They may have been undone; inserting them again does no harm.
-                        self.new_codings.clear();
-                        self.repeating.clear();
+                        self.forget_rows();
                     }
                     return Err(StoreError::Refused { index, fault });
                 }
@@ -323,7 +345,7 @@ impl Writer {
         Ok(done(Change::Deleted, next, updated))
     }
 
-    /// Everything that goes with a new version: change, index, access and coding rows.
+    /// Everything that goes with a new version: change, index, access, coding and unit rows.
     fn follow(
         &mut self,
         step: Step,
@@ -360,14 +382,22 @@ impl Writer {
         }
     }
 
-    /// Codings not seen before, and date parameters that repeat.
+    /// Codings and units not seen before, and date parameters that repeat.
     fn note(&mut self, rows: &IndexRows) -> QueryResult<()> {
         for coding in &rows.coding {
             let place = (coding.sys, coding.code);
-            if !self.codings.contains(&place) {
+            if !self.codings.committed.contains(&place) {
                 InsertCoding::new(coding.sys, coding.code, &coding.system, &coding.value)
                     .execute(&mut self.connection)?;
-                self.new_codings.push(place);
+                self.codings.fresh.push(place);
+            }
+        }
+        for unit in &rows.unit {
+            let place = (unit.p, unit.unit);
+            if !self.units.committed.contains(&place) {
+                InsertUnit::new(unit.p, unit.unit, unit.sys, unit.code, unit.text)
+                    .execute(&mut self.connection)?;
+                self.units.fresh.push(place);
             }
         }
         if rows.date.len() > 1 {
