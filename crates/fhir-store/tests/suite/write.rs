@@ -11,6 +11,7 @@ cases!(
     create_update_unchanged_delete_undelete,
     if_match_and_if_absent,
     conditional_create_looks_inside_the_commit,
+    conditions_see_systems_and_units_that_are_new_in_the_group,
     an_atomic_group_is_all_or_nothing,
     a_plain_group_keeps_what_is_good,
     expectations_refuse_a_group,
@@ -113,6 +114,25 @@ fn conditional_create_looks_inside_the_commit(world: &World) {
         world.try_op(create("d")).map(|written| written.change),
         Err(WriteFault::MultipleMatches(2))
     );
+}
+
+fn conditions_see_systems_and_units_that_are_new_in_the_group(world: &World) {
+    let create = |id: &str, query: &str| {
+        let json = format!(
+            r#"{{"resourceType":"Observation","id":"{id}","status":"final","code":{{"coding":[{{"system":"urn:x","code":"c"}}]}},"valueQuantity":{{"value":1,"unit":"drop"}}}}"#
+        );
+        let mut op = world.put(&json);
+        op.preconditions.unless_exists = Some(world.query(query));
+        op
+    };
+    let ops = vec![
+        create("a", "Observation?code=urn:x|"),
+        create("b", "Observation?code=urn:x|"),
+        create("c", "Observation?value-quantity=1||drop"),
+    ];
+    let answers = world.group(WriteGroup { ops, ..WriteGroup::default() }).unwrap();
+    let changes: Vec<_> = answers.into_iter().map(|answer| answer.unwrap().change).collect();
+    assert_eq!(changes, [Change::Created, Change::Existing, Change::Existing]);
 }
 
 fn an_atomic_group_is_all_or_nothing(world: &World) {

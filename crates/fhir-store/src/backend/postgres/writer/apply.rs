@@ -155,6 +155,9 @@ impl<'a> Transaction<'a> {
     }
 
     fn matching(&mut self, query: &SearchQuery) -> Result<Vec<RowKey>, StoreError> {
+        // Searches by system and by unit read what earlier operations of the group have put off.
+        self.write_codings()?;
+        self.write_units()?;
         let mut reader = PostgresReader { core: self.core, connection: self.connection };
         Ok(reader.search(query, None, 2)?.into_iter().map(|hit| hit.row).collect())
     }
@@ -345,7 +348,7 @@ impl<'a> Transaction<'a> {
             let texts = || (coding.system.clone(), coding.value.clone());
             self.codings.entry((coding.sys, coding.code)).or_insert_with(texts);
         }
-        self.units.extend(new.into_iter().flat_map(|rows| rows.unit.iter().cloned()));
+        self.units.extend(new.into_iter().flat_map(|rows| rows.unit.iter().copied()));
         Ok(())
     }
 
