@@ -1,6 +1,9 @@
 //! What is logged and in which form.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::layers::{Layers, Setting};
 
@@ -38,7 +41,7 @@ impl Log {
 
     pub(crate) fn read(layers: &mut Layers) -> Self {
         let level = layers.text(&LEVEL).to_owned();
-        if EnvFilter::try_new(&level).is_err() {
+        if level.parse::<Targets>().is_err() {
             layers.refuse(&LEVEL, "must be a level or a filter such as `info,kantele=debug`");
         }
         let words = [("text", Format::Text), ("json", Format::Json)];
@@ -50,12 +53,14 @@ impl Log {
         // What actix says of its workers interests nobody, and what it calls an error of HTTP is
         // a client that sends something else.
         let level = format!("actix_server=warn,actix_http=off,{}", self.level);
-        let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-        let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-        let started = match self.format {
-            Format::Text => lines.with_target(false).try_init(),
-            Format::Json => lines.json().flatten_event(true).try_init(),
+        let fallback = || Targets::new().with_default(LevelFilter::INFO);
+        let filter: Targets = level.parse().unwrap_or_else(|_| fallback());
+        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let lines = match self.format {
+            Format::Text => lines.with_target(false).boxed(),
+            Format::Json => lines.json().flatten_event(true).boxed(),
         };
+        let started = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
         drop(started);
     }
 }
