@@ -1,6 +1,6 @@
 //! Everything that a server holds, for comparison: types, ids, versions and contents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use kantele_tests::exact::Exact;
@@ -37,41 +37,18 @@ pub(crate) fn snapshot(client: &Client) -> Snapshot {
     found
 }
 
-/// The first difference between two snapshots. Resources that were posted inside a transaction
-/// have ids that the server chose, other ones in each database: those are compared by content.
+/// The first difference between two snapshots, ids included.
 pub(crate) fn difference(left: &Snapshot, right: &Snapshot) -> Option<String> {
-    let shared = left.keys().filter(|key| right.contains_key(*key));
-    let changed = shared.into_iter().find_map(|key| {
-        let difference = match (&left[key], &right[key]) {
-            (Some(left), Some(right)) => left.difference(right)?,
-            (None, None) => return None,
-            _ => "deleted in one of them".to_owned(),
+    let keys: BTreeSet<_> = left.keys().chain(right.keys()).collect();
+    keys.into_iter().find_map(|key| {
+        let difference = match (left.get(key), right.get(key)) {
+            (Some(Some(left)), Some(Some(right))) => left.difference(right)?,
+            (Some(None), Some(None)) => return None,
+            (Some(_), Some(_)) => "deleted in one of them".to_owned(),
+            _ => "stands in one of them only".to_owned(),
         };
         Some(format!("{key}: {difference}"))
-    });
-    changed.or_else(|| {
-        let (left, right) = (without_ids(left, right), without_ids(right, left));
-        let one_sided = left.iter().find(|it| !right.contains(it));
-        let one_sided = one_sided.or_else(|| right.iter().find(|it| !left.contains(it)));
-        let is_same = left == right;
-        (!is_same).then(|| format!("{one_sided:?}; {} and {} others", left.len(), right.len()))
     })
-}
-
-/// What only `own` holds, as sorted texts in which the ids of those resources are blotted out.
-fn without_ids(own: &Snapshot, other: &Snapshot) -> Vec<String> {
-    let only: Vec<_> = own.iter().filter(|(key, _)| !other.contains_key(*key)).collect();
-    let id = |key: &str| key.split(['/', ' ']).nth(1).unwrap_or_default().to_owned();
-    let ids: Vec<String> = only.iter().map(|(key, _)| id(key)).collect();
-    let mut texts: Vec<String> = only
-        .iter()
-        .map(|(key, content)| {
-            let text = format!("{key} {content:?}");
-            ids.iter().fold(text, |text, id| text.replace(id, "*"))
-        })
-        .collect();
-    texts.sort();
-    texts
 }
 
 /// The folder of examples: the small committed ones, or what `KANTELE_TEST_EXAMPLES` names.
