@@ -8,21 +8,26 @@ use crate::{Context, lists, organization, practitioner, text};
 const LOINC: &str = "http://loinc.org";
 const UCUM: &str = "http://unitsofmeasure.org";
 const CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/observation-category";
+const CONFIDENTIALITY: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+const TAG: &str = "https://example.org/fhir/CodeSystem/tags";
 const INTERPRETATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation";
 
 pub(crate) fn observation(context: &Context, random: &mut Random, json: &mut Json) {
     let is_pressure = random.chance(15);
-    let measure = random.pick(lists::MEASURES);
+    let is_rare = random.below(125) == 0;
+    let measure = random.pick(if is_rare { lists::RARE_MEASURES } else { lists::MEASURES });
     let day = text::recent_day(random);
     let taken = text::time(random, day);
     let value = random.bell(measure.found.0, measure.found.1);
-    let shown = text::decimal(value, measure.decimals);
+    let (unit, power) = unit_of(&measure, random);
+    let shown = text::shifted(value, measure.decimals, power);
     let (upper, lower) = (random.bell(92, 188), random.bell(48, 112));
     let told = if is_pressure {
         format!("Verenpaine {upper}/{lower} mmHg, {taken}")
     } else {
-        format!("{} {shown} {}, {taken}", measure.name, measure.unit)
+        format!("{} {shown} {unit}, {taken}", measure.name)
     };
+    meta(random, json, lists::PROFILES);
     text::narrative(json, &format!("{told}. {}", text::note(random, 1)));
     json.one("identifier", |identifier| {
         identifier.text("system", "urn:oid:1.2.246.10.99999999.15");
@@ -66,22 +71,56 @@ pub(crate) fn observation(context: &Context, random: &mut Random, json: &mut Jso
             quantity(component, "valueQuantity", &value.to_string(), "mm[Hg]");
         });
     } else {
-        measured(json, &measure, value, &shown);
+        measured(json, &measure, value, (&shown, unit));
     }
     if random.chance(40) {
         json.one("note", |note| note.text("text", &text::note(random, 1)));
     }
 }
 
+/// The unit that a value is told in, with the power of ten to divide it by.
+fn unit_of(measure: &Measure, random: &mut Random) -> (&'static str, i8) {
+    let other = lists::OTHER_UNITS.iter().find(|(usual, ..)| *usual == measure.unit);
+    match other {
+        Some((_, unit, power)) if random.chance(8) => (unit, *power),
+        Some(_) | None => (measure.unit, 0),
+    }
+}
+
+/// Profile, security label, tag and source, each in some resources only.
+pub(crate) fn meta(random: &mut Random, json: &mut Json, profiles: &[&str]) {
+    let drawn = random.below(100);
+    if drawn >= 12 {
+        return;
+    }
+    json.put("meta", |meta| {
+        if drawn == 0 {
+            let source = random.below(40);
+            meta.text("source", &format!("https://source.example.org/{source}"));
+        }
+        if drawn < 6 {
+            meta.texts("profile", &[random.pick(profiles)]);
+        }
+        if (4..11).contains(&drawn) {
+            let (code, display) = random.pick(lists::CONFIDENTIALITY);
+            meta.one("security", |label| label.triple(CONFIDENTIALITY, code, display));
+        }
+        if drawn >= 9 {
+            let (code, display) = random.pick(lists::TAGS);
+            meta.one("tag", |tag| tag.triple(TAG, code, display));
+        }
+    });
+}
+
 /// The value with what it means.
-fn measured(json: &mut Json, measure: &Measure, value: u64, shown: &str) {
+fn measured(json: &mut Json, measure: &Measure, value: u64, shown: (&str, &str)) {
     let (low, high) = measure.usual;
     let (code, display) = match value {
         _ if value < low => ("L", "Low"),
         _ if value > high => ("H", "High"),
         _ => ("N", "Normal"),
     };
-    quantity(json, "valueQuantity", shown, measure.unit);
+    quantity(json, "valueQuantity", shown.0, shown.1);
     json.one("interpretation", |concept| concept.coding(INTERPRETATION, code, display));
     json.one("referenceRange", |range| {
         quantity(range, "low", &text::decimal(low, measure.decimals), measure.unit);
@@ -101,6 +140,7 @@ fn quantity(json: &mut Json, key: &str, value: &str, unit: &str) {
 pub(crate) fn condition(context: &Context, random: &mut Random, json: &mut Json) {
     let (code, finnish, swedish) = random.pick(lists::DIAGNOSES);
     let day = text::recent_day(random);
+    meta(random, json, &["https://example.org/fhir/StructureDefinition/diagnosis"]);
     text::narrative(json, &format!("{code} {finnish}. {}", text::note(random, 2)));
     let state = random.pick(&["active", "active", "resolved", "recurrence"]);
     json.put("clinicalStatus", |status| {

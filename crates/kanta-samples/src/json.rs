@@ -76,11 +76,14 @@ impl Json {
 
     /// The `coding` of a CodeableConcept.
     pub(crate) fn coding(&mut self, system: &str, code: &str, display: &str) {
-        self.one("coding", |coding| {
-            coding.text("system", system);
-            coding.text("code", code);
-            coding.text("display", display);
-        });
+        self.one("coding", |coding| coding.triple(system, code, display));
+    }
+
+    /// The members of a Coding.
+    pub(crate) fn triple(&mut self, system: &str, code: &str, display: &str) {
+        self.text("system", system);
+        self.text("code", code);
+        self.text("display", display);
     }
 
     fn key(&mut self, key: &str) {

@@ -32,10 +32,15 @@ pub struct Sample {
 pub const ORGANIZATIONS: u64 = 20;
 /// The practitioners that follow them.
 pub const PRACTITIONERS: u64 = 60;
+/// The locations that follow those, each with a position.
+pub const LOCATIONS: u64 = 200;
 /// The resources of one patient in a mix, the Patient included.
 pub const RESOURCES_PER_PATIENT: u64 = 40;
 /// The Observations among them.
 pub const OBSERVATIONS_PER_PATIENT: u64 = 26;
+
+/// What precedes the patients of a mix.
+pub const COMMON: u64 = ORGANIZATIONS + PRACTITIONERS + LOCATIONS;
 
 /// A source of samples; cheap to copy.
 #[derive(Clone, Copy, Debug)]
@@ -83,14 +88,15 @@ impl Samples {
         self.make("Observation", n / OBSERVATIONS_PER_PATIENT, n, Links::Ids)
     }
 
-    /// The resource at position `n` of an endless mix: organizations and practitioners, then
-    /// patient by patient with all that belongs to each. A resource points only to earlier ones.
+    /// The resource at position `n` of an endless mix: organizations, practitioners and locations,
+    /// then patient by patient with all that belongs to each. A resource points only to earlier ones.
     #[must_use]
     pub fn mix(&self, n: u64) -> Sample {
-        let (resource_type, patient, number) = match n.checked_sub(ORGANIZATIONS + PRACTITIONERS) {
+        let (resource_type, patient, number) = match n.checked_sub(COMMON) {
             Some(n) => of_patient(n / RESOURCES_PER_PATIENT, n % RESOURCES_PER_PATIENT),
             None if n < ORGANIZATIONS => ("Organization", 0, n),
-            None => ("Practitioner", 0, n - ORGANIZATIONS),
+            None if n < ORGANIZATIONS + PRACTITIONERS => ("Practitioner", 0, n - ORGANIZATIONS),
+            None => ("Location", 0, n - ORGANIZATIONS - PRACTITIONERS),
         };
         let bytes = self.make(resource_type, patient, number, Links::Ids);
         Sample { resource_type, id: id_of(resource_type, number), bytes }
@@ -99,8 +105,7 @@ impl Samples {
     /// The mix up to and with `patients` patients.
     pub fn iter(&self, patients: u64) -> impl Iterator<Item = Sample> + use<> {
         let samples = *self;
-        (0..ORGANIZATIONS + PRACTITIONERS + patients * RESOURCES_PER_PATIENT)
-            .map(move |n| samples.mix(n))
+        (0..COMMON + patients * RESOURCES_PER_PATIENT).map(move |n| samples.mix(n))
     }
 
     /// The transaction of number `n`: a Bundle that creates `entries` resources, a new patient
@@ -138,6 +143,7 @@ impl Samples {
         let write = match resource_type {
             "Organization" => person::organization,
             "Practitioner" => person::practitioner,
+            "Location" => person::location,
             "Patient" => person::patient,
             "Encounter" => planning::encounter,
             "Appointment" => planning::appointment,
@@ -217,6 +223,11 @@ fn practitioner(seed: u64, random: &mut Random) -> (String, String) {
 /// The id of some organization.
 fn organization(random: &mut Random) -> String {
     format!("Organization/{}", id_of("Organization", random.below(ORGANIZATIONS)))
+}
+
+/// The id of some location.
+fn location(random: &mut Random) -> String {
+    format!("Location/{}", id_of("Location", random.below(LOCATIONS)))
 }
 
 #[cfg(test)]

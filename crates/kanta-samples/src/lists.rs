@@ -114,6 +114,18 @@ pub(crate) const FAMILIES: &[&str] = &[
     "Öhman",
     "Åkerman",
 ];
+/// Beginnings and endings of the rarer family names, put together freely.
+pub(crate) const FAMILY_BEGINNINGS: &[&str] = &[
+    "Kivi", "Koivu", "Harju", "Suo", "Lampi", "Pelto", "Honka", "Vuori", "Kangas", "Metsä",
+    "Kallio", "Ranta", "Salmi", "Niemi", "Tammi", "Lehti", "Mylly", "Hieta", "Kataja", "Kuusi",
+    "Järvi", "Haapa", "Orava", "Karhu", "Kurki", "Haukka", "Piha", "Louhi", "Sara", "Ala", "Ylä",
+    "Uusi",
+];
+pub(crate) const FAMILY_ENDINGS: &[&str] = &[
+    "la", "nen", "niemi", "mäki", "koski", "vaara", "saari", "lahti", "joki", "oja", "aho",
+    "korpi", "salo", "maa", "talo", "korva", "luoma", "pää", "suvanto", "harju", "virta", "puro",
+    "kunnas", "ranta",
+];
 pub(crate) const STREETS: &[&str] = &[
     "Mannerheimintie",
     "Koulukatu",
@@ -176,6 +188,21 @@ pub(crate) const TOWNS: &[(&str, &str, &str)] = &[
     ("99800", "Inari", "148"),
     ("57100", "Savonlinna", "740"),
     ("87100", "Kajaani", "205"),
+];
+/// Towns with latitude and longitude in units of 0.0001 degrees.
+pub(crate) const PLACES: &[(&str, u64, u64)] = &[
+    ("Helsinki", 601_699, 249_384),
+    ("Espoo", 602_055, 246_559),
+    ("Tampere", 614_978, 237_610),
+    ("Turku", 604_518, 222_666),
+    ("Oulu", 650_121, 254_651),
+    ("Jyväskylä", 622_426, 257_473),
+    ("Kuopio", 628_924, 276_770),
+    ("Lahti", 609_827, 256_612),
+    ("Vaasa", 630_951, 216_165),
+    ("Joensuu", 626_010, 297_636),
+    ("Rovaniemi", 665_039, 257_294),
+    ("Inari", 689_060, 270_288),
 ];
 pub(crate) const UNITS_OF_CARE: &[&str] = &[
     "Keskusta terveysasema",
@@ -250,6 +277,37 @@ pub(crate) const MEASURES: &[Measure] = measures! {
     "1920-8" "Aspartate aminotransferase [Enzymatic activity/volume]" "P-ASAT" "U/L" 0 15-35 11-143 true;
     "2132-9" "Cobalamin (Vitamin B12) [Mass/volume] in Serum or Plasma" "S-B12-TC2" "pmol/L" 0 35-160 17-231 true;
 };
+
+/// Measurements that are seldom made, for codes that select narrowly.
+pub(crate) const RARE_MEASURES: &[Measure] = measures! {
+    "1751-7" "Albumin [Mass/volume] in Serum or Plasma" "P-Alb" "g/L" 0 36-48 22-52 true;
+    "2885-2" "Protein [Mass/volume] in Serum or Plasma" "P-Prot" "g/L" 0 62-78 50-92 true;
+    "2157-6" "Creatine kinase [Enzymatic activity/volume] in Serum or Plasma" "P-CK" "U/L" 0 40-280 22-2140 true;
+    "33762-6" "Natriuretic peptide.B prohormone N-Terminal [Mass/volume] in Serum or Plasma" "P-proBNP" "ng/L" 0 10-125 5-8400 true;
+    "6598-7" "Troponin T.cardiac [Mass/volume] in Serum or Plasma" "P-TnT" "ug/L" 3 0-14 3-420 true;
+    "2857-1" "Prostate specific Ag [Mass/volume] in Serum or Plasma" "P-PSA" "ug/L" 1 0-35 1-184 true;
+    "2498-4" "Iron [Mass/volume] in Serum or Plasma" "P-Fe" "ug/dL" 0 50-170 12-260 true;
+    "6768-6" "Alkaline phosphatase [Enzymatic activity/volume] in Serum or Plasma" "P-AFOS" "U/L" 0 35-105 18-412 true;
+};
+/// Other units that a value of a unit is told in now and then, and the power of ten by which the
+/// number shrinks, or grows where it is negative.
+pub(crate) const OTHER_UNITS: &[(&str, &str, i8)] = &[
+    ("kg", "g", -3),
+    ("cm", "m", 2),
+    ("g/L", "g/dL", 1),
+    ("mmol/L", "umol/L", -3),
+    ("umol/L", "mmol/L", 3),
+    ("mg/L", "ug/mL", 0),
+];
+/// Profiles, security labels and tags of `meta`.
+pub(crate) const PROFILES: &[&str] = &[
+    "http://hl7.org/fhir/StructureDefinition/vitalsigns",
+    "https://example.org/fhir/StructureDefinition/home-measurement",
+];
+pub(crate) const CONFIDENTIALITY: &[(&str, &str)] =
+    &[("N", "normal"), ("N", "normal"), ("R", "restricted"), ("V", "very restricted")];
+pub(crate) const TAGS: &[(&str, &str)] =
+    &[("migrated", "Migrated"), ("migrated", "Migrated"), ("to-review", "To be reviewed")];
 
 /// ICD-10 code, Finnish and Swedish name.
 pub(crate) const DIAGNOSES: &[(&str, &str, &str)] = &[

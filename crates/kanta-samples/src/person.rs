@@ -1,5 +1,7 @@
 //! People and organizations.
 
+use std::borrow::Cow;
+
 use crate::json::Json;
 use crate::random::Random;
 use crate::{
@@ -14,17 +16,22 @@ const BIRTH_DATES: u64 = 36_525;
 const INDIVIDUALS: u64 = 100;
 
 pub(crate) struct Name {
-    family: &'static str,
+    pub(crate) family: Cow<'static, str>,
     given: [&'static str; 2],
 }
 
 impl Name {
     fn new(random: &mut Random, is_woman: bool) -> Self {
         let given = if is_woman { lists::WOMEN } else { lists::MEN };
-        Self {
-            family: random.pick(lists::FAMILIES),
-            given: [random.pick(given), random.pick(given)],
-        }
+        // Common names select widely; one in three is put together and selects narrowly.
+        let family = if random.chance(33) {
+            let (begin, end) =
+                (random.pick(lists::FAMILY_BEGINNINGS), random.pick(lists::FAMILY_ENDINGS));
+            Cow::Owned(format!("{begin}{end}"))
+        } else {
+            Cow::Borrowed(random.pick(lists::FAMILIES))
+        };
+        Self { family, given: [random.pick(given), random.pick(given)] }
     }
 
     pub(crate) fn full(&self) -> String {
@@ -32,7 +39,7 @@ impl Name {
     }
 
     fn write(&self, json: &mut Json) {
-        json.text("family", self.family);
+        json.text("family", &self.family);
         json.texts("given", &self.given);
     }
 }
@@ -138,7 +145,7 @@ fn telecom(random: &mut Random, json: &mut Json, name: &Name) {
         text.to_lowercase().chars().map(fold).collect()
     };
     let number = random.between(1_000_000, 9_999_999);
-    let mail = format!("{}.{}@example.org", plain(name.given[0]), plain(name.family));
+    let mail = format!("{}.{}@example.org", plain(name.given[0]), plain(&name.family));
     json.list("telecom", 2, |contact, at| {
         contact.text("system", if at == 0 { "phone" } else { "email" });
         if at == 0 {
@@ -231,4 +238,22 @@ pub(crate) fn organization(context: &Context, random: &mut Random, json: &mut Js
         telecom.text("value", &format!("+358 9 {}", random.between(100_000, 999_999)));
     });
     address(random, json);
+}
+
+pub(crate) fn location(context: &Context, random: &mut Random, json: &mut Json) {
+    let at = usize::try_from(context.number).unwrap_or_default();
+    let unit =
+        lists::UNITS_OF_CARE.get(at % lists::UNITS_OF_CARE.len()).copied().unwrap_or("Yksikkö");
+    let (town, latitude, longitude) = random.pick(lists::PLACES);
+    json.text("status", "active");
+    json.text("name", &format!("{unit}, {town}, toimipiste {}", context.number));
+    json.text("mode", "instance");
+    json.put("position", |position| {
+        // Up to some ten kilometres from the centre.
+        position.raw("longitude", &text::decimal(longitude + random.below(2_000), 4));
+        position.raw("latitude", &text::decimal(latitude + random.below(1_000), 4));
+    });
+    json.put("managingOrganization", |reference| {
+        reference.text("reference", &some_organization(random));
+    });
 }

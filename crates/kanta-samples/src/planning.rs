@@ -2,7 +2,7 @@
 
 use crate::json::Json;
 use crate::random::Random;
-use crate::{Context, lists, organization, practitioner, text};
+use crate::{Context, lists, location, organization, practitioner, text};
 
 pub(crate) fn encounter(context: &Context, random: &mut Random, json: &mut Json) {
     let day = text::recent_day(random);
@@ -45,6 +45,9 @@ pub(crate) fn encounter(context: &Context, random: &mut Random, json: &mut Json)
     json.one("reasonCode", |reason| {
         reason.coding("urn:oid:1.2.246.537.6.1", code, display);
         reason.text("text", &text::note(random, 1));
+    });
+    json.one("location", |place| {
+        place.put("location", |reference| reference.text("reference", &location(random)));
     });
     json.put("serviceProvider", |provider| provider.text("reference", &organization(random)));
 }

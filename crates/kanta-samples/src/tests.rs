@@ -56,9 +56,9 @@ fn samples_never_change() {
     let hash = all.iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)
     });
-    assert_eq!(format!("{hash:016x}"), "202eb6fea4766a26");
+    assert_eq!(format!("{hash:016x}"), "3037b5476bae38d2");
     assert_ne!(Samples::new(1).patient(0), Samples::new(2).patient(0));
-    let sample = Samples::new(1).mix(ORGANIZATIONS + PRACTITIONERS + 14 + RESOURCES_PER_PATIENT);
+    let sample = Samples::new(1).mix(COMMON + 14 + RESOURCES_PER_PATIENT);
     assert_eq!(sample.bytes, Samples::new(1).observation(OBSERVATIONS_PER_PATIENT));
 }
 
@@ -102,4 +102,34 @@ fn texts_hardly_repeat() {
     let notes: BTreeSet<String> =
         (0..1000).map(|n| text::note(&mut Random::new(1, "note", n), 2)).collect();
     assert!(notes.len() > 990, "{}", notes.len());
+}
+
+#[test]
+fn a_number_told_in_another_unit_keeps_its_digits() {
+    assert_eq!(text::shifted(715, 1, -3), "71500");
+    assert_eq!(text::shifted(172, 0, 2), "1.72");
+    assert_eq!(text::shifted(7, 0, 3), "0.007");
+    assert_eq!(text::shifted(1_234, 2, -1), "123.4");
+    assert_eq!(text::shifted(12, 0, 0), "12");
+}
+
+#[test]
+fn values_select_widely_and_narrowly() {
+    let mut families: BTreeMap<String, usize> = BTreeMap::new();
+    for n in 0..4_000 {
+        *families.entry(person::patient_name(7, n).family.into_owned()).or_default() += 1;
+    }
+    assert!(families.len() > 500, "{}", families.len());
+    assert!(families.values().any(|count| *count > 30));
+    let mut codes: BTreeMap<String, usize> = BTreeMap::new();
+    let mut with_security = 0;
+    for n in 0..4_000 {
+        let bytes = String::from_utf8(Samples::new(7).observation(n)).unwrap();
+        let code =
+            bytes.split("\"code\":{\"coding\":[{").nth(1).unwrap().split('"').nth(7).unwrap();
+        *codes.entry(code.to_owned()).or_default() += 1;
+        with_security += usize::from(bytes.contains("\"security\""));
+    }
+    assert!(codes.values().any(|count| *count < 12) && codes.values().any(|count| *count > 120));
+    assert!((100..600).contains(&with_security), "{with_security}");
 }

@@ -68,6 +68,17 @@ pub(crate) fn time_at(days: u64, hour: u64, minute: u64, second: u64) -> String 
     format!("{}T{hour:02}:{minute:02}:{second:02}{offset}", date(days))
 }
 
+/// A number given in units of its last decimal, divided by a power of ten (multiplied by it where
+/// the power is negative), with no digit lost and none added.
+pub(crate) fn shifted(value: u64, decimals: usize, power: i8) -> String {
+    let moved = usize::from(power.unsigned_abs());
+    if power >= 0 {
+        return decimal(value, decimals + moved);
+    }
+    let zeros = "0".repeat(moved.saturating_sub(decimals));
+    format!("{}{zeros}", decimal(value, decimals.saturating_sub(moved)))
+}
+
 /// A number given in units of its last decimal.
 pub(crate) fn decimal(value: u64, decimals: usize) -> String {
     if decimals == 0 {
