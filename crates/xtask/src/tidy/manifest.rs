@@ -14,7 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("fhir-model", &["fhir-definitions"]),
     ("fhir-path", &["fhir-model"]),
     ("fhir-package", &["fhir-model"]),
-    ("fhir-terminology", &["fhir-package"]),
+    ("fhir-terminology", &["fhir-model"]),
     ("fhir-search", &["fhir-path", "fhir-package"]),
     ("fhir-validation", &["fhir-path", "fhir-package", "fhir-terminology"]),
     ("fhir-security", &["fhir-model"]),

@@ -1,0 +1,107 @@
+//! Why a question about codes has no answer.
+
+use fhir_model::{Failure, FailureKind};
+
+/// What the one who asks can be told.
+///
+/// URLs stand in the texts, codes never do: a value that was put in the wrong place may be
+/// somebody's identity code.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Neither stored nor embedded.
+    #[error("there is no value set {0} here, stored or of R4")]
+    UnknownValueSet(String),
+    /// Neither stored nor embedded.
+    #[error("there is no code system {0} here, stored or of R4")]
+    UnknownCodeSystem(String),
+    /// Known by name, without its codes (SNOMED CT).
+    #[error("the codes of {0} are not here: the stored or embedded code system lists none")]
+    CodesNotPresent(String),
+    /// The code system is here and does not have the code.
+    #[error("the code system {0} has no such code")]
+    UnknownCode(String),
+    /// A code came without its system, and none is implied.
+    #[error("expected system|code, found a code without a system")]
+    NoSystem,
+    /// A filter that cannot be applied to this code system.
+    #[error("the filter {property} {operator} on {system} is not supported: {reason}")]
+    Filter {
+        /// URL of the code system.
+        system: String,
+        /// `filter.property`.
+        property: String,
+        /// `filter.op`.
+        operator: String,
+        /// What is missing.
+        reason: &'static str,
+    },
+    /// The hierarchy of the code system is of another kind than subsumption.
+    #[error("the hierarchy of {system} is {meaning}, which does not say what subsumes what")]
+    NoSubsumption {
+        /// URL of the code system.
+        system: String,
+        /// `CodeSystem.hierarchyMeaning`.
+        meaning: String,
+    },
+    /// Value sets that include each other.
+    #[error("the value set {0} includes itself")]
+    Circle(String),
+    /// Value sets nested more deeply than anybody means.
+    #[error("the value set {0} is nested too deeply")]
+    TooDeep(String),
+    /// More codes than are granted.
+    #[error("the value set {url} has more than {limit} codes")]
+    TooLarge {
+        /// URL of the value set.
+        url: String,
+        /// How many codes are granted.
+        limit: usize,
+    },
+    /// The value set has neither compose nor a whole expansion.
+    #[error("the value set {0} says nothing of its codes: no compose and no whole expansion")]
+    NoContent(String),
+    /// A part of a value set or code system that breaks a rule of R4.
+    #[error("{url} cannot be used: {reason}")]
+    Broken {
+        /// URL of the resource.
+        url: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+impl Fault {
+    /// The failure that a client is told; all are faults of the request or of what is stored.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        let kind = match self {
+            Self::UnknownValueSet(_)
+            | Self::UnknownCodeSystem(_)
+            | Self::UnknownCode(_)
+            | Self::NoSystem
+            | Self::Circle(_)
+            | Self::Broken { .. } => FailureKind::InvalidParameter,
+            Self::CodesNotPresent(_)
+            | Self::Filter { .. }
+            | Self::NoSubsumption { .. }
+            | Self::NoContent(_) => FailureKind::NotSupported,
+            Self::TooDeep(_) | Self::TooLarge { .. } => FailureKind::TooCostly,
+        };
+        Failure::new(kind, self.to_string())
+    }
+}
+
+/// A fault, or the failure of the store that was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem<E> {
+    /// There is no answer, for a reason that can be told.
+    Fault(Fault),
+    /// The store failed.
+    Stored(E),
+}
+
+impl<E> From<Fault> for Problem<E> {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}

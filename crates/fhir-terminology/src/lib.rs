@@ -1,0 +1,17 @@
+//! Code systems and value sets: which codes a value set has, and which codes subsume which.
+//!
+//! [`Terminology`] answers from R4's own definitions, embedded and decoded on first use, and from
+//! what a [`Stored`] gives it: resources of a store win over embedded ones of the same URL. What
+//! cannot be had (a value set nobody knows, a code system that is not here) is a [`Fault`], never
+//! a list that is too short. Nothing here knows of stores, searches or HTTP.
+#![warn(missing_docs)]
+
+mod codes;
+mod fault;
+mod stored;
+mod terminology;
+
+pub use codes::{Code, Codes};
+pub use fault::{Fault, Problem};
+pub use stored::{NothingStored, Stored};
+pub use terminology::{Limits, Terminology};
