@@ -7,6 +7,7 @@
 //! sides agree. Nothing here knows SQL or HTTP.
 #![warn(missing_docs)]
 
+pub mod custom;
 pub mod fold;
 pub mod hash;
 pub mod index;
@@ -15,6 +16,7 @@ pub mod query;
 pub mod reference;
 pub mod rows;
 
+pub use custom::CustomParameter;
 pub use hash::ValueHasher;
 pub use index::Indexer;
 pub use parameter::{Component, ParameterId, ParameterKind, Registry, SearchParameter};

@@ -52,6 +52,32 @@ impl ParameterKind {
     }
 }
 
+/// The text is no type of a search parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a type of search parameter such as token")]
+pub struct UnknownParameterKind;
+
+impl std::str::FromStr for ParameterKind {
+    type Err = UnknownParameterKind;
+
+    fn from_str(code: &str) -> Result<Self, UnknownParameterKind> {
+        [
+            Self::Number,
+            Self::Date,
+            Self::String,
+            Self::Token,
+            Self::Reference,
+            Self::Composite,
+            Self::Quantity,
+            Self::Uri,
+            Self::Special,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == code)
+        .ok_or(UnknownParameterKind)
+    }
+}
+
 impl From<SearchParameterKind> for ParameterKind {
     fn from(kind: SearchParameterKind) -> Self {
         match kind {
@@ -175,6 +201,32 @@ impl Registry {
         let list = self.list(base);
         let at = list.binary_search_by(|parameter| parameter.code.as_str().cmp(code)).ok()?;
         list.get(at)
+    }
+
+    /// This registry with more parameters; one of a type and code that it has already takes the
+    /// older one's place.
+    #[must_use]
+    pub fn with(self, more: Vec<SearchParameter>) -> Self {
+        let is_replaced = |old: &SearchParameter| {
+            more.iter().any(|new| new.base == old.base && new.code == old.code)
+        };
+        let mut all: Vec<_> =
+            self.by_type.into_iter().flatten().filter(|old| !is_replaced(old)).collect();
+        all.extend(more);
+        Self::new(all)
+    }
+
+    /// Code, type and targets of the parameter of a canonical URL, of R4 or in this registry:
+    /// what a composite's component needs to know.
+    #[must_use]
+    pub fn definition(&self, url: &str) -> Option<(String, ParameterKind, Vec<ResourceType>)> {
+        if let Some(own) = self.all().find(|parameter| parameter.url == url) {
+            return Some((own.code.clone(), own.kind, own.targets.clone()));
+        }
+        let definitions = &fhir_definitions::r4().search_parameters;
+        let definition = definitions.iter().find(|definition| definition.url == url)?;
+        let targets = types(&definition.targets);
+        Some((definition.code.to_owned(), definition.kind.into(), targets))
     }
 
     /// The parameter with this number.
