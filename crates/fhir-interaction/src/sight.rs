@@ -9,7 +9,8 @@ use fhir_access::Permit;
 use fhir_definitions::ResourceType;
 use fhir_model::{ResourceKey, VersionId};
 use fhir_search::{
-    Match, ParameterId, Predicate, Registry, RowMatch, Scope, SearchQuery, SummaryMode, TotalMode,
+    ContainedMode, ContainedType, Match, ParameterId, Predicate, Registry, Scope, SearchQuery,
+    SummaryMode, TotalMode,
 };
 use fhir_store::{
     HistoryPosition, HistoryScope, HistoryWindow, Hit, Position, Reader, RowKey, StoreError,
@@ -167,6 +168,8 @@ fn by_id(key: &ResourceKey) -> SearchQuery {
         elements: Vec::new(),
         include: Vec::new(),
         revinclude: Vec::new(),
+        contained: ContainedMode::False,
+        contained_type: ContainedType::Container,
         applied: Vec::new(),
         warnings: Vec::new(),
     }
@@ -192,8 +195,21 @@ fn permitted<'q>(
         Scope::All => true,
     };
     let fits = |each: &&Match| match each {
-        Match::Row(row) => registry.by_id(parameter(row)).is_some_and(|p| is_asked(p.base)),
-        Match::Id(_) | Match::LastUpdated(_) | Match::Never => true,
+        Match::Row(row) => registry.by_id(row.parameter()).is_some_and(|p| is_asked(p.base)),
+        // Predicates of a permit name parameters only in rows and in `Present`.
+        Match::Present(parameters) => {
+            parameters.iter().any(|p| registry.by_id(*p).is_some_and(|found| is_asked(found.base)))
+        }
+        Match::All(_)
+        | Match::Not(_)
+        | Match::Chain(_)
+        | Match::Has(_)
+        | Match::Keys(_)
+        | Match::Text(_)
+        | Match::Lookup(_)
+        | Match::Id(_)
+        | Match::LastUpdated(_)
+        | Match::Never => true,
     };
     let predicates: Vec<Predicate> = permit
         .predicates()
@@ -206,20 +222,4 @@ fn permitted<'q>(
     let mut query = query.clone();
     query.predicates.extend(predicates);
     Cow::Owned(query)
-}
-
-fn parameter(row: &RowMatch) -> ParameterId {
-    match row {
-        RowMatch::Token { p, .. }
-        | RowMatch::TokenSystem { p, .. }
-        | RowMatch::Reference { p, .. }
-        | RowMatch::Date { p, .. }
-        | RowMatch::Number { p, .. }
-        | RowMatch::StringPrefix { p, .. }
-        | RowMatch::Uri { p, .. }
-        | RowMatch::CompositeToken { p, .. }
-        | RowMatch::CompositeNumber { p, .. }
-        | RowMatch::CompositeDate { p, .. }
-        | RowMatch::CompositeString { p, .. } => *p,
-    }
 }

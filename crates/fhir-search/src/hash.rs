@@ -38,6 +38,16 @@ impl ValueHasher {
         self.hash_parts(&[text])
     }
 
+    /// Hash of a string as it stands, to tell apart what folds alike; never 0.
+    #[must_use]
+    pub fn exact(&self, text: &str) -> i32 {
+        let [.., a, b, c, d] = self.hash(text).to_be_bytes();
+        match i32::from_be_bytes([a, b, c, d]) {
+            0 => 1,
+            exact => exact,
+        }
+    }
+
     /// Hash of a code, identifier value or other token, case folded.
     #[must_use]
     pub fn code(&self, code: &str) -> i64 {

@@ -21,12 +21,14 @@ pub use hash::ValueHasher;
 pub use index::Indexer;
 pub use parameter::{Component, ParameterId, ParameterKind, Registry, SearchParameter};
 pub use query::{
-    Comparator, DateMatch, Include, Match, NumberRange, ParseSettings, Predicate, RowMatch, Scope,
-    SearchQuery, SortBy, SortKey, SummaryMode, TotalMode, UnitMatch, parse,
+    Answers, Chain, Coded, Comparator, ContainedMode, ContainedType, DateMatch, Direction, Found,
+    Has, Include, Lookup, Match, NumberRange, ParseSettings, Predicate, RowMatch, Scope,
+    SearchQuery, SortBy, SortKey, SummaryMode, TextField, TextMatch, TextQuery, TotalMode,
+    UnitMatch, World, compartment, parse,
 };
 pub use reference::ReferenceValue;
 pub use rows::{
     AccessRow, CodingRow, CompositeDateRow, CompositeNumberRow, CompositeStringRow,
-    CompositeTokenRow, DateRow, IndexRows, NumberRow, ReferenceRow, StringRow, TokenRow, UnitRow,
-    UriRow,
+    CompositeTokenRow, DateRow, IndexRows, NumberRow, PlaceRow, ReferenceRow, StringRow, TextRow,
+    TokenRow, UnitRow, UriRow,
 };

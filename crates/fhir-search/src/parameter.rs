@@ -126,6 +126,9 @@ pub struct SearchParameter {
     pub targets: Vec<ResourceType>,
     /// Components of a composite, in order.
     pub components: Vec<Component>,
+    /// Its place among the parameters of its type, by number: the bit that tells in a store
+    /// whether a resource has a value for it. Given by [`Registry::new`].
+    pub slot: u8,
 }
 
 /// All search parameters of a server.
@@ -169,6 +172,7 @@ impl Registry {
                     expression: definition.expression.map(str::to_owned),
                     targets: narrowed.unwrap_or_else(|| targets.clone()),
                     components: components.clone(),
+                    slot: 0,
                 });
             }
         }
@@ -186,6 +190,10 @@ impl Registry {
             }
         }
         for list in &mut registry.by_type {
+            list.sort_by_key(|parameter| parameter.id);
+            for (slot, parameter) in (0..=u8::MAX).zip(list.iter_mut()) {
+                parameter.slot = slot;
+            }
             list.sort_by(|one, other| one.code.cmp(&other.code));
             for (at, parameter) in list.iter().enumerate() {
                 registry.by_id.insert(parameter.id, (parameter.base, at));

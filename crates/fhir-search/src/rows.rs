@@ -3,6 +3,8 @@
 //! Rows are deduplicated and in the order of their tables' keys. Times are microseconds since
 //! 1970-01-01T00:00Z; ranges are half open.
 
+use crate::ParameterId;
+
 /// Ranges longer than this (25 hours: a day of the clock change) stand under the parameter's
 /// second number, [`crate::ParameterId::long`], so that a search for short ones is bounded.
 pub const LONG_SPAN_US: i64 = 25 * 3_600 * 1_000_000;
@@ -72,7 +74,7 @@ pub struct NumberRow {
 /// A unit that quantities of a parameter have, once per database: every way to name it leads to
 /// the rows of `number` and `composite_number`, which hold it once. A quantity parameter's rows
 /// without a unit have one of these too, all zeros, so that these rows are all units there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnitRow {
     /// The parameter, a composite one too.
     pub p: i32,
@@ -84,18 +86,57 @@ pub struct UnitRow {
     pub code: i64,
     /// Hash of the unit's text for people, 0 without one.
     pub text: i64,
+    /// The code as it stands where its system is UCUM, for conversions; else empty.
+    pub ucum: String,
 }
 
-/// A string that searches match from its start.
+/// A string that searches match from its start: values of string parameters, and under a token
+/// parameter the texts and displays of its codes (`:text`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StringRow {
     /// The parameter.
     pub p: i32,
     /// Case, accents and white space folded.
     pub folded: String,
+    /// Hash of the text as it stands ([`crate::ValueHasher::exact`]); 0 where this is not a whole
+    /// value but a word of one.
+    pub exact: i32,
 }
 
-/// A URI as it stands.
+/// A point on the earth in units of 10 cm from its centre, as integers: both databases and the
+/// indexer compare distances alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlaceRow {
+    /// The parameter.
+    pub p: i32,
+    /// Towards latitude 0, longitude 0.
+    pub x: i64,
+    /// Towards latitude 0, longitude 90 east.
+    pub y: i64,
+    /// Towards the north pole.
+    pub z: i64,
+}
+
+impl PlaceRow {
+    /// Whether the straight line between both is at most `chord` long.
+    #[must_use]
+    pub const fn is_within(&self, other: &Self, chord: i64) -> bool {
+        let (x, y, z) = (self.x - other.x, self.y - other.y, self.z - other.z);
+        x * x + y * y + z * z <= chord * chord
+    }
+}
+
+/// The words of a resource for full-text search, folded, with one space between; empty where
+/// full text is off.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TextRow {
+    /// Of the narrative.
+    pub narrative: String,
+    /// Of all strings, the narrative's words too.
+    pub content: String,
+}
+
+/// A URI as it stands; under a reference parameter the canonicals it reads, for `:below`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UriRow {
     /// The parameter.
@@ -191,6 +232,8 @@ pub struct IndexRows {
     pub unit: Vec<UnitRow>,
     /// Strings.
     pub string: Vec<StringRow>,
+    /// Places.
+    pub place: Vec<PlaceRow>,
     /// URIs.
     pub uri: Vec<UriRow>,
     /// Composites of two tokens or of a reference and a token.
@@ -205,6 +248,10 @@ pub struct IndexRows {
     pub access: AccessRow,
     /// Person and start of the main date, for types of a patient's compartment that have one.
     pub patient_date: Option<(i64, i64)>,
+    /// The parameters that the resource has a value for, ascending, whether it gave rows or not.
+    pub present: Vec<ParameterId>,
+    /// The words.
+    pub text: TextRow,
 }
 
 impl IndexRows {
@@ -218,11 +265,18 @@ impl IndexRows {
             + self.number.len()
             + self.unit.len()
             + self.string.len()
+            + self.place.len()
             + self.uri.len()
             + self.composite_token.len()
             + self.composite_number.len()
             + self.composite_date.len()
             + self.composite_string.len()
+    }
+
+    /// Whether the resource has a value for a parameter.
+    #[must_use]
+    pub fn has(&self, parameter: ParameterId) -> bool {
+        self.present.binary_search(&parameter).is_ok()
     }
 
     /// Brings every table into key order without doubles.
@@ -236,6 +290,8 @@ impl IndexRows {
         settle(&mut self.number);
         settle(&mut self.unit);
         settle(&mut self.string);
+        settle(&mut self.place);
+        settle(&mut self.present);
         settle(&mut self.uri);
         settle(&mut self.composite_token);
         settle(&mut self.composite_number);

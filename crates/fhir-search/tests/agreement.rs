@@ -5,15 +5,21 @@
 //! by the calendar, numbers in thousandths.
 #![cfg(test)]
 
+mod population;
+
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use fhir_definitions::ResourceType;
 use fhir_model::date::Zone;
 use fhir_model::{Instant, Resource, ResourceKey};
-use fhir_search::{IndexRows, Indexer, ParameterId, ParseSettings, Registry, Scope, ValueHasher};
+use fhir_search::{
+    Found, IndexRows, Indexer, ParameterId, ParseSettings, Registry, Scope, ValueHasher,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+use self::population::Population;
 
 struct Setting {
     registry: Registry,
@@ -52,7 +58,9 @@ fn finds(resource: &Value, name: &str, text: &str) -> bool {
     let zone = Zone::utc();
     let query =
         fhir_search::parse(&pairs, scope, &SETTING.registry, &SETTING.hasher, &zone, &settings());
-    query.unwrap().holds(&key, Instant(0), &rows)
+    let hash = SETTING.hasher.reference(&key);
+    let found = Found { key, hash, updated: Instant(0), rows: Arc::new(rows) };
+    query.unwrap().holds(&found, &mut Population(&[])).unwrap()
 }
 
 // Tokens.

@@ -5,16 +5,21 @@
 //! Order is left to the stores: what a sorted search finds is compared as a set.
 #![cfg(test)]
 
+mod population;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use fhir_definitions::ResourceType;
 use fhir_model::date::Zone;
 use fhir_model::{Instant, Resource, ResourceKey};
 use fhir_search::{
-    IndexRows, Indexer, ParameterId, ParseSettings, Registry, Scope, SearchQuery, ValueHasher,
+    Found, Indexer, ParameterId, ParseSettings, Registry, Scope, SearchQuery, ValueHasher,
 };
 use serde_json::Value;
+
+use self::population::Population;
 
 const BASE: &str = "http://own.example/fhir";
 /// 2026-11-01, after everything in the populations: `ap` widens by the distance to now.
@@ -31,7 +36,7 @@ fn json(path: &Path) -> Value {
 struct Setting {
     registry: Registry,
     hasher: ValueHasher,
-    population: BTreeMap<String, Vec<(ResourceKey, IndexRows)>>,
+    population: BTreeMap<String, Vec<Found>>,
 }
 
 fn setting() -> Setting {
@@ -51,8 +56,8 @@ fn setting() -> Setting {
             let source = serde_json::to_vec(&entry["resource"]).unwrap();
             let resource = Resource::trusted(source).unwrap();
             let key = ResourceKey::new(resource.resource_type(), resource.id().unwrap());
-            let rows = indexer.index(resource.view(), &key);
-            (key, rows)
+            let rows = Arc::new(indexer.index(resource.view(), &key));
+            Found { hash: hasher.reference(&key), key, updated: NOW, rows }
         });
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         population.insert(name, rows.collect());
@@ -96,10 +101,11 @@ fn check(setting: &Setting, case: &Value) -> Result<(), String> {
     }
     let query = parsed?;
     let given = case["given"].as_array().unwrap().iter().filter_map(Value::as_str);
+    let given: Vec<Found> = given.flat_map(|name| &setting.population[name]).cloned().collect();
     let found: BTreeSet<String> = given
-        .flat_map(|name| &setting.population[name])
-        .filter(|(key, rows)| query.holds(key, NOW, rows))
-        .map(|(key, _)| key.to_string())
+        .iter()
+        .filter(|found| query.holds(found, &mut Population(&given)).unwrap())
+        .map(|found| found.key.to_string())
         .collect();
     let expected: BTreeSet<String> = case["then"]
         .as_array()

@@ -76,7 +76,7 @@ impl Builder<'_> {
         parts.reverse();
         let Some((first, rest)) = parts.split_first() else { return };
         let Some(second) = rest.first() else { return };
-        self.rows.unit.extend(second.unit.iter().map(|unit| UnitRow { p, ..*unit }));
+        self.rows.unit.extend(second.unit.iter().map(|unit| UnitRow { p, ..unit.clone() }));
         let before = self.rows.count();
         for (code, sys) in tokens(first) {
             if self.rows.count() - before > MAX_COMBINATIONS {

@@ -22,6 +22,9 @@ use crate::rows::{
 };
 use crate::{ParameterKind, fold};
 
+/// The system of UCUM units.
+const UCUM: &str = "http://unitsofmeasure.org";
+
 /// How to read one data type for one kind of parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extract {
@@ -175,7 +178,7 @@ impl Builder<'_> {
                     self.number(p, end);
                 }
             }
-            Extract::QuantityNumber => self.amount(p, Some(value), [NONE; 3]),
+            Extract::QuantityNumber => self.amount(p, Some(value), [NONE; 3], None),
             Extract::Range => {
                 for end in ends(value) {
                     self.quantity(p, end);
@@ -306,28 +309,38 @@ impl Builder<'_> {
         let hash = |key: &str| text_at(value, key).map_or(NONE, |text| self.hasher.hash(&text));
         let (code, text) = (hash("code"), hash("unit"));
         let sys = if code == NONE { NONE } else { hash("system") };
-        self.amount(p, value.get("value"), [sys, code, text]);
+        let is_ucum = text_at(value, "system").is_some_and(|system| system == UCUM);
+        let ucum = if is_ucum { text_at(value, "code") } else { None };
+        self.amount(p, value.get("value"), [sys, code, text], ucum.as_deref());
     }
 
     fn money(&mut self, p: i32, value: Value<'_>) {
         let unit = text_at(value, "currency").map_or([NONE; 3], |currency| {
             [self.hasher.hash("urn:iso:std:iso:4217"), self.hasher.hash(&currency), NONE]
         });
-        self.amount(p, value.get("value"), unit);
+        self.amount(p, value.get("value"), unit, None);
     }
 
     /// A number with the hashes of its unit's system, code and text.
-    fn amount(&mut self, p: i32, value: Option<Value<'_>>, [sys, code, text]: [i64; 3]) {
+    fn amount(
+        &mut self,
+        p: i32,
+        value: Option<Value<'_>>,
+        [sys, code, text]: [i64; 3],
+        ucum: Option<&str>,
+    ) {
         let Some(v) = value.and_then(decimal_key) else { return };
         let unit = self.hasher.unit(sys, code, text);
         self.rows.number.push(NumberRow { p, unit, v });
-        self.rows.unit.push(UnitRow { p, unit, sys, code, text });
+        let ucum = ucum.unwrap_or_default().to_owned();
+        self.rows.unit.push(UnitRow { p, unit, sys, code, text, ucum });
     }
 
     fn string(&mut self, p: i32, text: &str) {
         let folded = fold::string(text);
         if !folded.is_empty() {
-            self.rows.string.push(StringRow { p, folded });
+            let exact = self.hasher.exact(text);
+            self.rows.string.push(StringRow { p, folded, exact });
         }
     }
 

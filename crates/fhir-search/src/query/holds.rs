@@ -1,34 +1,158 @@
-//! What a query means, said once without a database: the stores' SQL is held against this.
+//! What a query means, said once without a database: the stores' SQL is held against this, and
+//! where SQL is no help they ask it.
 
+use std::sync::Arc;
+
+use fhir_definitions::ResourceType;
 use fhir_model::{Instant, ResourceKey};
 
-use super::{Match, Predicate, RowMatch, Scope, SearchQuery};
+use super::{Match, Predicate, RowMatch, Scope, SearchQuery, TextField, TextQuery};
 use crate::ParameterId;
 use crate::rows::IndexRows;
 
+/// A resource as a query sees it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its type and id.
+    pub key: ResourceKey,
+    /// Hash of its type and id ([`crate::ValueHasher::reference`]).
+    pub hash: i64,
+    /// When its current version came to be.
+    pub updated: Instant,
+    /// Its index rows.
+    pub rows: Arc<IndexRows>,
+}
+
+/// The other resources that chains and `_has` look at.
+pub trait World {
+    /// What reading them may fail with.
+    type Error;
+
+    /// The live resources of a type among those with these hashes.
+    ///
+    /// # Errors
+    /// The store's.
+    fn targets(&mut self, hashes: &[i64], target: ResourceType) -> Result<Vec<Found>, Self::Error>;
+
+    /// The live resources that refer to `hash` by one of these parameters.
+    ///
+    /// # Errors
+    /// The store's.
+    fn referring(
+        &mut self,
+        hash: i64,
+        parameters: &[ParameterId],
+    ) -> Result<Vec<Found>, Self::Error>;
+}
+
 impl SearchQuery {
-    /// Whether a resource with these rows is found; sorting, paging and includes apart.
-    #[must_use]
-    pub fn holds(&self, key: &ResourceKey, updated: Instant, rows: &IndexRows) -> bool {
+    /// Whether a resource is found; sorting, paging, includes and contained resources apart.
+    ///
+    /// # Errors
+    /// What the world fails with.
+    pub fn holds<W: World>(&self, found: &Found, world: &mut W) -> Result<bool, W::Error> {
         let in_scope = match &self.scope {
-            Scope::Type(resource_type) => *resource_type == key.resource_type,
-            Scope::Types(types) => types.contains(&key.resource_type),
+            Scope::Type(resource_type) => *resource_type == found.key.resource_type,
+            Scope::Types(types) => types.contains(&found.key.resource_type),
             Scope::All => true,
         };
-        in_scope && self.predicates.iter().all(|predicate| predicate.holds(key, updated, rows))
+        Ok(in_scope && all_hold(&self.predicates, found, world)?)
     }
+}
+
+fn all_hold<W: World>(
+    predicates: &[Predicate],
+    found: &Found,
+    world: &mut W,
+) -> Result<bool, W::Error> {
+    for predicate in predicates {
+        if !predicate.holds(found, world)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 impl Predicate {
     /// Whether one of the alternatives holds.
-    #[must_use]
-    pub fn holds(&self, key: &ResourceKey, updated: Instant, rows: &IndexRows) -> bool {
-        self.any.iter().any(|each| match each {
-            Match::Id(id) => *id == key.id,
-            Match::LastUpdated(when) => when.holds(updated.0, updated.0 + 1),
-            Match::Row(row) => row.holds(rows),
-            Match::Never => false,
+    ///
+    /// # Errors
+    /// What the world fails with.
+    pub fn holds<W: World>(&self, found: &Found, world: &mut W) -> Result<bool, W::Error> {
+        for each in &self.any {
+            if each.holds(found, world)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl Match {
+    /// Whether this alternative holds. A [`Match::Lookup`] does not: it has to be resolved first.
+    ///
+    /// # Errors
+    /// What the world fails with.
+    pub fn holds<W: World>(&self, found: &Found, world: &mut W) -> Result<bool, W::Error> {
+        Ok(match self {
+            Self::All(all) => all_hold(all, found, world)?,
+            Self::Not(none) => {
+                for each in none {
+                    if each.holds(found, world)? {
+                        return Ok(false);
+                    }
+                }
+                true
+            }
+            Self::Present(parameters) => parameters.iter().any(|p| found.rows.has(*p)),
+            Self::Chain(chain) => {
+                let refers = |p: i32| chain.parameters.iter().any(|own| own.0 == p);
+                let rows = found.rows.reference.iter().filter(|row| refers(row.p));
+                let hashes: Vec<i64> = rows.map(|row| row.target).collect();
+                for target in world.targets(&hashes, chain.target)? {
+                    if all_hold(&chain.all, &target, world)? {
+                        return Ok(true);
+                    }
+                }
+                false
+            }
+            Self::Has(has) => {
+                for source in world.referring(found.hash, &has.parameters)? {
+                    if source.key.resource_type == has.source && all_hold(&has.all, &source, world)?
+                    {
+                        return Ok(true);
+                    }
+                }
+                false
+            }
+            Self::Keys(keys) => keys.contains(&found.key),
+            Self::Text(text) => {
+                let words = match text.field {
+                    TextField::Narrative => &found.rows.text.narrative,
+                    TextField::Content => &found.rows.text.content,
+                };
+                let words: Vec<&str> = words.split(' ').filter(|word| !word.is_empty()).collect();
+                text.query.holds(&words)
+            }
+            Self::Id(id) => *id == found.key.id,
+            Self::LastUpdated(when) => when.holds(found.updated.0, found.updated.0 + 1),
+            Self::Row(row) => row.holds(&found.rows),
+            Self::Lookup(_) | Self::Never => false,
         })
+    }
+}
+
+impl TextQuery {
+    /// Whether it is found in these words.
+    #[must_use]
+    pub fn holds(&self, words: &[&str]) -> bool {
+        match self {
+            Self::Phrase(phrase) => words.windows(phrase.len().max(1)).any(|part| part == phrase),
+            Self::Prefix(start) => words.iter().any(|word| word.starts_with(start.as_str())),
+            Self::And(all) => all.iter().all(|each| each.holds(words)),
+            Self::Or(any) => any.iter().any(|each| each.holds(words)),
+            Self::Not(not) => !not.holds(words),
+        }
     }
 }
 
@@ -56,6 +180,26 @@ impl RowMatch {
             }),
             Self::StringPrefix { p, folded } => {
                 rows.string.iter().any(|row| of(p, row.p) && row.folded.starts_with(folded))
+            }
+            Self::StringExact { p, folded, exact } => rows
+                .string
+                .iter()
+                .any(|row| of(p, row.p) && row.folded == *folded && row.exact == *exact),
+            Self::StringContains { p, folded } => {
+                rows.string.iter().any(|row| of(p, row.p) && row.folded.contains(folded))
+            }
+            Self::TokenSet { p, codes } => rows.token.iter().any(|row| {
+                let is_system = |sys: Option<i64>| sys.is_none_or(|sys| sys == row.sys);
+                let meant = |&(code, sys): &(i64, Option<i64>)| code == row.code && is_system(sys);
+                of(p, row.p) && codes.iter().any(meant)
+            }),
+            Self::UriBelow { p, text } => rows.uri.iter().any(|row| {
+                let rest = row.text.strip_prefix(text.as_str());
+                of(p, row.p)
+                    && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '|', '#']))
+            }),
+            Self::Near { p, place, chord } => {
+                rows.place.iter().any(|row| of(p, row.p) && row.is_within(place, *chord))
             }
             Self::Uri { p, text } => rows.uri.iter().any(|row| of(p, row.p) && row.text == *text),
             Self::CompositeToken { p, code, sys, code2, sys2 } => {

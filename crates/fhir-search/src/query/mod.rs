@@ -1,19 +1,26 @@
 //! A search as a tree, and its parsing from the pairs of a request.
 
+mod compartment;
 mod criterion;
 mod holds;
+mod lookup;
 mod near;
 mod parse;
 mod result;
 mod value;
 
-use fhir_definitions::ResourceType;
-use fhir_model::{Id, Instant, Issue};
+use std::sync::Arc;
 
+use fhir_definitions::ResourceType;
+use fhir_model::{Id, Instant, Issue, ResourceKey};
+
+pub use self::compartment::compartment;
+pub use self::holds::{Found, World};
+pub use self::lookup::{Answers, Coded, Direction, Lookup};
 pub use self::parse::parse;
 use crate::ParameterId;
 use crate::hash::NONE;
-use crate::rows::UnitRow;
+use crate::rows::{PlaceRow, UnitRow};
 
 /// Where a search looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +54,10 @@ pub struct SearchQuery {
     pub include: Vec<Include>,
     /// `_revinclude`.
     pub revinclude: Vec<Include>,
+    /// `_contained`.
+    pub contained: ContainedMode,
+    /// `_containedType`: what stands for a contained match in the answer.
+    pub contained_type: ContainedType,
     /// The pairs that were understood, as the client wrote them: for the self link.
     pub applied: Vec<(String, String)>,
     /// What was ignored or deserves a word.
@@ -63,6 +74,25 @@ pub struct Predicate {
 /// One alternative.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Match {
+    /// All of these hold: a conjunction inside an alternative (`_filter`).
+    All(Vec<Predicate>),
+    /// None of these holds, whether the resource has values or not (`:not`, `:not-in`, `not` of
+    /// `_filter`).
+    Not(Vec<Match>),
+    /// The resource has a value for one of these parameters (`:missing=false`; the other side is
+    /// `Not` of this): see [`crate::IndexRows::present`].
+    Present(Vec<ParameterId>),
+    /// A chain: the resource refers to a resource that satisfies all of it.
+    Chain(Chain),
+    /// `_has`: a resource that satisfies all of it refers to this one.
+    Has(Has),
+    /// The resource is one of these (`_list`, and whatever else was looked up).
+    Keys(Arc<Vec<ResourceKey>>),
+    /// `_text`, `_content`.
+    Text(TextMatch),
+    /// To be looked up in the same snapshot before the search: [`SearchQuery::resolve`] replaces
+    /// it. No store ever sees one.
+    Lookup(Lookup),
     /// The resource has this id.
     Id(Id),
     /// The resource was last updated then; its range is a point (`hi = lo + 1`).
@@ -71,6 +101,63 @@ pub enum Match {
     Row(RowMatch),
     /// Cannot hold, for example a reference that no target type allows.
     Never,
+}
+
+/// "By one of these parameters the resource refers to a resource of this type that satisfies all
+/// of these". The predicates speak of the target's parameters, and may hold chains in turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// Reference parameters of the resource.
+    pub parameters: Vec<ParameterId>,
+    /// Type of the target.
+    pub target: ResourceType,
+    /// What the target satisfies.
+    pub all: Vec<Predicate>,
+}
+
+/// "A resource of this type refers to the resource by one of these parameters, and satisfies all
+/// of these".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Has {
+    /// Type of the resource that refers.
+    pub source: ResourceType,
+    /// Its reference parameters.
+    pub parameters: Vec<ParameterId>,
+    /// What it satisfies.
+    pub all: Vec<Predicate>,
+}
+
+/// A search in the words of a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextMatch {
+    /// Which words.
+    pub field: TextField,
+    /// What is to be found in them.
+    pub query: TextQuery,
+}
+
+/// The words of a resource that are searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TextField {
+    /// `_text`: the narrative.
+    Narrative,
+    /// `_content`: everything, the narrative too.
+    Content,
+}
+
+/// What is searched in words; words are folded by [`crate::fold::words`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TextQuery {
+    /// These words one after the other; one word alone stands for itself. Never empty.
+    Phrase(Vec<String>),
+    /// A word that starts like this (`bon*`).
+    Prefix(String),
+    /// All.
+    And(Vec<TextQuery>),
+    /// At least one.
+    Or(Vec<TextQuery>),
+    /// Not this one.
+    Not(Box<TextQuery>),
 }
 
 /// "The resource has a row in an index table with …".
@@ -122,6 +209,45 @@ pub enum RowMatch {
         p: ParameterId,
         /// Start.
         folded: String,
+    },
+    /// `string`: this text as it stands (`:exact`).
+    StringExact {
+        /// Parameter.
+        p: ParameterId,
+        /// The folded text.
+        folded: String,
+        /// Hash of the text as it stands, as in [`crate::StringRow::exact`].
+        exact: i32,
+    },
+    /// `string`: holds this folded text somewhere (`:contains`); an index is scanned.
+    StringContains {
+        /// Parameter.
+        p: ParameterId,
+        /// What is held.
+        folded: String,
+    },
+    /// `token`: one of these codes, each with its system as in `Token` (value sets, hierarchies).
+    TokenSet {
+        /// Parameter.
+        p: ParameterId,
+        /// Hashes of code and system, ascending; may be thousands.
+        codes: Arc<Vec<(i64, Option<i64>)>>,
+    },
+    /// `uri`: this text, or one that goes on with `/`, `|` or `#` behind it (`:below`).
+    UriBelow {
+        /// Parameter.
+        p: ParameterId,
+        /// Start, without a slash at its end.
+        text: String,
+    },
+    /// `place`: within this distance.
+    Near {
+        /// Parameter.
+        p: ParameterId,
+        /// The middle; its `p` says nothing.
+        place: PlaceRow,
+        /// Greatest straight distance in the units of [`PlaceRow`].
+        chord: i64,
     },
     /// `uri`: exactly this text.
     Uri {
@@ -193,6 +319,8 @@ pub enum UnitMatch {
     Code(i64),
     /// The hashes of the system and of the code.
     SystemCode(i64, i64),
+    /// This unit, by [`UnitRow::unit`]: what a quantity in another unit was converted to.
+    Unit(i64),
 }
 
 impl UnitMatch {
@@ -205,6 +333,7 @@ impl UnitMatch {
             Self::Any => named.next().is_some(),
             Self::Code(code) => named.any(|row| row.code == code || row.text == code),
             Self::SystemCode(sys, code) => named.any(|row| row.sys == sys && row.code == code),
+            Self::Unit(own) => own == unit,
         }
     }
 }
@@ -303,6 +432,10 @@ pub enum SortBy {
     Number(Vec<ParameterId>),
     /// `uri`.
     Uri(Vec<ParameterId>),
+    /// Codes and identifiers by their folded text ([`crate::Indexer::sort_texts`]).
+    Token(Vec<ParameterId>),
+    /// References by their text.
+    Reference(Vec<ParameterId>),
 }
 
 /// One `_include` or `_revinclude`.
@@ -316,6 +449,25 @@ pub struct Include {
     pub target: Option<ResourceType>,
     /// Also apply to what includes bring (`:iterate`).
     pub iterate: bool,
+}
+
+/// `_contained`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the specification's")]
+pub enum ContainedMode {
+    #[default]
+    False,
+    True,
+    Both,
+}
+
+/// `_containedType`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the specification's")]
+pub enum ContainedType {
+    #[default]
+    Container,
+    Contained,
 }
 
 /// `_total`.
@@ -355,4 +507,29 @@ pub struct ParseSettings {
     pub now: Instant,
     /// The server's own FHIR root without the trailing slash: references under it are local.
     pub base: Option<String>,
+}
+
+impl RowMatch {
+    /// The parameter whose rows are meant.
+    #[must_use]
+    pub const fn parameter(&self) -> ParameterId {
+        match self {
+            Self::Token { p, .. }
+            | Self::TokenSystem { p, .. }
+            | Self::TokenSet { p, .. }
+            | Self::Reference { p, .. }
+            | Self::Date { p, .. }
+            | Self::Number { p, .. }
+            | Self::StringPrefix { p, .. }
+            | Self::StringExact { p, .. }
+            | Self::StringContains { p, .. }
+            | Self::Uri { p, .. }
+            | Self::UriBelow { p, .. }
+            | Self::Near { p, .. }
+            | Self::CompositeToken { p, .. }
+            | Self::CompositeNumber { p, .. }
+            | Self::CompositeDate { p, .. }
+            | Self::CompositeString { p, .. } => *p,
+        }
+    }
 }

@@ -7,7 +7,10 @@ use fhir_model::{Failure, FailureKind, Issue, IssueType};
 use super::criterion::Criterion;
 use super::near::hint;
 use super::result::{ONCE, RESULT, resource_type, shown};
-use super::{Match, ParseSettings, RowMatch, Scope, SearchQuery, SummaryMode, TotalMode};
+use super::{
+    ContainedMode, ContainedType, Match, ParseSettings, Predicate, RowMatch, Scope, SearchQuery,
+    SummaryMode, TotalMode,
+};
 use crate::{Registry, SearchParameter, ValueHasher};
 
 /// Parameters that R4 defines for all types and that no search offers yet.
@@ -56,6 +59,8 @@ pub fn parse(
         elements: Vec::new(),
         include: Vec::new(),
         revinclude: Vec::new(),
+        contained: ContainedMode::default(),
+        contained_type: ContainedType::default(),
         applied: Vec::new(),
         warnings: Vec::new(),
     };
@@ -87,12 +92,7 @@ pub fn parse(
 
 /// Refuses a query whose values are more than a statement can hold.
 fn too_costly(parsed: &mut Parsed) {
-    let terms = |each: &Match| match each {
-        Match::Row(RowMatch::Reference { targets, .. }) => targets.len(),
-        Match::Row(_) | Match::Id(_) | Match::LastUpdated(_) | Match::Never => 1,
-    };
-    let predicates = parsed.query.predicates.iter();
-    let count: usize = predicates.flat_map(|predicate| &predicate.any).map(terms).sum();
+    let count: usize = parsed.query.predicates.iter().map(predicate_terms).sum();
     if count > MAX_TERMS {
         let text = format!(
             "the search asks for {count} values, each counted for every type it may mean; at \
@@ -100,6 +100,28 @@ fn too_costly(parsed: &mut Parsed) {
         );
         let issue = Issue::error(IssueType::TooCostly, text);
         parsed.faults.push(Fault { kind: FailureKind::TooCostly, issue });
+    }
+}
+
+fn predicate_terms(predicate: &Predicate) -> usize {
+    predicate.any.iter().map(terms).sum()
+}
+
+fn terms(each: &Match) -> usize {
+    match each {
+        Match::Row(RowMatch::Reference { targets, .. }) => targets.len(),
+        Match::All(all) => all.iter().map(predicate_terms).sum(),
+        Match::Not(any) => any.iter().map(terms).sum(),
+        Match::Chain(chain) => 1 + chain.all.iter().map(predicate_terms).sum::<usize>(),
+        Match::Has(has) => 1 + has.all.iter().map(predicate_terms).sum::<usize>(),
+        Match::Row(_)
+        | Match::Present(_)
+        | Match::Keys(_)
+        | Match::Text(_)
+        | Match::Lookup(_)
+        | Match::Id(_)
+        | Match::LastUpdated(_)
+        | Match::Never => 1,
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) fn value_of(key: &SortKey, version: &StoredVersion, rows: &IndexRows)
             let values = rows.uri.iter().filter(|row| is_of(of, row.p)).map(|row| &row.text);
             edge(values, last).cloned().map(SortValue::Text)
         }
+        SortBy::Token(_) | SortBy::Reference(_) => None,
     };
     value.unwrap_or(SortValue::Absent)
 }

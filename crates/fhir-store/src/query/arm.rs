@@ -43,12 +43,13 @@ impl Arm {
     fn unit(self, p: ParameterId, unit: UnitMatch) -> Self {
         let mut arm = match unit {
             UnitMatch::Plain => return self.hash("unit", 0),
+            UnitMatch::Unit(unit) => return self.hash("unit", unit),
             UnitMatch::Any | UnitMatch::Code(_) | UnitMatch::SystemCode(..) => self,
         };
         let condition = &mut arm.condition;
         condition.push(" AND unit IN (SELECT u.unit FROM unit u WHERE u.p = ").integer(p.0);
         match unit {
-            UnitMatch::Plain | UnitMatch::Any => {}
+            UnitMatch::Plain | UnitMatch::Unit(_) | UnitMatch::Any => {}
             UnitMatch::Code(code) => {
                 condition.push(" AND (u.code = ").integer(code);
                 condition.push(" OR u.text = ").integer(code).push(")");
@@ -172,6 +173,13 @@ pub(crate) fn arms(row: &RowMatch) -> Vec<Arm> {
             vec![Arm::new("number", p.0).unit(*p, *unit).range("v", range)]
         }
         RowMatch::StringPrefix { p, folded } => vec![Arm::new("string", p.0).prefix(folded)],
+        RowMatch::StringExact { p, folded, .. } => {
+            vec![Arm::new("string", p.0).equal("folded", Bind::Text(folded.clone()))]
+        }
+        RowMatch::StringContains { p, .. }
+        | RowMatch::TokenSet { p, .. }
+        | RowMatch::UriBelow { p, .. }
+        | RowMatch::Near { p, .. } => vec![Arm::new("uri", p.0)],
         RowMatch::Uri { p, text } => {
             vec![Arm::new("uri", p.0).equal("text", Bind::Text(text.clone())).point(true)]
         }

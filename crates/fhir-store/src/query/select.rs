@@ -41,7 +41,16 @@ impl Leg {
                 Match::Row(row) => leg.arms.extend(arm::arms(row)),
                 Match::Id(id) => leg.columns.push(ColumnMatch::Id(id.as_str().to_owned())),
                 Match::LastUpdated(when) => leg.columns.push(ColumnMatch::Updated(*when)),
-                Match::Never => {}
+                // Engines see only what they can answer.
+                Match::All(_)
+                | Match::Not(_)
+                | Match::Present(_)
+                | Match::Chain(_)
+                | Match::Has(_)
+                | Match::Keys(_)
+                | Match::Text(_)
+                | Match::Lookup(_)
+                | Match::Never => {}
             }
         }
         leg

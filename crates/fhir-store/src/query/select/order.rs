@@ -9,7 +9,7 @@ use crate::sql::{Bind, Dialect, Sql};
 impl Select<'_> {
     pub(super) fn sort_join(&self, sql: &mut Sql, place: usize, key: &SortKey) {
         let (table, column, parameters) = match &key.by {
-            SortBy::Id | SortBy::LastUpdated => return,
+            SortBy::Id | SortBy::LastUpdated | SortBy::Token(_) | SortBy::Reference(_) => return,
             SortBy::Date(parameters) => ("date", "lo", parameters),
             SortBy::String(parameters) => ("string", "folded", parameters),
             SortBy::Number(parameters) => ("number", "v", parameters),
@@ -86,6 +86,7 @@ pub(super) fn value_of(place: usize, key: &SortKey) -> String {
     match &key.by {
         SortBy::Id => "r.id".to_owned(),
         SortBy::LastUpdated => "r.updated".to_owned(),
+        SortBy::Token(_) | SortBy::Reference(_) => "NULL".to_owned(),
         SortBy::Date(_) | SortBy::String(_) | SortBy::Number(_) | SortBy::Uri(_) => {
             format!("s{place}.v")
         }
@@ -96,7 +97,11 @@ pub(super) fn value_of(place: usize, key: &SortKey) -> String {
 pub(super) fn kind_of(by: &SortBy) -> &'static str {
     match by {
         SortBy::LastUpdated | SortBy::Date(_) => "i",
-        SortBy::Id | SortBy::String(_) | SortBy::Uri(_) => "t",
+        SortBy::Id
+        | SortBy::String(_)
+        | SortBy::Uri(_)
+        | SortBy::Token(_)
+        | SortBy::Reference(_) => "t",
         SortBy::Number(_) => "b",
     }
 }

@@ -348,7 +348,7 @@ impl<'a> Transaction<'a> {
             let texts = || (coding.system.clone(), coding.value.clone());
             self.codings.entry((coding.sys, coding.code)).or_insert_with(texts);
         }
-        self.units.extend(new.into_iter().flat_map(|rows| rows.unit.iter().copied()));
+        self.units.extend(new.into_iter().flat_map(|rows| rows.unit.iter().cloned()));
         Ok(())
     }
 
