@@ -73,6 +73,34 @@ fn push_plain(letter: char, out: &mut String) {
     }
 }
 
+/// Words are told apart by so many letters, so that one of them is never longer than an index takes.
+const MAX_WORD_LETTERS: usize = 64;
+
+/// Appends the words of a text, folded like strings, with one space before each but the first.
+/// A word is a run of letters and digits; everything else parts words. What is stored for full
+/// text and what is asked for pass through here, so that neither database's own idea of a word
+/// matters.
+pub fn words(text: &str, out: &mut String) {
+    let is_gap = |letter: char| !letter.is_alphanumeric() && !is_combining_mark(letter);
+    for run in text.split(is_gap) {
+        let mut folded = String::with_capacity(run.len());
+        for letter in run.nfkd().filter(|letter| !is_combining_mark(*letter)) {
+            for lower in letter.to_lowercase() {
+                push_plain(lower, &mut folded);
+            }
+        }
+        // Unicode takes some signs apart into letters and other signs: a half into 1/2.
+        for word in folded.split(|letter: char| !letter.is_alphanumeric()) {
+            if !word.is_empty() {
+                if !out.is_empty() {
+                    out.push(' ');
+                }
+                out.extend(word.chars().take(MAX_WORD_LETTERS));
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,5 +129,19 @@ mod tests {
     #[test]
     fn codes_keep_their_accents() {
         assert_eq!(case("ÄB"), "äb");
+    }
+
+    #[test]
+    fn words_are_runs_of_letters_and_digits() {
+        let mut out = String::new();
+        words("Bone-metastases, <T2> Mä\u{308}yrä\u{a0}5½", &mut out);
+        assert_eq!(out, "bone metastases t2 mayra 51 2");
+        words("", &mut out);
+        words(" .. ", &mut out);
+        words("DON'T", &mut out);
+        assert_eq!(out, "bone metastases t2 mayra 51 2 don t");
+        let mut long = String::new();
+        words(&"ä".repeat(500), &mut long);
+        assert_eq!(long, "a".repeat(64));
     }
 }

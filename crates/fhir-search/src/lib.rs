@@ -12,6 +12,7 @@ pub mod fold;
 pub mod hash;
 pub mod index;
 pub mod parameter;
+pub mod place;
 pub mod query;
 pub mod reference;
 pub mod rows;
