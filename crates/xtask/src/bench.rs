@@ -13,12 +13,30 @@ mod measure;
 mod phases;
 mod process;
 mod samples;
+mod search;
 mod table;
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::Outcome;
+
+/// What to measure: everything of a small store, or searches over large ones.
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Bench {
+    #[command(subcommand)]
+    part: Option<Part>,
+    #[command(flatten)]
+    whole: Arguments,
+}
+
+/// A measurement of its own.
+#[derive(clap::Subcommand)]
+enum Part {
+    /// Query shapes over two populations, the larger ten times the smaller.
+    Search(search::Arguments),
+}
 
 /// Sizes and seed of a run.
 #[derive(clap::Args, Clone, Debug)]
@@ -55,8 +73,8 @@ pub(crate) enum Helper {
     Bare(bare::Arguments),
 }
 
-/// Runs every measurement and prints the table.
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
+/// Runs the measurements and prints their tables.
+pub(crate) fn run(bench: &Bench) -> Outcome {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     if cfg!(debug_assertions) {
         // A bench of unoptimised code says nothing: the same again, from a release build.
@@ -69,7 +87,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         let is_fine = built.success() && again.success();
         return if is_fine { Ok(()) } else { Err("the bench did not finish".into()) };
     }
-    phases::run(arguments)
+    match &bench.part {
+        None => phases::run(&bench.whole),
+        Some(Part::Search(arguments)) => search::run(arguments),
+    }
 }
 
 /// Runs a helper process of the bench.

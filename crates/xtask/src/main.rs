@@ -35,7 +35,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Measures the built server against its ceilings.
-    Bench(bench::Arguments),
+    Bench(bench::Bench),
     /// What the bench starts for itself.
     #[command(hide = true, subcommand)]
     BenchHelper(bench::Helper),
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Outcome {
     match command {
-        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Bench(bench) => bench::run(&bench),
         Command::BenchHelper(helper) => bench::help(&helper),
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Definitions(arguments) => definitions::run(&arguments),

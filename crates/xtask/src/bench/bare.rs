@@ -78,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the bench is the outermost caller")]
-fn now() -> fhir_model::Instant {
+pub(crate) fn now() -> fhir_model::Instant {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let micros = since.map_or(0, |since| since.as_micros());
     fhir_model::Instant(i64::try_from(micros).unwrap_or(i64::MAX))

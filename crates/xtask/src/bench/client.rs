@@ -123,28 +123,40 @@ impl Connection {
             if whole.is_none() {
                 whole = head(&self.buffer)?;
             }
-            if let Some((head, body)) = whole
-                && self.buffer.len() >= head + body
-            {
-                return Ok(head..head + body);
+            let Some(head) = &whole else { continue };
+            let end = head.length + head.body;
+            if self.buffer.len() >= end {
+                if !(200..300).contains(&head.status) {
+                    let body = self.buffer.get(head.length..end).unwrap_or_default();
+                    let body = String::from_utf8_lossy(body);
+                    return Err(format!("status {}: {body}", head.status).into());
+                }
+                return Ok(head.length..end);
             }
         }
     }
 }
 
-/// Lengths of head and body, once the head is complete.
-fn head(buffer: &[u8]) -> Result<Option<(usize, usize)>, Error> {
+/// What the head of an answer says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    /// Bytes of the head itself.
+    pub(crate) length: usize,
+    /// Bytes of the body.
+    pub(crate) body: usize,
+}
+
+/// The head of an answer, once it is complete.
+pub(crate) fn head(buffer: &[u8]) -> Result<Option<Head>, Error> {
     let Some(end) = buffer.windows(4).position(|it| it == b"\r\n\r\n") else { return Ok(None) };
     let text = String::from_utf8_lossy(buffer.get(..end).unwrap_or_default());
-    if !text.starts_with("HTTP/1.1 2") {
-        let body = String::from_utf8_lossy(buffer.get(end..).unwrap_or_default()).into_owned();
-        return Err(format!("{}{body}", text.lines().next().unwrap_or_default()).into());
-    }
+    let status = text.split(' ').nth(1).ok_or("no status")?.parse()?;
     let length = text.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>())
     });
-    Ok(Some((end + 4, length.transpose()?.unwrap_or(0))))
+    Ok(Some(Head { status, length: end + 4, body: length.transpose()?.unwrap_or(0) }))
 }
 
 #[cfg(test)]
@@ -155,8 +167,9 @@ mod tests {
     fn the_length_of_an_answer_is_found_once_its_head_is_complete() {
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc";
         assert_eq!(head(&answer[..20]).unwrap(), None);
-        assert_eq!(head(answer).unwrap(), Some((38, 3)));
-        assert!(head(b"HTTP/1.1 503 Busy\r\n\r\n").is_err());
+        assert_eq!(head(answer).unwrap(), Some(Head { status: 200, length: 38, body: 3 }));
+        assert_eq!(head(b"HTTP/1.1 503 Busy\r\n\r\n").unwrap().unwrap().status, 503);
+        assert!(head(b"x\r\n\r\n").is_err());
     }
 
     #[test]

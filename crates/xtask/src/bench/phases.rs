@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 }
 
 /// The built server beside this program.
-fn binary() -> Result<PathBuf, Error> {
+pub(super) fn binary() -> Result<PathBuf, Error> {
     let own = std::env::current_exe()?;
     let binary = own.with_file_name("kantele");
     if binary.exists() { Ok(binary) } else { Err("build the server with `--release` first".into()) }

@@ -1,0 +1,153 @@
+//! One shape against one server.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::super::process::Process;
+use super::http::{Client, next, refusal};
+use super::shapes::Shape;
+use super::values::Draw;
+
+type Error = Box<dyn std::error::Error>;
+
+/// Requests before the measured ones, and those whose answers are looked into.
+const LOOKED_INTO: usize = 20;
+
+/// What one run of a shape gave.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Round {
+    /// Why nothing was measured: the status and the words of the answer.
+    pub(crate) refused: Option<String>,
+    pub(crate) median_us: u64,
+    pub(crate) p99_us: u64,
+    /// CPU time of the server for each request.
+    pub(crate) cpu_us: f64,
+    /// Mean of the entries of the pages that were looked into.
+    pub(crate) entries: f64,
+    /// Mean of the rows touched, where the server tells.
+    pub(crate) touched: Option<f64>,
+    /// How many requests the server ended with a clear answer at the end of their budget.
+    pub(crate) over_budget: usize,
+}
+
+/// The run that is in the middle by its median; of all runs the least CPU time, since noise only
+/// adds to it, and the middle p99.
+pub(crate) fn middle(mut runs: Vec<Round>) -> Option<Round> {
+    let at = runs.len() / 2;
+    let cpu_us = runs.iter().map(|it| it.cpu_us).min_by(f64::total_cmp)?;
+    runs.sort_by_key(|it| it.p99_us);
+    let p99_us = runs.get(at)?.p99_us;
+    runs.sort_by_key(|it| it.median_us);
+    let middle = runs.into_iter().nth(at)?;
+    Some(Round { cpu_us, p99_us, ..middle })
+}
+
+/// Asks a server `count` times, or for as long as `seconds` last.
+pub(crate) fn measure(
+    server: &Process,
+    shape: &Shape,
+    draws: &[Draw],
+    count: usize,
+    seconds: f64,
+) -> Result<Round, Error> {
+    let limit = Duration::from_secs_f64(seconds);
+    let mut client = Client::new(server.address)?;
+    let mut paths = Vec::with_capacity(draws.len());
+    let mut seen = Seen::default();
+    let begin = Instant::now();
+    for draw in draws {
+        let Some(path) = walk(&mut client, (shape.path)(draw), shape.page)? else { continue };
+        if paths.len() < LOOKED_INTO {
+            let reply = client.get(&path)?;
+            if !is_answer(reply.status) {
+                let refused = Some(refusal(reply.status, reply.body));
+                return Ok(Round { refused, ..Round::default() });
+            }
+            seen.look(&reply.json()?);
+        }
+        paths.push(path);
+        if begin.elapsed() > limit && !paths.is_empty() {
+            break;
+        }
+    }
+    if paths.is_empty() {
+        return Ok(Round { refused: Some("no such page".to_owned()), ..Round::default() });
+    }
+    let mut taken = Vec::with_capacity(count);
+    let mut over_budget = 0;
+    let (begin, cpu) = (Instant::now(), server.cpu_of_threads()?);
+    for path in paths.iter().cycle().take(count) {
+        let reply = client.get(path)?;
+        if reply.status >= 300 {
+            over_budget += 1;
+        }
+        taken.push(u64::try_from(reply.took.as_micros())?);
+        if begin.elapsed() > limit && taken.len() > 2 {
+            break;
+        }
+    }
+    let cpu = server.cpu_of_threads()?.saturating_sub(cpu);
+    taken.sort_unstable();
+    let at = |part: usize| taken.get(taken.len() * part / 100).or(taken.last()).copied();
+    Ok(Round {
+        refused: None,
+        median_us: at(50).unwrap_or(0),
+        p99_us: at(99).unwrap_or(0),
+        cpu_us: cpu.as_secs_f64() * 1e6 / taken.len() as f64,
+        entries: seen.entries / seen.pages.max(1.0),
+        touched: None,
+        over_budget,
+    })
+}
+
+/// An answer, or the clear end of a query at its budget.
+fn is_answer(status: u16) -> bool {
+    (200..300).contains(&status) || status == 503
+}
+
+/// The path of the page at this place of the walk; none where the walk ends before.
+fn walk(client: &mut Client, path: String, page: usize) -> Result<Option<String>, Error> {
+    let mut path = path;
+    for _ in 1..page {
+        let reply = client.get(&path)?;
+        if !(200..300).contains(&reply.status) {
+            return Ok(Some(path));
+        }
+        match next(&reply.json()?) {
+            Some(following) => path = following,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(path))
+}
+
+/// What the answers held.
+#[derive(Default)]
+struct Seen {
+    pages: f64,
+    entries: f64,
+}
+
+impl Seen {
+    fn look(&mut self, bundle: &Value) {
+        self.pages += 1.0;
+        let entries = bundle.get("entry").and_then(Value::as_array).map_or(0, Vec::len);
+        self.entries += entries as f64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_run_counts() {
+        let run =
+            |median_us, p99_us, cpu_us| Round { median_us, p99_us, cpu_us, ..Round::default() };
+        let found = middle(vec![run(9, 10, 3.0), run(1, 40, 4.0), run(5, 20, 5.0)]).unwrap();
+        assert_eq!((found.median_us, found.p99_us), (5, 20));
+        assert!((found.cpu_us - 3.0).abs() < 1e-9);
+        assert!(middle(Vec::new()).is_none());
+    }
+}

@@ -1,0 +1,110 @@
+//! Whether a shape costs what it may.
+
+use super::Line;
+use super::round::Round;
+use super::shapes::Bound;
+
+/// What a shape that an index answers may take at p99, in microseconds.
+const INDEX_P99_US: u64 = 5_000;
+/// How much the median of such a shape may grow from the smallest size to the largest.
+const INDEX_RATIO: f64 = 1.5;
+/// Noise that is allowed to a shape which may grow with the rows it touches.
+const SLACK: f64 = 1.25;
+
+/// What is said of a shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Pass,
+    Miss(String),
+    /// Nothing was measured.
+    Refused,
+}
+
+/// How often larger the median of the largest size is than that of the smallest.
+pub(crate) fn ratio(rounds: &[Round]) -> Option<f64> {
+    let (first, last) = (rounds.first()?, rounds.last()?);
+    (first.median_us > 0).then(|| last.median_us as f64 / first.median_us as f64)
+}
+
+/// Judges a shape; `sizes` are those of the populations, in the order of its rounds.
+pub(crate) fn verdict(line: &Line, sizes: &[u64]) -> Verdict {
+    if line.rounds.iter().any(|round| round.refused.is_some()) {
+        return Verdict::Refused;
+    }
+    let (Some(last), Some(ratio)) = (line.rounds.last(), ratio(&line.rounds)) else {
+        return Verdict::Refused;
+    };
+    let mut faults = Vec::new();
+    match line.shape.bound {
+        Bound::Index => {
+            if last.p99_us >= INDEX_P99_US {
+                faults.push("p99".to_owned());
+            }
+            if ratio > INDEX_RATIO {
+                faults.push("ratio".to_owned());
+            }
+        }
+        Bound::Matches => {
+            let allowed = growth(&line.rounds, sizes);
+            if ratio > allowed * SLACK && last.over_budget == 0 {
+                faults.push(format!("grows over {allowed:.1}"));
+            }
+        }
+    }
+    if faults.is_empty() { Verdict::Pass } else { Verdict::Miss(faults.join(", ")) }
+}
+
+/// How much the rows touched grow, or the store where the server doesn't tell the rows.
+fn growth(rounds: &[Round], sizes: &[u64]) -> f64 {
+    let touched = |round: Option<&Round>| round.and_then(|round| round.touched);
+    if let (Some(first), Some(last)) = (touched(rounds.first()), touched(rounds.last()))
+        && first > 0.0
+    {
+        return (last / first).max(1.0);
+    }
+    match (sizes.first(), sizes.last()) {
+        (Some(first), Some(last)) if *first > 0 => *last as f64 / *first as f64,
+        _ => 1.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shapes::SHAPES;
+    use super::*;
+
+    fn line(bound: Bound, medians: [u64; 2], p99_us: u64, touched: Option<[f64; 2]>) -> Line {
+        let shape = SHAPES.iter().find(|shape| shape.bound == bound).unwrap();
+        let round = |at: usize| Round {
+            median_us: medians[at],
+            p99_us,
+            touched: touched.map(|touched| touched[at]),
+            ..Round::default()
+        };
+        Line { shape, rounds: vec![round(0), round(1)] }
+    }
+
+    #[test]
+    fn an_index_must_be_quick_and_hardly_grow() {
+        let of = |medians, p99| verdict(&line(Bound::Index, medians, p99, None), &[1, 10]);
+        assert_eq!(of([100, 150], 4_999), Verdict::Pass);
+        assert_eq!(of([100, 151], 4_999), Verdict::Miss("ratio".to_owned()));
+        assert_eq!(of([100, 160], 5_000), Verdict::Miss("p99, ratio".to_owned()));
+    }
+
+    #[test]
+    fn matches_may_grow_with_the_rows_touched() {
+        let of =
+            |medians, touched| verdict(&line(Bound::Matches, medians, 900_000, touched), &[1, 10]);
+        assert_eq!(of([100, 1_100], None), Verdict::Pass);
+        assert_eq!(of([100, 1_100], Some([5.0, 50.0])), Verdict::Pass);
+        assert!(matches!(of([100, 1_100], Some([5.0, 10.0])), Verdict::Miss(_)));
+    }
+
+    #[test]
+    fn what_is_refused_is_not_judged() {
+        let mut line = line(Bound::Index, [1, 1], 1, None);
+        line.rounds[1].refused = Some("400".to_owned());
+        assert_eq!(verdict(&line, &[1, 10]), Verdict::Refused);
+    }
+}
