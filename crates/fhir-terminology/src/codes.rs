@@ -27,9 +27,8 @@ pub struct Codes {
 impl Codes {
     /// Sorts the codes; of equal ones the first stays.
     #[must_use]
-    pub(crate) fn new(mut codes: Vec<Code>, mut partial: Vec<String>) -> Self {
-        codes.sort_by(|one, other| compare(one, &other.system, &other.code));
-        codes.dedup_by(|later, first| later.system == first.system && later.code == first.code);
+    pub(crate) fn new(codes: Vec<Code>, mut partial: Vec<String>) -> Self {
+        let codes = distinct(codes);
         partial.sort_unstable();
         partial.dedup();
         Self { codes, partial }
@@ -72,6 +71,13 @@ impl Codes {
     pub fn partial_systems(&self) -> &[String] {
         &self.partial
     }
+}
+
+/// Sorted by system and code; of equal ones the first stays.
+pub(crate) fn distinct(mut codes: Vec<Code>) -> Vec<Code> {
+    codes.sort_by(|one, other| compare(one, &other.system, &other.code));
+    codes.dedup_by(|later, first| later.system == first.system && later.code == first.code);
+    codes
 }
 
 fn compare(each: &Code, system: &str, code: &str) -> Ordering {

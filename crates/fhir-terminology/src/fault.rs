@@ -8,6 +8,9 @@ use fhir_model::{Failure, FailureKind};
 /// somebody's identity code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
+    /// What stands for a value set is no URL.
+    #[error("expected a value set as url, url|version or ValueSet/id")]
+    NoCanonical,
     /// Neither stored nor embedded.
     #[error("there is no value set {0} here, stored or of R4")]
     UnknownValueSet(String),
@@ -47,12 +50,12 @@ pub enum Fault {
     #[error("the value set {0} includes itself")]
     Circle(String),
     /// Value sets nested more deeply than anybody means.
-    #[error("the value set {0} is nested too deeply")]
+    #[error("the value set {0} includes too many value sets, or too deeply")]
     TooDeep(String),
     /// More codes than are granted.
-    #[error("the value set {url} has more than {limit} codes")]
+    #[error("{url} gives more than {limit} codes here")]
     TooLarge {
-        /// URL of the value set.
+        /// URL of the value set or code system.
         url: String,
         /// How many codes are granted.
         limit: usize,
@@ -71,11 +74,31 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether something is missing here that the expansion in the resource can stand for.
+    pub(crate) const fn is_lack(&self) -> bool {
+        match self {
+            Self::NoCanonical
+            | Self::UnknownValueSet(_)
+            | Self::UnknownCodeSystem(_)
+            | Self::CodesNotPresent(_)
+            | Self::UnknownCode(_)
+            | Self::Filter { .. }
+            | Self::NoSubsumption { .. }
+            | Self::NoContent(_) => true,
+            Self::NoSystem
+            | Self::Circle(_)
+            | Self::TooDeep(_)
+            | Self::TooLarge { .. }
+            | Self::Broken { .. } => false,
+        }
+    }
+
     /// The failure that a client is told; all are faults of the request or of what is stored.
     #[must_use]
     pub fn failure(&self) -> Failure {
         let kind = match self {
-            Self::UnknownValueSet(_)
+            Self::NoCanonical
+            | Self::UnknownValueSet(_)
             | Self::UnknownCodeSystem(_)
             | Self::UnknownCode(_)
             | Self::NoSystem

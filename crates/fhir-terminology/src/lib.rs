@@ -6,12 +6,21 @@
 //! a list that is too short. Nothing here knows of stores, searches or HTTP.
 #![warn(missing_docs)]
 
+mod artefact;
 mod codes;
+mod expand;
 mod fault;
+mod filter;
+mod pick;
+mod session;
 mod stored;
+mod system;
 mod terminology;
+mod value_set;
 
+pub use artefact::ARTEFACT;
 pub use codes::{Code, Codes};
 pub use fault::{Fault, Problem};
 pub use stored::{NothingStored, Stored};
+pub use system::{CodeSystem, Concept, Content};
 pub use terminology::{Limits, Terminology};

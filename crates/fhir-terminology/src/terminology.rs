@@ -1,21 +1,29 @@
 //! The questions that searches and operations ask.
 
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use crate::artefact;
 use crate::codes::Codes;
 use crate::fault::{Fault, Problem};
+use crate::session::Session;
 use crate::stored::Stored;
+use crate::system::CodeSystem;
 
 /// What one question may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The most codes of an expansion, and of what a code subsumes.
+    /// The most codes of a value set, nested ones too, and of what a code subsumes.
     pub max_codes: usize,
     /// How deep value sets may include value sets.
     pub max_depth: usize,
+    /// The most value sets that one may include, directly or not.
+    pub max_value_sets: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_codes: 10_000, max_depth: 16 }
+        Self { max_codes: 10_000, max_depth: 16, max_value_sets: 256 }
     }
 }
 
@@ -40,43 +48,69 @@ impl Terminology {
 
     /// The codes of a value set, by its canonical (`url` or `url|version`) or as `ValueSet/id`.
     ///
+    /// Without a version the newest active one is meant. Abstract codes are among them, retired
+    /// ones too unless the value set says otherwise.
+    ///
     /// # Errors
-    /// A fault where the value set or something that it includes cannot be had.
+    /// A fault where the value set or something that it includes cannot be had, or where it is
+    /// over the limits.
     pub fn expand<S: Stored + ?Sized>(
         &self,
         stored: &mut S,
         value_set: &str,
     ) -> Result<Codes, Problem<S::Error>> {
-        let _ = (stored, self.limits, Codes::new(Vec::new(), Vec::new()));
-        Err(Fault::UnknownValueSet(value_set.to_owned()).into())
+        let mut session = Session::new(stored, self.limits);
+        let codes = session.expand(value_set)?;
+        let partial = std::mem::take(&mut session.partial);
+        drop(session);
+        Ok(Codes::new(Rc::unwrap_or_clone(codes), partial))
     }
 
-    /// The code itself and all that it subsumes, sorted.
+    /// The code itself and all that it subsumes, sorted, as the code system writes them.
     ///
     /// # Errors
-    /// A fault where the system or its code is not known.
+    /// A fault where the system or its code is not known, or where its hierarchy is none of
+    /// subsumption.
     pub fn below<S: Stored + ?Sized>(
         &self,
         stored: &mut S,
         system: &str,
         code: &str,
     ) -> Result<Vec<String>, Problem<S::Error>> {
-        let _ = (stored, code);
-        Err(Fault::UnknownCodeSystem(system.to_owned()).into())
+        self.related(stored, system, code, CodeSystem::below)
     }
 
-    /// The code itself and all that subsume it, sorted.
+    /// The code itself and all that subsume it, sorted, as the code system writes them.
     ///
     /// # Errors
-    /// A fault where the system or its code is not known.
+    /// As [`Terminology::below`].
     pub fn above<S: Stored + ?Sized>(
         &self,
         stored: &mut S,
         system: &str,
         code: &str,
     ) -> Result<Vec<String>, Problem<S::Error>> {
-        let _ = (stored, code);
-        Err(Fault::UnknownCodeSystem(system.to_owned()).into())
+        self.related(stored, system, code, CodeSystem::above)
+    }
+
+    fn related<S: Stored + ?Sized>(
+        &self,
+        stored: &mut S,
+        system: &str,
+        code: &str,
+        walk: impl Fn(&CodeSystem, usize) -> Result<HashSet<usize>, Fault>,
+    ) -> Result<Vec<String>, Problem<S::Error>> {
+        let found = self.code_system(stored, system)?;
+        let at = found.position(code).ok_or_else(|| Fault::UnknownCode(system.to_owned()))?;
+        let positions = walk(&found, at)?;
+        let limit = self.limits.max_codes;
+        if positions.len() > limit {
+            return Err(Fault::TooLarge { url: system.to_owned(), limit }.into());
+        }
+        let concepts = positions.into_iter().filter_map(|at| found.concepts().get(at));
+        let mut codes: Vec<String> = concepts.map(|concept| concept.code.clone()).collect();
+        codes.sort_unstable();
+        Ok(codes)
     }
 
     /// Whether codes of the system that differ in case are different codes; `None` where the
@@ -89,7 +123,63 @@ impl Terminology {
         stored: &mut S,
         system: &str,
     ) -> Result<Option<bool>, Problem<S::Error>> {
-        let _ = stored;
-        Err(Fault::UnknownCodeSystem(system.to_owned()).into())
+        let found = Session::new(stored, self.limits).find_system(system, None)?;
+        let found = found.ok_or_else(|| Fault::UnknownCodeSystem(system.to_owned()))?;
+        Ok(found.is_case_sensitive)
+    }
+
+    /// A code system with its concepts, by `url` or `url|version`.
+    ///
+    /// # Errors
+    /// A fault where the system is not known or its codes are not here.
+    pub fn code_system<S: Stored + ?Sized>(
+        &self,
+        stored: &mut S,
+        system: &str,
+    ) -> Result<Rc<CodeSystem>, Problem<S::Error>> {
+        Session::new(stored, self.limits).system(system, None)
+    }
+
+    /// The systems that codes of an element are of although nothing says so in the data:
+    /// `Patient.gender` has `http://hl7.org/fhir/administrative-gender`. The path is that of the
+    /// specification, in data types too: `ContactPoint.system`.
+    ///
+    /// Empty for all that is no `code` with a binding. Decodes the embedded definitions.
+    #[must_use]
+    pub fn implied_systems(&self, path: &str) -> Vec<String> {
+        let mut systems = Vec::new();
+        let mut open: Vec<String> =
+            artefact::r4().binding(path).map(str::to_owned).into_iter().collect();
+        let mut seen: HashSet<String> = HashSet::new();
+        while let Some(url) = open.pop() {
+            let Some(set) = artefact::r4().value_set(&url).filter(|_| seen.insert(url)) else {
+                continue;
+            };
+            for include in set.include {
+                systems.extend(include.system);
+                open.extend(include.value_sets);
+            }
+        }
+        systems.sort_unstable();
+        systems.dedup();
+        systems
+    }
+
+    /// The value set that a `code` element of R4 is bound to, whatever the strength.
+    #[must_use]
+    pub fn bound_value_set(&self, path: &str) -> Option<&'static str> {
+        artefact::r4().binding(path)
+    }
+
+    /// URLs of the embedded code systems, sorted.
+    #[must_use]
+    pub fn embedded_code_systems(&self) -> Vec<&'static str> {
+        artefact::r4().code_system_urls()
+    }
+
+    /// URLs of the embedded value sets, sorted.
+    #[must_use]
+    pub fn embedded_value_sets(&self) -> Vec<&'static str> {
+        artefact::r4().value_set_urls()
     }
 }

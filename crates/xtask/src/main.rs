@@ -10,6 +10,7 @@ mod conformance;
 mod definitions;
 mod dictionary;
 mod roundtrip;
+mod terminology;
 mod tidy;
 
 use std::error::Error;
@@ -47,6 +48,8 @@ enum Command {
     Dictionary(dictionary::Arguments),
     /// Sends JSON through XML and back and compares.
     Roundtrip(roundtrip::Arguments),
+    /// Makes the embedded value sets and code systems from the official R4 package.
+    Terminology(terminology::Arguments),
     /// Checks the rules of the house that no compiler checks.
     Tidy(tidy::Arguments),
 }
@@ -69,6 +72,7 @@ fn run(command: Command) -> Outcome {
         Command::Definitions(arguments) => definitions::run(&arguments),
         Command::Dictionary(arguments) => dictionary::run(&arguments),
         Command::Roundtrip(arguments) => roundtrip::run(&arguments),
+        Command::Terminology(arguments) => terminology::run(&arguments),
         Command::Tidy(arguments) => tidy::run(&arguments),
     }
 }
