@@ -68,9 +68,14 @@ impl<'s, S: Stored + ?Sized> Session<'s, S> {
         url: &str,
         version: Option<&str>,
     ) -> Result<Rc<CodeSystem>, Problem<S::Error>> {
+        // R4 itself has code systems whose URL holds a bar; that of a version comes second.
         let (url, version) = match url.split_once('|') {
-            Some((url, inside)) => (url, version.or(Some(inside))),
-            None => (url, version),
+            Some((plain, inside))
+                if version.is_none() && self.find_system(url, None)?.is_none() =>
+            {
+                (plain, Some(inside))
+            }
+            _ => (url, version),
         };
         let canonical = match version {
             Some(version) => format!("{url}|{version}"),
