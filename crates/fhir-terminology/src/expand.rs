@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::codes::Code;
 use crate::fault::{Fault, Problem};
 use crate::filter::Test;
-use crate::session::Session;
+use crate::question::Question;
 use crate::stored::Stored;
 use crate::system::{CodeSystem, Concept, Content};
 use crate::value_set::{Include, ValueSet};
@@ -20,7 +20,7 @@ struct Excluded {
     codes: HashSet<(String, String)>,
 }
 
-impl<S: Stored + ?Sized> Session<'_, S> {
+impl<S: Stored + ?Sized> Question<'_, S> {
     /// The codes of a value set, each once.
     pub(crate) fn expand(&mut self, canonical: &str) -> Result<Rc<Vec<Code>>, Problem<S::Error>> {
         if let Some(known) = self.expanded.get(canonical) {

@@ -12,7 +12,7 @@ mod expand;
 mod fault;
 mod filter;
 mod pick;
-mod session;
+mod question;
 mod stored;
 mod system;
 mod terminology;

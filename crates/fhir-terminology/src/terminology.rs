@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::artefact;
 use crate::codes::Codes;
 use crate::fault::{Fault, Problem};
-use crate::session::Session;
+use crate::question::Question;
 use crate::stored::Stored;
 use crate::system::CodeSystem;
 
@@ -59,10 +59,10 @@ impl Terminology {
         stored: &mut S,
         value_set: &str,
     ) -> Result<Codes, Problem<S::Error>> {
-        let mut session = Session::new(stored, self.limits);
-        let codes = session.expand(value_set)?;
-        let partial = std::mem::take(&mut session.partial);
-        drop(session);
+        let mut question = Question::new(stored, self.limits);
+        let codes = question.expand(value_set)?;
+        let partial = std::mem::take(&mut question.partial);
+        drop(question);
         Ok(Codes::new(Rc::unwrap_or_clone(codes), partial))
     }
 
@@ -123,7 +123,7 @@ impl Terminology {
         stored: &mut S,
         system: &str,
     ) -> Result<Option<bool>, Problem<S::Error>> {
-        let found = Session::new(stored, self.limits).find_system(system, None)?;
+        let found = Question::new(stored, self.limits).find_system(system, None)?;
         let found = found.ok_or_else(|| Fault::UnknownCodeSystem(system.to_owned()))?;
         Ok(found.is_case_sensitive)
     }
@@ -137,7 +137,7 @@ impl Terminology {
         stored: &mut S,
         system: &str,
     ) -> Result<Rc<CodeSystem>, Problem<S::Error>> {
-        Session::new(stored, self.limits).system(system, None)
+        Question::new(stored, self.limits).system(system, None)
     }
 
     /// The systems that codes of an element are of although nothing says so in the data:

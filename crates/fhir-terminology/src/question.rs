@@ -13,7 +13,7 @@ use crate::terminology::Limits;
 use crate::value_set::ValueSet;
 
 /// The state of one question; a system or set that it meets twice is loaded once.
-pub(crate) struct Session<'s, S: Stored + ?Sized> {
+pub(crate) struct Question<'s, S: Stored + ?Sized> {
     stored: &'s mut S,
     pub(crate) limits: Limits,
     systems: HashMap<(String, Option<String>), Option<Rc<CodeSystem>>>,
@@ -25,7 +25,7 @@ pub(crate) struct Session<'s, S: Stored + ?Sized> {
     pub(crate) partial: Vec<String>,
 }
 
-impl<'s, S: Stored + ?Sized> Session<'s, S> {
+impl<'s, S: Stored + ?Sized> Question<'s, S> {
     pub(crate) fn new(stored: &'s mut S, limits: Limits) -> Self {
         Self {
             stored,
