@@ -4,17 +4,17 @@
 //! [`App::gate`] gets for a request. That is how "nothing reads or writes without passing the
 //! gate" is kept by the compiler.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fhir_access::{AllowAll, Ask, Interaction, Permit, Policy, Refusal};
 use fhir_definitions::ResourceType;
 use fhir_model::date::Zone;
 use fhir_model::{Failure, FailureKind, Id, Instant, ResourceKey, ResourceView};
 use fhir_search::{
-    IndexRows, ParseSettings, ReferenceValue, Registry, Scope, SearchParameter, SearchQuery,
+    IndexRows, Indexer, ParseSettings, ReferenceValue, Scope, SearchParameter, SearchQuery,
     ValueHasher,
 };
-use fhir_store::{Store, StoreError, WriteFault, WriteGroup, Written};
+use fhir_store::{Definitions, Reader, Store, StoreError, WriteFault, WriteGroup, Written};
 
 use crate::capabilities::Statement;
 use crate::request::Request;
@@ -62,7 +62,8 @@ struct Inner {
     settings: InteractionSettings,
     policy: Box<dyn Policy>,
     rules: &'static [&'static dyn Rule],
-    statement: Statement,
+    /// With the generation of the search parameters that it names.
+    statement: Mutex<(u64, Arc<Statement>)>,
     /// A key that no resource has, to tell what belongs to nobody.
     nobody: ResourceKey,
 }
@@ -86,7 +87,9 @@ impl App {
         rules: &'static [&'static dyn Rule],
         policy: Box<dyn Policy>,
     ) -> Self {
-        let statement = Statement::new(store.registry(), store.now());
+        let definitions = store.definitions();
+        let statement = Statement::new(&definitions.registry, store.now());
+        let statement = Mutex::new((definitions.indexer.generation(), Arc::new(statement)));
         let nobody = ResourceKey::new(ResourceType::BASIC, store.new_id(fhir_search::hash::NONE));
         Self { inner: Arc::new(Inner { store, settings, policy, rules, statement, nobody }) }
     }
@@ -127,16 +130,17 @@ impl App {
         F: FnOnce(&mut Sight<'_>) -> Result<T, ReadFailure> + Send + 'static,
     {
         let permit = permit.clone();
-        let app = self.clone();
-        let outcome = self
-            .inner
-            .store
-            .read(move |reader| match work(&mut Sight::new(reader, &permit, app.registry())) {
-                Ok(value) => Ok(Ok(value)),
-                Err(ReadFailure::Client(failure)) => Ok(Err(failure)),
-                Err(ReadFailure::Store(error)) => Err(error),
-            })
-            .await;
+        let definitions = self.definitions();
+        let work = move |reader: &mut dyn Reader| match work(&mut Sight::new(
+            reader,
+            &permit,
+            &definitions.registry,
+        )) {
+            Ok(value) => Ok(Ok(value)),
+            Err(ReadFailure::Client(failure)) => Ok(Err(failure)),
+            Err(ReadFailure::Store(error)) => Err(error),
+        };
+        let outcome = self.inner.store.read(work).await;
         outcome.map_err(|error| store_failure(&error))?
     }
 
@@ -162,8 +166,9 @@ impl App {
         self.inner.rules
     }
 
-    pub(crate) fn registry(&self) -> &Registry {
-        self.inner.store.registry()
+    /// The search parameters and their indexer, as they are now.
+    pub(crate) fn definitions(&self) -> Arc<Definitions> {
+        self.inner.store.definitions()
     }
 
     pub(crate) fn hasher(&self) -> &ValueHasher {
@@ -174,14 +179,22 @@ impl App {
         self.inner.store.secret()
     }
 
-    pub(crate) fn statement(&self) -> &Statement {
-        &self.inner.statement
+    /// What the server says about itself, with the search parameters of now.
+    pub(crate) fn statement(&self) -> Arc<Statement> {
+        let definitions = self.definitions();
+        let generation = definitions.indexer.generation();
+        let mut kept = self.inner.statement.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.0 != generation {
+            *kept = (generation, Arc::new(Statement::new(&definitions.registry, self.now())));
+        }
+        Arc::clone(&kept.1)
     }
 
     /// The index rows of a resource. Without a key the person of what belongs to nobody is
     /// [`fhir_search::hash::NONE`].
     pub(crate) fn index(&self, view: ResourceView<'_>, key: Option<&ResourceKey>) -> IndexRows {
-        let indexer = self.inner.store.indexer();
+        let definitions = self.definitions();
+        let indexer = &definitions.indexer;
         match key {
             Some(key) => indexer.index(view, key),
             None => {
@@ -193,20 +206,6 @@ impl App {
                 rows
             }
         }
-    }
-
-    /// The local resources that a search parameter refers to in a resource.
-    pub(crate) fn references(
-        &self,
-        view: ResourceView<'_>,
-        parameter: &SearchParameter,
-    ) -> Vec<ResourceKey> {
-        let found = self.inner.store.indexer().references(view, parameter);
-        let local = |value| match value {
-            ReferenceValue::Local(key) => Some(key),
-            ReferenceValue::Url { .. } => None,
-        };
-        found.into_iter().filter_map(local).collect()
     }
 
     /// A new id in the bucket of a person.
@@ -262,7 +261,7 @@ impl App {
         fhir_search::parse(
             pairs,
             scope,
-            store.registry(),
+            &store.definitions().registry,
             store.hasher(),
             store.zone(),
             &parse_settings,
@@ -277,6 +276,19 @@ impl App {
     pub(crate) fn now(&self) -> Instant {
         self.inner.store.now()
     }
+}
+
+/// The local resources that a search parameter refers to in a resource.
+pub(crate) fn references(
+    indexer: &Indexer,
+    view: ResourceView<'_>,
+    parameter: &SearchParameter,
+) -> Vec<ResourceKey> {
+    let local = |value| match value {
+        ReferenceValue::Local(key) => Some(key),
+        ReferenceValue::Url { .. } => None,
+    };
+    indexer.references(view, parameter).into_iter().filter_map(local).collect()
 }
 
 /// No text of FHIR holds the character U+0000, and not every database takes it.

@@ -11,7 +11,7 @@ use fhir_model::{Issue, IssueType, ResourceKey};
 use fhir_search::{Include, SearchQuery};
 use fhir_store::{RowKey, StoredVersion};
 
-use crate::app::{App, ReadFailure};
+use crate::app::{self, App, ReadFailure};
 use crate::sight::Sight;
 
 /// How many times `:iterate` is applied to what it brought.
@@ -191,10 +191,11 @@ fn references(
     };
     let resource = body.to_resource(&stored.key)?;
     let mut keys = Vec::new();
+    let definitions = app.definitions();
     for include in wanted {
         for parameter in &include.parameters {
-            let Some(parameter) = app.registry().by_id(*parameter) else { continue };
-            let found = app.references(resource.view(), parameter);
+            let Some(parameter) = definitions.registry.by_id(*parameter) else { continue };
+            let found = app::references(&definitions.indexer, resource.view(), parameter);
             let fits =
                 |key: &ResourceKey| include.target.is_none_or(|target| key.resource_type == target);
             keys.extend(found.into_iter().filter(fits));

@@ -22,7 +22,7 @@ impl OnlyOpen {
     fn over(store: &Store) -> Box<dyn Policy> {
         let code = store.hasher().code("open");
         let row = |resource_type| {
-            let p = store.registry().get(resource_type, "_tag").unwrap().id;
+            let p = store.definitions().registry.get(resource_type, "_tag").unwrap().id;
             Match::Row(RowMatch::Token { p, code, sys: None })
         };
         let any = [ResourceType::PATIENT, ResourceType::OBSERVATION].map(row).to_vec();

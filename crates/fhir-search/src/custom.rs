@@ -60,6 +60,7 @@ impl CustomParameter {
             expression: Some(self.expression.clone()),
             targets: self.targets.clone(),
             components: self.components.clone(),
+            is_live: true,
             slot: 0,
         };
         self.bases.iter().map(parameter).collect()

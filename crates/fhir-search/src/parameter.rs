@@ -126,6 +126,9 @@ pub struct SearchParameter {
     pub targets: Vec<ResourceType>,
     /// Components of a composite, in order.
     pub components: Vec<Component>,
+    /// Whether all resources are indexed by it: until then no search may use it, though what is
+    /// written is indexed.
+    pub is_live: bool,
     /// Its place among the parameters of its type, by number: the bit that tells in a store
     /// whether a resource has a value for it. Given by [`Registry::new`].
     pub slot: u8,
@@ -172,6 +175,7 @@ impl Registry {
                     expression: definition.expression.map(str::to_owned),
                     targets: narrowed.unwrap_or_else(|| targets.clone()),
                     components: components.clone(),
+                    is_live: true,
                     slot: 0,
                 });
             }

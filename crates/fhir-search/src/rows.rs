@@ -252,6 +252,8 @@ pub struct IndexRows {
     pub present: Vec<ParameterId>,
     /// The words.
     pub text: TextRow,
+    /// Which indexer made the rows ([`crate::Indexer::with_generation`]).
+    pub generation: u64,
 }
 
 impl IndexRows {

@@ -61,7 +61,7 @@ fn op(store: &Store, json: String) -> Result<WriteOp, Box<dyn Error>> {
     let resource = Resource::trusted(json.into_bytes())?;
     let id = resource.id().ok_or("an id")?;
     let key = ResourceKey::new(resource.resource_type(), id);
-    let rows = Box::new(store.indexer().index(resource.view(), &key));
+    let rows = Box::new(store.definitions().indexer.index(resource.view(), &key));
     let body = Arc::new(Body::from_view(resource.view(), None));
     let action = Action::Put { body, rows, method: Method::Put };
     Ok(WriteOp { key, action, preconditions: Preconditions::default() })
@@ -179,10 +179,16 @@ fn reads(store: &Store, count: u64) -> Result<(), Box<dyn Error>> {
         let scope = Scope::Type(fhir_definitions::ResourceType::OBSERVATION);
         report(&format!("page of 20: {query}"), pages, || {
             for _ in 0..pages {
-                let (registry, hasher) = (store.registry(), store.hasher());
+                let (definitions, hasher) = (store.definitions(), store.hasher());
                 let zone = store.zone();
-                let parsed =
-                    fhir_search::parse(&pairs, scope.clone(), registry, hasher, zone, &settings)?;
+                let parsed = fhir_search::parse(
+                    &pairs,
+                    scope.clone(),
+                    &definitions.registry,
+                    hasher,
+                    zone,
+                    &settings,
+                )?;
                 wait(store.read(move |reader| {
                     let hits = reader.search(&parsed, None, 21)?;
                     let rows: Vec<_> = hits.iter().take(20).map(|hit| hit.row).collect();

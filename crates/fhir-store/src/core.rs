@@ -1,6 +1,8 @@
 //! What both back ends need beside a connection: parameters, hashes, ids, compression, clock.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use fhir_model::date::Zone;
 use fhir_model::{Body, Id, Instant, ResourceKey};
@@ -17,10 +19,38 @@ thread_local! {
     static RANDOM: RefCell<StdRng> = RefCell::new(StdRng::from_os_rng());
 }
 
-/// The parts of an open database that never change.
+/// The search parameters of a database and their indexer, as they are between two changes.
+#[derive(Debug)]
+pub struct Definitions {
+    /// The parameters, numbered as in this database.
+    pub registry: Registry,
+    /// Makes the rows of these parameters; they carry its generation.
+    pub indexer: Indexer,
+}
+
+impl Definitions {
+    /// The first or the next definitions of a database.
+    pub(crate) fn new(
+        registry: Registry,
+        hasher: &ValueHasher,
+        settings: &StoreSettings,
+        generation: u64,
+    ) -> Self {
+        let indexer = Indexer::compile(&registry, hasher.clone(), settings.zone.clone())
+            .with_base(settings.base.clone())
+            .with_generation(generation);
+        Self { registry, indexer }
+    }
+}
+
+/// What engines share. All but the definitions never changes while the database is open.
 pub(crate) struct Core {
-    pub(crate) registry: Registry,
-    pub(crate) indexer: Indexer,
+    definitions: RwLock<Arc<Definitions>>,
+    /// Held for reading by every write transaction, and for writing while definitions change:
+    /// no transaction is open that doesn't know a parameter whose rows are being built.
+    pub(crate) writing: RwLock<()>,
+    #[expect(dead_code, reason = "the reindex uses it")]
+    pub(crate) settings: StoreSettings,
     pub(crate) hasher: ValueHasher,
     pub(crate) zone: Zone,
     pub(crate) secret: [u8; 32],
@@ -69,11 +99,11 @@ impl Core {
         settings: &StoreSettings,
     ) -> Self {
         let hasher = ValueHasher::new(&identity.hash_key);
-        let indexer = Indexer::compile(&registry, hasher.clone(), settings.zone.clone())
-            .with_base(settings.base.clone());
+        let definitions = Definitions::new(registry, &hasher, settings, 0);
         Self {
-            registry,
-            indexer,
+            definitions: RwLock::new(Arc::new(definitions)),
+            writing: RwLock::new(()),
+            settings: settings.clone(),
             hasher,
             zone: settings.zone.clone(),
             secret: identity.secret,
@@ -81,6 +111,32 @@ impl Core {
             codec,
             clock: settings.clock.clone(),
         }
+    }
+
+    pub(crate) fn definitions(&self) -> Arc<Definitions> {
+        Arc::clone(&self.definitions.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    #[expect(dead_code, reason = "the reindex uses it")]
+    /// Puts other parameters in force; whoever calls it holds `writing`.
+    pub(crate) fn define(&self, registry: Registry) {
+        let generation = self.definitions().indexer.generation().saturating_add(1);
+        let next = Definitions::new(registry, &self.hasher, &self.settings, generation);
+        *self.definitions.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+    }
+
+    /// Rows that the present indexer has made: these, or others from the body where the
+    /// parameters have changed since.
+    pub(crate) fn present_rows<'r>(
+        &self,
+        key: &ResourceKey,
+        body: &Body,
+        rows: &'r IndexRows,
+    ) -> Result<Cow<'r, IndexRows>, StoreError> {
+        if rows.generation == self.definitions().indexer.generation() {
+            return Ok(Cow::Borrowed(rows));
+        }
+        self.rows_of(key, body).map(Cow::Owned)
     }
 
     pub(crate) fn new_id(&self, person: i64) -> Id {
@@ -97,6 +153,6 @@ impl Core {
         let resource = body
             .to_resource(key)
             .map_err(|_failure| StoreError::Damaged(format!("the body of {key} is not JSON")))?;
-        Ok(self.indexer.index(resource.view(), key))
+        Ok(self.definitions().indexer.index(resource.view(), key))
     }
 }

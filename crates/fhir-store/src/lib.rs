@@ -23,6 +23,7 @@ pub mod testing;
 mod url;
 mod write;
 
+pub use core::Definitions;
 pub use error::StoreError;
 pub use read::{
     ChangeCursor, ChangeRow, HistoryPosition, HistoryScope, HistoryWindow, Hit, Method, Position,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use fhir_model::date::Zone;
 use fhir_model::{Id, Instant};
-use fhir_search::{Indexer, Registry, ValueHasher};
+use fhir_search::ValueHasher;
 
 use crate::backend::{postgres, sqlite};
-use crate::core::Core;
+use crate::core::{Core, Definitions};
 use crate::error::StoreError;
 use crate::read::Reader;
 use crate::settings::StoreSettings;
@@ -46,16 +46,11 @@ impl Store {
         }
     }
 
-    /// The search parameters, numbered as in this database.
+    /// The search parameters and their indexer, as they are now. Whoever parses a query and
+    /// whoever runs it should hold the same ones.
     #[must_use]
-    pub fn registry(&self) -> &Registry {
-        &self.core.registry
-    }
-
-    /// The indexer of this database's parameters.
-    #[must_use]
-    pub fn indexer(&self) -> &Indexer {
-        &self.core.indexer
+    pub fn definitions(&self) -> Arc<Definitions> {
+        self.core.definitions()
     }
 
     /// The present instant, from the clock of the settings.

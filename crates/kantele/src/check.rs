@@ -104,6 +104,6 @@ fn everything(store: &Store, resource_type: ResourceType) -> Result<SearchQuery,
         base: None,
     };
     let scope = Scope::Type(resource_type);
-    let (registry, hasher) = (store.registry(), store.hasher());
-    Ok(fhir_search::parse(&[], scope, registry, hasher, store.zone(), &settings)?)
+    let (definitions, hasher) = (store.definitions(), store.hasher());
+    Ok(fhir_search::parse(&[], scope, &definitions.registry, hasher, store.zone(), &settings)?)
 }

@@ -35,6 +35,7 @@ pub struct Indexer {
     hasher: ValueHasher,
     zone: Zone,
     base: Option<String>,
+    generation: u64,
     uncompiled: Vec<Uncompiled>,
 }
 
@@ -68,7 +69,7 @@ impl Indexer {
             TypeIndexer { trie, people }
         });
         let types = types.collect();
-        Self { types, hasher, zone, base: None, uncompiled }
+        Self { types, hasher, zone, base: None, generation: 0, uncompiled }
     }
 
     /// The same indexer for a server at `base`, its FHIR root without the trailing slash:
@@ -77,6 +78,20 @@ impl Indexer {
     pub fn with_base(mut self, base: Option<String>) -> Self {
         self.base = base;
         self
+    }
+
+    /// The same indexer with a number that all its rows carry, so that whoever stores them can
+    /// tell rows of other parameters than the present ones.
+    #[must_use]
+    pub fn with_generation(mut self, generation: u64) -> Self {
+        self.generation = generation;
+        self
+    }
+
+    /// The number that the rows carry.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The server's own root, if it was given.
@@ -96,12 +111,12 @@ impl Indexer {
     pub fn index(&self, view: ResourceView<'_>, key: &ResourceKey) -> IndexRows {
         let own = self.hasher.reference(key);
         let Some(indexer) = self.of(view.resource_type) else {
-            let mut rows = IndexRows::default();
+            let mut rows = IndexRows { generation: self.generation, ..IndexRows::default() };
             rows.access.person = own;
             return rows;
         };
         let mut builder = Builder {
-            rows: IndexRows::default(),
+            rows: IndexRows { generation: self.generation, ..IndexRows::default() },
             trie: &indexer.trie,
             resource: view.value,
             hasher: &self.hasher,

@@ -239,7 +239,8 @@ fn referring_rows_are_found_by_target(world: &World) {
     world.given(WORLD);
     let subject = world
         .store
-        .registry()
+        .definitions()
+        .registry
         .get(fhir_definitions::ResourceType::OBSERVATION, "subject")
         .unwrap()
         .id;

@@ -91,7 +91,7 @@ impl World {
         let resource =
             Resource::from_json(json.as_bytes().to_vec(), &Limits::default()).expect(json);
         let key = ResourceKey::new(resource.resource_type(), resource.id().unwrap());
-        let rows = self.store.indexer().index(resource.view(), &key);
+        let rows = self.store.definitions().indexer.index(resource.view(), &key);
         let body = Arc::new(Body::from_view(resource.view(), None));
         WriteOp {
             key,
@@ -161,8 +161,15 @@ impl World {
             base: None,
         };
         let store = &self.store;
-        fhir_search::parse(&pairs, scope, store.registry(), store.hasher(), store.zone(), &settings)
-            .unwrap_or_else(|failure| panic!("{text}: {failure:?}"))
+        fhir_search::parse(
+            &pairs,
+            scope,
+            &store.definitions().registry,
+            store.hasher(),
+            store.zone(),
+            &settings,
+        )
+        .unwrap_or_else(|failure| panic!("{text}: {failure:?}"))
     }
 
     pub(crate) fn hits(&self, text: &str, after: Option<Position>, limit: usize) -> Vec<Hit> {

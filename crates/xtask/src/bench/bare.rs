@@ -103,10 +103,10 @@ fn prepare(
         let mut key = resource.view().key().ok_or("a sample without an id")?;
         let method = if is_new { Method::Post } else { Method::Put };
         if is_new {
-            let rows = store.indexer().index(resource.view(), &key);
+            let rows = store.definitions().indexer.index(resource.view(), &key);
             key.id = store.new_id(rows.access.person);
         }
-        let rows = Box::new(store.indexer().index(resource.view(), &key));
+        let rows = Box::new(store.definitions().indexer.index(resource.view(), &key));
         let body = Arc::new(Body::from_view(resource.view(), None));
         let action = Action::Put { body, rows, method };
         ops.push(WriteOp { key, action, preconditions: Preconditions::default() });

@@ -6,8 +6,8 @@
 
 mod apply;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use diesel::PgConnection;
@@ -71,6 +71,7 @@ pub(crate) fn write(
     group: &WriteGroup,
     bodies: &[Option<Packed>],
 ) -> Result<Vec<Result<Written, WriteFault>>, StoreError> {
+    let _writing = core.writing.read().unwrap_or_else(PoisonError::into_inner);
     for attempt in 1..=TRIES {
         let result = connection
             .build_transaction()

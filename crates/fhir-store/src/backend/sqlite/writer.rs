@@ -30,9 +30,19 @@ pub(crate) struct Job {
     reply: oneshot::Sender<Answer>,
 }
 
+/// Work of the store itself on the writer's connection, with transactions of its own.
+type Task = Box<dyn FnOnce(&mut Writer) + Send>;
+
+/// What the writer takes from its queue.
+enum Order {
+    Write(Job),
+    #[expect(dead_code, reason = "the reindex uses it")]
+    Run(Task),
+}
+
 /// The sending end of the writer.
 pub(crate) struct Queue {
-    sender: Mutex<Option<SyncSender<Job>>>,
+    sender: Mutex<Option<SyncSender<Order>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -68,13 +78,32 @@ impl Queue {
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = match sender.as_ref() {
             None => return Err(StoreError::Closed),
-            Some(sender) => sender.try_send(Job { group, bodies, reply }),
+            Some(sender) => sender.try_send(Order::Write(Job { group, bodies, reply })),
         };
         match sent {
             Ok(()) => Ok(answer),
             Err(TrySendError::Full(_)) => Err(StoreError::Busy),
             Err(TrySendError::Disconnected(_)) => Err(StoreError::Closed),
         }
+    }
+
+    #[expect(dead_code, reason = "the reindex uses it")]
+    /// Runs `work` between two commits and waits for it.
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = sync_channel(1);
+        let task: Task = Box::new(move |writer| {
+            // Whoever asked may have gone away.
+            let _ = reply.send(work(writer));
+        });
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        sender
+            .ok_or(StoreError::Closed)?
+            .send(Order::Run(task))
+            .map_err(|_gone| StoreError::Closed)?;
+        answer.recv().unwrap_or(Err(StoreError::Interrupted))
     }
 
     /// Lets the writer finish what has queued, and waits for it.
@@ -95,17 +124,33 @@ impl Drop for Queue {
     }
 }
 
-fn run(writer: &mut Writer, receiver: &Receiver<Job>, most: usize) {
+fn run(writer: &mut Writer, receiver: &Receiver<Order>, most: usize) {
     while let Ok(first) = receiver.recv() {
-        let mut ops = first.group.ops.len();
-        let mut jobs = vec![first];
-        while ops < most {
-            let Ok(job) = receiver.try_recv() else { break };
-            ops = ops.saturating_add(job.group.ops.len());
-            jobs.push(job);
+        let mut ops = 0;
+        let mut jobs = Vec::new();
+        let mut task = None;
+        let mut next = Some(first);
+        while let Some(order) = next {
+            match order {
+                Order::Write(job) => {
+                    ops = job.group.ops.len().saturating_add(ops);
+                    jobs.push(job);
+                }
+                Order::Run(work) => task = Some(work),
+            }
+            let goes_on = task.is_none() && ops < most;
+            next = if goes_on { receiver.try_recv().ok() } else { None };
         }
         // A panic drops the jobs, which tells their senders; the writer itself goes on.
-        if catch_unwind(AssertUnwindSafe(|| commit(writer, jobs))).is_err() {
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            if !jobs.is_empty() {
+                commit(writer, jobs);
+            }
+            if let Some(task) = task {
+                task(writer);
+            }
+        }));
+        if done.is_err() {
             tracing::error!("a write group made the writer panic");
             writer.recover();
         }

@@ -217,11 +217,14 @@ impl<'a> Transaction<'a> {
                 several => return Ok(Err(WriteFault::MultipleMatches(several.len()))),
             }
         }
+        let core = self.core;
         match (&op.action, body, current) {
             (Action::Put { body, rows, method }, Some(packed), None) => {
+                let rows = &*core.present_rows(&op.key, body, rows)?;
                 self.create(&op.key, Put { body, packed, rows, method: *method }).map(Ok)
             }
             (Action::Put { body, rows, method }, Some(packed), Some(current)) => {
+                let rows = &*core.present_rows(&op.key, body, rows)?;
                 self.put(&op.key, Put { body, packed, rows, method: *method }, current).map(Ok)
             }
             (_, _, Some(current)) => self.delete(&op.key, current).map(Ok),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
@@ -132,6 +132,8 @@ impl Writer {
         &mut self,
         work: impl FnOnce(&mut Self) -> T,
     ) -> Result<T, StoreError> {
+        let core = Arc::clone(&self.core);
+        let _writing = core.writing.read().unwrap_or_else(PoisonError::into_inner);
         BeginImmediate::new().execute(&mut self.connection)?;
         let answers = work(self);
         if let Some(error) = answers.failure() {
@@ -251,6 +253,8 @@ impl Writer {
         }
         match (&op.action, body) {
             (Action::Put { body, rows, method }, Some(packed)) => {
+                let core = Arc::clone(&self.core);
+                let rows = &*core.present_rows(&op.key, body, rows)?;
                 self.put(&op.key, Put { body, packed, rows, method: *method }, current).map(Ok)
             }
             (Action::Put { .. } | Action::Delete, _) => self.delete(&op.key, current).map(Ok),
