@@ -49,7 +49,6 @@ pub(crate) struct Core {
     /// Held for reading by every write transaction, and for writing while definitions change:
     /// no transaction is open that doesn't know a parameter whose rows are being built.
     pub(crate) writing: RwLock<()>,
-    #[expect(dead_code, reason = "the reindex uses it")]
     pub(crate) settings: StoreSettings,
     pub(crate) hasher: ValueHasher,
     pub(crate) zone: Zone,

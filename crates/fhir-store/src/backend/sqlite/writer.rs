@@ -36,7 +36,6 @@ type Task = Box<dyn FnOnce(&mut Writer) + Send>;
 /// What the writer takes from its queue.
 enum Order {
     Write(Job),
-    #[expect(dead_code, reason = "the reindex uses it")]
     Run(Task),
 }
 
