@@ -87,7 +87,7 @@ fn part(store: &Store, seed: u64, from: u64, to: u64) -> Result<(Vec<WriteOp>, u
         let resource = Resource::from_json(sample.bytes, &Limits::default())
             .map_err(|failure| failure.to_string())?;
         let key = resource.view().key().ok_or("a sample without an id")?;
-        let rows = Box::new(store.indexer().index(resource.view(), &key));
+        let rows = Box::new(store.definitions().indexer.index(resource.view(), &key));
         let body = Arc::new(Body::from_view(resource.view(), None));
         let action = Action::Put { body, rows, method: Method::Put };
         ops.push(WriteOp { key, action, preconditions: Preconditions::default() });
