@@ -60,11 +60,16 @@ pub(crate) fn measure(
         let Some(path) = walk(&mut client, (shape.path)(draw), shape.page)? else { continue };
         if paths.len() < LOOKED_INTO {
             let reply = client.get(&path)?;
-            if !is_answer(reply.status) {
+            if is_over_budget(reply.status, reply.body) {
+                seen.pages += 1.0;
+            } else if reply.status >= 300 {
                 let refused = Some(refusal(reply.status, reply.body));
                 return Ok(Round { refused, ..Round::default() });
+            } else {
+                seen.look(&reply.json()?);
             }
-            seen.look(&reply.json()?);
+            let explained = client.get(&explained(&path))?;
+            seen.touched.extend(touched(&String::from_utf8_lossy(explained.body)));
         }
         paths.push(path);
         if begin.elapsed() > limit && !paths.is_empty() {
@@ -79,8 +84,10 @@ pub(crate) fn measure(
     let (begin, cpu) = (Instant::now(), server.cpu_of_threads()?);
     for path in paths.iter().cycle().take(count) {
         let reply = client.get(path)?;
-        if reply.status >= 300 {
+        if is_over_budget(reply.status, reply.body) {
             over_budget += 1;
+        } else if reply.status >= 300 {
+            return Err(format!("{}: {}", shape.name, refusal(reply.status, reply.body)).into());
         }
         taken.push(u64::try_from(reply.took.as_micros())?);
         if begin.elapsed() > limit && taken.len() > 2 {
@@ -96,14 +103,33 @@ pub(crate) fn measure(
         p99_us: at(99).unwrap_or(0),
         cpu_us: cpu.as_secs_f64() * 1e6 / taken.len() as f64,
         entries: seen.entries / seen.pages.max(1.0),
-        touched: None,
+        touched: seen.touched(),
         over_budget,
     })
 }
 
-/// An answer, or the clear end of a query at its budget.
-fn is_answer(status: u16) -> bool {
-    (200..300).contains(&status) || status == 503
+/// Whether the server ended the query at its budget, and said so.
+fn is_over_budget(status: u16, body: &[u8]) -> bool {
+    status == 503 || (status >= 400 && String::from_utf8_lossy(body).contains("\"too-costly\""))
+}
+
+/// The same query with the question what it touches.
+fn explained(path: &str) -> String {
+    let sign = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{sign}_explain=true")
+}
+
+/// Rows read and candidates compared in memory, of the line that says what a search touched:
+/// `touched: 2 statements, 41 rows, 20 bodies, 0 steps`.
+fn touched(text: &str) -> Option<f64> {
+    let (_, rest) = text.split_once("touched:")?;
+    let words: Vec<&str> = rest.split([' ', ',', '\\', '\n', '"', '<']).take(24).collect();
+    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    let of = |name: &str| {
+        let at = words.iter().position(|word| *word == name)?;
+        words.get(at.checked_sub(1)?)?.parse::<f64>().ok()
+    };
+    Some(of("rows")? + of("steps").unwrap_or(0.0))
 }
 
 /// The path of the page at this place of the walk; none where the walk ends before.
@@ -127,9 +153,16 @@ fn walk(client: &mut Client, path: String, page: usize) -> Result<Option<String>
 struct Seen {
     pages: f64,
     entries: f64,
+    touched: Vec<f64>,
 }
 
 impl Seen {
+    /// The mean of the rows touched.
+    fn touched(&self) -> Option<f64> {
+        let count = self.touched.len();
+        (count > 0).then(|| self.touched.iter().sum::<f64>() / count as f64)
+    }
+
     fn look(&mut self, bundle: &Value) {
         self.pages += 1.0;
         let entries = bundle.get("entry").and_then(Value::as_array).map_or(0, Vec::len);
@@ -140,6 +173,15 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_touched_is_read_from_the_explanation() {
+        let text = "order: row\\ntouched:  2 statements, 41 rows, 20 bodies, 3 steps\\n\\nSELECT";
+        assert_eq!(touched(text), Some(44.0));
+        assert_eq!(touched("{\"resourceType\":\"Bundle\"}"), None);
+        assert!(is_over_budget(403, br#"{"issue":[{"code":"too-costly"}]}"#));
+        assert!(!is_over_budget(400, br#"{"issue":[{"code":"invalid"}]}"#));
+    }
 
     #[test]
     fn the_middle_run_counts() {
