@@ -256,6 +256,7 @@ impl App {
             always_allowed: settings.always_allowed.clone(),
             now: self.now(),
             base: Some(request.base.clone()),
+            explain: false,
         };
         let store = &self.inner.store;
         fhir_search::parse(

@@ -171,6 +171,7 @@ fn by_id(key: &ResourceKey) -> SearchQuery {
         contained: ContainedMode::False,
         contained_type: ContainedType::Container,
         applied: Vec::new(),
+        explain: false,
         warnings: Vec::new(),
     }
 }

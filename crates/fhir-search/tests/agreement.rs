@@ -46,6 +46,7 @@ fn settings() -> ParseSettings {
         always_allowed: Vec::new(),
         now: Instant(1_600_000_000_000_000),
         base: None,
+        explain: false,
     }
 }
 

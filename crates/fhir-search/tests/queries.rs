@@ -33,6 +33,7 @@ fn settings() -> ParseSettings {
         always_allowed: vec!["utm_source".to_owned()],
         now: Instant(0),
         base: Some("http://own.example/fhir".to_owned()),
+        explain: false,
     }
 }
 

@@ -128,6 +128,7 @@ fn parse(
         always_allowed: Vec::new(),
         now: NOW,
         base: Some(BASE.to_owned()),
+        explain: false,
     };
     let scope = Scope::Type(resource_type);
     let zone = Zone::default();

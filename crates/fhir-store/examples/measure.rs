@@ -159,6 +159,7 @@ fn reads(store: &Store, count: u64) -> Result<(), Box<dyn Error>> {
         always_allowed: Vec::new(),
         now: store.now(),
         base: None,
+        explain: false,
     };
     for (query, pages) in [
         ("identifier=urn:oid:1.2.246.10.1|000000000777", 5000_u64),

@@ -102,6 +102,7 @@ fn everything(store: &Store, resource_type: ResourceType) -> Result<SearchQuery,
         always_allowed: Vec::new(),
         now: store.now(),
         base: None,
+        explain: false,
     };
     let scope = Scope::Type(resource_type);
     let (definitions, hasher) = (store.definitions(), store.hasher());

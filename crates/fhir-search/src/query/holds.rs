@@ -185,6 +185,12 @@ impl RowMatch {
                 .string
                 .iter()
                 .any(|row| of(p, row.p) && row.folded == *folded && row.exact == *exact),
+            Self::StringIs { p, folded } => {
+                rows.string.iter().any(|row| of(p, row.p) && row.folded == *folded)
+            }
+            Self::StringEnds { p, folded } => {
+                rows.string.iter().any(|row| of(p, row.p) && row.folded.ends_with(folded))
+            }
             Self::StringContains { p, folded } => {
                 rows.string.iter().any(|row| of(p, row.p) && row.folded.contains(folded))
             }
@@ -194,9 +200,11 @@ impl RowMatch {
                 of(p, row.p) && codes.iter().any(meant)
             }),
             Self::UriBelow { p, text } => rows.uri.iter().any(|row| {
+                let is_version = text.contains('|');
+                let ends =
+                    |next: char| matches!(next, '/' | '|' | '#') || is_version && next == '.';
                 let rest = row.text.strip_prefix(text.as_str());
-                of(p, row.p)
-                    && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '|', '#']))
+                of(p, row.p) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(ends))
             }),
             Self::Near { p, place, chord } => {
                 rows.place.iter().any(|row| of(p, row.p) && row.is_within(place, *chord))

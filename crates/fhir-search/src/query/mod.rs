@@ -60,6 +60,8 @@ pub struct SearchQuery {
     pub contained_type: ContainedType,
     /// The pairs that were understood, as the client wrote them: for the self link.
     pub applied: Vec<(String, String)>,
+    /// `_explain`: the plan is wanted beside the answer.
+    pub explain: bool,
     /// What was ignored or deserves a word.
     pub warnings: Vec<Issue>,
 }
@@ -219,6 +221,20 @@ pub enum RowMatch {
         /// Hash of the text as it stands, as in [`crate::StringRow::exact`].
         exact: i32,
     },
+    /// `string`: this folded text and nothing behind it (`eq` of `_filter`).
+    StringIs {
+        /// Parameter.
+        p: ParameterId,
+        /// The folded text.
+        folded: String,
+    },
+    /// `string`: ends with this folded text (`ew` of `_filter`); an index is scanned.
+    StringEnds {
+        /// Parameter.
+        p: ParameterId,
+        /// End.
+        folded: String,
+    },
     /// `string`: holds this folded text somewhere (`:contains`); an index is scanned.
     StringContains {
         /// Parameter.
@@ -233,7 +249,8 @@ pub enum RowMatch {
         /// Hashes of code and system, ascending; may be thousands.
         codes: Arc<Vec<(i64, Option<i64>)>>,
     },
-    /// `uri`: this text, or one that goes on with `/`, `|` or `#` behind it (`:below`).
+    /// `uri`: this text, or one that goes on with `/`, `|` or `#` behind it (`:below`); where the
+    /// text names a version after a `|`, also one that goes on with `.`, as 1.2 is below 1.
     UriBelow {
         /// Parameter.
         p: ParameterId,
@@ -507,6 +524,8 @@ pub struct ParseSettings {
     pub now: Instant,
     /// The server's own FHIR root without the trailing slash: references under it are local.
     pub base: Option<String>,
+    /// Whether `_explain` is answered: plans tell which values are frequent.
+    pub explain: bool,
 }
 
 impl RowMatch {
@@ -522,6 +541,8 @@ impl RowMatch {
             | Self::Number { p, .. }
             | Self::StringPrefix { p, .. }
             | Self::StringExact { p, .. }
+            | Self::StringIs { p, .. }
+            | Self::StringEnds { p, .. }
             | Self::StringContains { p, .. }
             | Self::Uri { p, .. }
             | Self::UriBelow { p, .. }

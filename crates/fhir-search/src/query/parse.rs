@@ -62,6 +62,7 @@ pub fn parse(
         contained: ContainedMode::default(),
         contained_type: ContainedType::default(),
         applied: Vec::new(),
+        explain: false,
         warnings: Vec::new(),
     };
     let context = Context { scope: &scope, registry, hasher, zone, settings };

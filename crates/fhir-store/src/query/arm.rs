@@ -176,7 +176,11 @@ pub(crate) fn arms(row: &RowMatch) -> Vec<Arm> {
         RowMatch::StringExact { p, folded, .. } => {
             vec![Arm::new("string", p.0).equal("folded", Bind::Text(folded.clone()))]
         }
+        RowMatch::StringIs { p, folded } => {
+            vec![Arm::new("string", p.0).equal("folded", Bind::Text(folded.clone()))]
+        }
         RowMatch::StringContains { p, .. }
+        | RowMatch::StringEnds { p, .. }
         | RowMatch::TokenSet { p, .. }
         | RowMatch::UriBelow { p, .. }
         | RowMatch::Near { p, .. } => vec![Arm::new("uri", p.0)],

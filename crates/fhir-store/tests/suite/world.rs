@@ -159,6 +159,7 @@ impl World {
             always_allowed: Vec::new(),
             now: Instant(START_US),
             base: None,
+            explain: false,
         };
         let store = &self.store;
         fhir_search::parse(
