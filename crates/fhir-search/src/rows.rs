@@ -291,7 +291,7 @@ impl IndexRows {
         settle(&mut self.date);
         settle(&mut self.number);
         settle(&mut self.unit);
-        settle(&mut self.string);
+        settle_strings(&mut self.string);
         settle(&mut self.place);
         settle(&mut self.present);
         settle(&mut self.uri);
@@ -301,6 +301,18 @@ impl IndexRows {
         settle(&mut self.composite_string);
         settle(&mut self.access.labels);
     }
+}
+
+/// A word that is also a whole value stands as that.
+fn settle_strings(rows: &mut Vec<StringRow>) {
+    rows.sort_unstable_by(|one, other| {
+        let text = (one.p, &one.folded).cmp(&(other.p, &other.folded));
+        text.then_with(|| (one.exact == 0, one.exact).cmp(&(other.exact == 0, other.exact)))
+    });
+    rows.dedup_by(|later, kept| {
+        let is_told = later.exact == 0 || later.exact == kept.exact;
+        is_told && later.p == kept.p && later.folded == kept.folded
+    });
 }
 
 fn settle<T: Ord>(rows: &mut Vec<T>) {

@@ -2,8 +2,10 @@
 //!
 //! A case lists every row of the parameters that it names and nothing of the others. A row is
 //! told by its texts (`system`, `code`, `reference`, `number`, `unitSystem`,
-//! `unitCode`, `unit`, `from`, `to`, `string`,
-//! `uri`, with a 2 for the second part of a composite); the hashes are made here.
+//! `unitCode`, `unit`, `from`, `to`, `string`, `exact`, `latitude`, `longitude`,
+//! `uri`, with a 2 for the second part of a composite); the hashes are made here. A string without
+//! `exact` is a word or the text of a code. `present` and `missing` list parameters that the
+//! resource has a value for and has none for.
 #![cfg(test)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +16,7 @@ use fhir_model::date::{Zone, instants};
 use fhir_model::decimal::Decimal;
 use fhir_model::{Resource, ResourceKey};
 use fhir_search::rows::{LONG_SPAN_US, OPEN_END_US, OPEN_START_US};
-use fhir_search::{IndexRows, Indexer, ParameterId, ParameterKind, Registry, ValueHasher};
+use fhir_search::{IndexRows, Indexer, ParameterId, ParameterKind, Registry, ValueHasher, place};
 use serde_json::Value;
 
 const BASE: &str = "http://own.example/fhir";
@@ -83,6 +85,15 @@ fn check(setting: &Setting, case: &Value) -> Vec<String> {
             failures.push(format!("{code} has also {row}"));
         }
     }
+    for (list, is_present) in [("present", true), ("missing", false)] {
+        for code in case[list].as_array().into_iter().flatten() {
+            let code = code.as_str().unwrap();
+            let parameter = setting.registry.get(key.resource_type, code).unwrap();
+            if rows.has(parameter.id) != is_present {
+                failures.push(format!("{code} is not {list}"));
+            }
+        }
+    }
     if let Some(person) = case["person"].as_str() {
         let expected = setting.hasher.hash(person);
         if rows.access.person != expected {
@@ -109,12 +120,16 @@ fn expected_row(setting: &Setting, p: i32, kind: ParameterKind, row: &Value) -> 
     let code = |name: &str| text(name).map_or(0, |text| setting.hasher.code(text));
     let key = |name: &str| text(name).map_or(Vec::new(), number_key);
     let (code_1, sys) = (code("code"), hash("system"));
-    let is_composite = kind == ParameterKind::Composite;
+    let is_composite = kind == ParameterKind::Composite || text("code2").is_some();
     if let Some(folded) = text("string") {
         if is_composite {
             return format!("string {code_1} {sys} {folded}");
         }
-        return format!("string {folded}");
+        let exact = text("exact").map_or(0, |text| setting.hasher.exact(text));
+        return format!("string {folded} {exact}");
+    }
+    if let (Some(latitude), Some(longitude)) = (text("latitude"), text("longitude")) {
+        return format!("place {:?}", place::point(latitude, longitude).unwrap());
     }
     if text("number").is_some() {
         let unit = unit_text(hash("unitSystem"), hash("unitCode"), hash("unit"));
@@ -177,7 +192,10 @@ fn rows_of(rows: &IndexRows, p: i32) -> BTreeSet<String> {
         add(row.p, format!("number {} {:?}", unit(row.p, row.unit), row.v));
     }
     for row in &rows.string {
-        add(row.p, format!("string {}", row.folded));
+        add(row.p, format!("string {} {}", row.folded, row.exact));
+    }
+    for row in &rows.place {
+        add(row.p, format!("place {:?}", (row.x, row.y, row.z)));
     }
     for row in &rows.uri {
         add(row.p, format!("uri {}", row.text));

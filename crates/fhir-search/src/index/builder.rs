@@ -6,10 +6,11 @@ use fhir_model::date::Zone;
 
 use super::extract::text_at;
 use super::trie::{Leaf, Trie, Visit};
-use crate::ValueHasher;
+use super::{Indexer, TypeIndexer};
 use crate::hash::NONE;
 use crate::reference::Target;
 use crate::rows::{CodingRow, IndexRows, TokenRow};
+use crate::{ParameterId, ValueHasher};
 
 /// Collects what the leaves of a trie find.
 pub(crate) struct Builder<'a> {
@@ -24,6 +25,8 @@ pub(crate) struct Builder<'a> {
     /// Rank and key of the best person so far.
     pub(crate) person: Option<(i32, i64)>,
     pub(crate) last: Option<Reading>,
+    /// A bit for each parameter of the trie that has a value.
+    present: Vec<u64>,
 }
 
 /// What a reference's text says. Several leaves and conditions read the same reference one after
@@ -42,9 +45,24 @@ pub(crate) struct Reading {
 }
 
 impl<'a> Builder<'a> {
-    /// An empty builder for another walk over the same resource.
-    pub(crate) fn beside(&self) -> Builder<'a> {
-        Builder {
+    pub(crate) fn new(indexer: &'a Indexer, own: &'a TypeIndexer, resource: Value<'a>) -> Self {
+        Self {
+            rows: IndexRows::default(),
+            trie: &own.trie,
+            resource,
+            hasher: &indexer.hasher,
+            zone: &indexer.zone,
+            base: indexer.base.as_deref(),
+            subjects: own.people.subjects,
+            person: None,
+            last: None,
+            present: vec![0; own.trie.parameters.len().div_ceil(64)],
+        }
+    }
+
+    /// An empty builder for another walk over the same resource, which marks nothing as present.
+    pub(crate) fn beside(&self) -> Self {
+        Self {
             rows: IndexRows::default(),
             trie: self.trie,
             resource: self.resource,
@@ -54,7 +72,28 @@ impl<'a> Builder<'a> {
             subjects: self.subjects,
             person: None,
             last: None,
+            present: Vec::new(),
         }
+    }
+
+    /// Notes that the resource has a value for a parameter.
+    pub(crate) fn mark(&mut self, nth: Option<u16>) {
+        let Some(nth) = nth.map(usize::from) else { return };
+        if let Some(word) = self.present.get_mut(nth / 64) {
+            *word |= 1 << (nth % 64);
+        }
+    }
+
+    /// The parameters that have a value, ascending.
+    pub(crate) fn present(&self) -> Vec<ParameterId> {
+        let count = self.present.iter().map(|word| word.count_ones() as usize).sum();
+        let mut present = Vec::with_capacity(count);
+        for (word, parameters) in self.present.iter().zip(self.trie.parameters.chunks(64)) {
+            let marked = |at: &usize| word >> at & 1 == 1;
+            let set = parameters.iter().enumerate().filter(|(at, _)| marked(at));
+            present.extend(set.map(|(_, parameter)| *parameter));
+        }
+        present
     }
 
     /// Reads a Reference or the text of a canonical.
@@ -101,7 +140,10 @@ impl<'a> Builder<'a> {
 
 impl Visit for Builder<'_> {
     fn leaf(&mut self, leaf: &Leaf, value: Value<'_>) {
-        self.extract(leaf.extract, leaf.p, value);
+        if !value.is_null() {
+            self.mark(leaf.nth);
+            self.extract(leaf.extract, leaf.p, value);
+        }
     }
 
     fn target_type(&mut self, reference: Value<'_>) -> Option<ResourceType> {

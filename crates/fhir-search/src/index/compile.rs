@@ -31,6 +31,8 @@ pub(crate) fn compile<'p>(
 ) -> (Trie, Vec<Uncompiled>) {
     let mut compiler = Compiler::new(definitions, expressions, base);
     let mut failures = Vec::new();
+    let parameters: Vec<&SearchParameter> = parameters.collect();
+    compiler.number(&parameters);
     for parameter in parameters {
         if let Err(reason) = compiler.parameter(parameter) {
             failures.push(Uncompiled { base, code: parameter.code.clone(), reason });
@@ -81,6 +83,22 @@ impl<'d, 'e> Compiler<'d, 'e> {
         self.trie
     }
 
+    /// Gives the parameters their places in the list of those that a resource has values for.
+    fn number(&mut self, parameters: &[&SearchParameter]) {
+        let mut ids: Vec<_> = parameters.iter().map(|parameter| parameter.id).collect();
+        ids.sort_unstable();
+        self.trie.parameters = ids;
+    }
+
+    /// Of a composite nothing is said: its element is often the whole resource.
+    fn nth(&self, parameter: &SearchParameter) -> Option<u16> {
+        if parameter.kind == ParameterKind::Composite {
+            return None;
+        }
+        let at = self.trie.parameters.binary_search(&parameter.id).ok()?;
+        u16::try_from(at).ok()
+    }
+
     fn parameter(&mut self, parameter: &SearchParameter) -> Result<(), String> {
         let branches = self.branches(parameter)?;
         let mut places = Vec::new();
@@ -97,7 +115,8 @@ impl<'d, 'e> Compiler<'d, 'e> {
         if parameter.kind == ParameterKind::Composite {
             return self.composite(parameter, &places);
         }
-        self.leaves(parameter.id.0, parameter.kind, &places)
+        let nth = self.nth(parameter);
+        self.leaves((parameter.id.0, nth), parameter.kind, &places)
     }
 
     /// Where a parameter may name a person. What cannot be followed was told before.
@@ -106,7 +125,7 @@ impl<'d, 'e> Compiler<'d, 'e> {
             let places = self.follow(vec![self.root()], &branch.steps).unwrap_or_default();
             for place in places {
                 if self.extract(ParameterKind::Reference, place) == Some(Extract::Reference) {
-                    let leaf = Leaf { p: 0, extract: Extract::Person(rank) };
+                    let leaf = Leaf { p: 0, nth: None, extract: Extract::Person(rank) };
                     self.node(place.node).leaves.push(leaf);
                 }
             }
@@ -249,12 +268,17 @@ impl<'d, 'e> Compiler<'d, 'e> {
         }
     }
 
-    fn leaves(&mut self, p: i32, kind: ParameterKind, places: &[Place<'d>]) -> Result<(), String> {
+    fn leaves(
+        &mut self,
+        (p, nth): (i32, Option<u16>),
+        kind: ParameterKind,
+        places: &[Place<'d>],
+    ) -> Result<(), String> {
         let mut is_readable = false;
         for place in places {
             if let Some(extract) = self.extract(kind, *place) {
                 is_readable = true;
-                let leaf = Leaf { p, extract };
+                let leaf = Leaf { p, nth, extract };
                 let leaves = &mut self.node(place.node).leaves;
                 if !leaves.contains(&leaf) {
                     leaves.push(leaf);
@@ -273,12 +297,12 @@ impl<'d, 'e> Compiler<'d, 'e> {
         if parameter.kind != ParameterKind::Token {
             return Err("a condition can only be a token".to_owned());
         }
-        let p = parameter.id.0;
+        let nth = self.nth(parameter);
+        let leaf = Leaf { p: parameter.id.0, nth, extract: Extract::TokenExistence };
         for place in places {
-            let leaf = Leaf { p, extract: Extract::TokenExistence };
             self.node(place.node).leaves.push(leaf);
         }
-        self.trie.existences.push(p);
+        self.trie.existences.push(leaf);
         Ok(())
     }
 
@@ -298,7 +322,7 @@ impl<'d, 'e> Compiler<'d, 'e> {
             }
             let at = u32::try_from(self.trie.composites.len()).unwrap_or(u32::MAX);
             self.trie.composites.push(Composite { shape, parts });
-            let leaf = Leaf { p: parameter.id.0, extract: Extract::Composite(at) };
+            let leaf = Leaf { p: parameter.id.0, nth: None, extract: Extract::Composite(at) };
             self.node(place.node).leaves.push(leaf);
         }
         Ok(())
@@ -313,7 +337,7 @@ impl<'d, 'e> Compiler<'d, 'e> {
         for branch in &branches {
             found.extend(self.follow(vec![start], &branch.steps)?);
         }
-        self.leaves(0, kind, &found)?;
+        self.leaves((0, None), kind, &found)?;
         Ok(Part { node: start.node, from_resource })
     }
 }

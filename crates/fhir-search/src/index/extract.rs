@@ -355,7 +355,10 @@ impl Builder<'_> {
     fn family_words(&mut self, p: i32, family: &str) {
         let is_gap = |letter: char| letter.is_whitespace() || letter == '-';
         for word in family.split(is_gap).skip(1) {
-            self.string(p, word);
+            let folded = fold::string(word);
+            if !folded.is_empty() {
+                self.rows.string.push(StringRow { p, folded, exact: 0 });
+            }
         }
     }
 

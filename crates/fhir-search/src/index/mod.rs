@@ -28,6 +28,15 @@ use crate::reference::{ReferenceValue, Target};
 use crate::rows::{IndexRows, TokenRow};
 use crate::{Registry, SearchParameter, ValueHasher};
 
+/// A resource inside another one.
+#[derive(Clone, Debug)]
+pub struct Contained {
+    /// Its type and its id, which means nothing outside its container.
+    pub key: ResourceKey,
+    /// Its rows.
+    pub rows: IndexRows,
+}
+
 /// Makes index rows; compiled once, shared by all threads.
 #[derive(Debug)]
 pub struct Indexer {
@@ -35,7 +44,7 @@ pub struct Indexer {
     hasher: ValueHasher,
     zone: Zone,
     base: Option<String>,
-    generation: u64,
+    has_text: bool,
     uncompiled: Vec<Uncompiled>,
 }
 
@@ -69,7 +78,7 @@ impl Indexer {
             TypeIndexer { trie, people }
         });
         let types = types.collect();
-        Self { types, hasher, zone, base: None, generation: 0, uncompiled }
+        Self { types, hasher, zone, base: None, has_text: false, uncompiled }
     }
 
     /// The same indexer for a server at `base`, its FHIR root without the trailing slash:
@@ -78,20 +87,6 @@ impl Indexer {
     pub fn with_base(mut self, base: Option<String>) -> Self {
         self.base = base;
         self
-    }
-
-    /// The same indexer with a number that all its rows carry, so that whoever stores them can
-    /// tell rows of other parameters than the present ones.
-    #[must_use]
-    pub fn with_generation(mut self, generation: u64) -> Self {
-        self.generation = generation;
-        self
-    }
-
-    /// The number that the rows carry.
-    #[must_use]
-    pub const fn generation(&self) -> u64 {
-        self.generation
     }
 
     /// The server's own root, if it was given.
@@ -111,35 +106,53 @@ impl Indexer {
     pub fn index(&self, view: ResourceView<'_>, key: &ResourceKey) -> IndexRows {
         let own = self.hasher.reference(key);
         let Some(indexer) = self.of(view.resource_type) else {
-            let mut rows = IndexRows { generation: self.generation, ..IndexRows::default() };
+            let mut rows = IndexRows::default();
             rows.access.person = own;
             return rows;
         };
-        let mut builder = Builder {
-            rows: IndexRows { generation: self.generation, ..IndexRows::default() },
-            trie: &indexer.trie,
-            resource: view.value,
-            hasher: &self.hasher,
-            zone: &self.zone,
-            base: self.base.as_deref(),
-            subjects: indexer.people.subjects,
-            person: None,
-            last: None,
-        };
+        let mut builder = Builder::new(self, indexer, view.value);
         indexer.trie.walk(0, view.value, &mut builder);
-        for p in &indexer.trie.existences {
-            if !builder.rows.token.iter().any(|row| row.p == *p) {
+        for leaf in &indexer.trie.existences {
+            builder.mark(leaf.nth);
+            if !builder.rows.token.iter().any(|row| row.p == leaf.p) {
                 let code = self.hasher.code("false");
-                builder.rows.token.push(TokenRow { p: *p, code, sys: NONE });
+                builder.rows.token.push(TokenRow { p: leaf.p, code, sys: NONE });
             }
         }
         let person = builder.person.map(|(_, person)| person);
+        builder.rows.present = builder.present();
         let mut rows = builder.rows;
         rows.access.person = person.unwrap_or(own);
         rows.access.labels = self.labels(view.value);
         rows.patient_date = person.zip(indexer.people.date(&rows));
         rows.settle();
         rows
+    }
+
+    /// The same indexer, which also fills [`crate::IndexRows::text`].
+    #[must_use]
+    pub fn with_text(mut self, is_on: bool) -> Self {
+        self.has_text = is_on;
+        self
+    }
+
+    /// The resources inside a resource, indexed by themselves as if they were stored: for
+    /// `_contained`. Their rows name no person of their own.
+    pub fn contained(&self, view: ResourceView<'_>) -> impl Iterator<Item = Contained> {
+        view.contained().filter_map(|inner| {
+            let key = inner.key()?;
+            let rows = self.index(inner, &key);
+            Some(Contained { key, rows })
+        })
+    }
+
+    /// The texts by which `_sort` puts a resource in order: folded codes and identifier values
+    /// of a token parameter, references of a reference parameter without their versions
+    /// (`Type/id` for those of this server). In the order of the document, doubles too.
+    #[must_use]
+    pub fn sort_texts(&self, view: ResourceView<'_>, parameter: &SearchParameter) -> Vec<String> {
+        let _ = (view, parameter);
+        Vec::new()
     }
 
     /// The references that a parameter reads in a resource, for includes. Contained ones and

@@ -6,6 +6,7 @@ use fhir_model::Value;
 use super::composite::Composite;
 use super::expression::Filter;
 use super::extract::{Extract, text_at};
+use crate::ParameterId;
 
 /// Index into [`Trie::nodes`].
 pub(crate) type NodeId = u32;
@@ -16,7 +17,9 @@ pub(crate) struct Trie {
     pub(crate) nodes: Vec<Node>,
     pub(crate) composites: Vec<Composite>,
     /// Parameters that are `true` or `false` for every resource; `false` without a row.
-    pub(crate) existences: Vec<i32>,
+    pub(crate) existences: Vec<Leaf>,
+    /// The parameters, ascending: [`Leaf::nth`] counts here.
+    pub(crate) parameters: Vec<ParameterId>,
 }
 
 /// One place in a resource.
@@ -67,7 +70,11 @@ pub(crate) fn signature(key: &str) -> u64 {
 /// A parameter's values at a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Leaf {
+    /// The parameter; 0 where the value is none of its own: a part of a composite, a person.
     pub(crate) p: i32,
+    /// The parameter's place in [`Trie::parameters`]; none where a value here does not say that
+    /// the resource has one.
+    pub(crate) nth: Option<u16>,
     pub(crate) extract: Extract,
 }
 
