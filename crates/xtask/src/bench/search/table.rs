@@ -3,7 +3,7 @@
 use super::Line;
 use super::round::Round;
 use super::shapes::Bound;
-use super::verdict::{Verdict, ratio, verdict};
+use super::verdict::{Verdict, cpu_ratio, ratio, verdict};
 
 /// Prints a table with a few columns for each size, and how many shapes pass.
 pub(crate) fn print(sizes: &[u64], lines: &[Line]) {
@@ -11,12 +11,12 @@ pub(crate) fn print(sizes: &[u64], lines: &[Line]) {
     let mut head = "| shape | bound |".to_owned();
     for size in sizes {
         let size = short_size(*size);
-        head.push_str(&format!(" p50 us {size} | p99 us {size} | CPU us {size} |"));
+        head.push_str(&format!(" p50 us {size} | p99 us {size} | CPU us {size} | p99 |"));
         if is_told {
             head.push_str(&format!(" rows {size} |"));
         }
     }
-    head.push_str(" ratio | entries | verdict |");
+    head.push_str(" ratio | CPU ratio | entries | verdict |");
     println!("{head}");
     let columns = head.matches('|').count() - 4;
     println!("|---|---|{}---|", "---:|".repeat(columns));
@@ -41,17 +41,18 @@ fn row(line: &Line, verdict: &Verdict, is_told: bool) -> String {
     let mut row = format!("| {} | {bound} |", line.shape.name);
     for round in &line.rounds {
         if round.refused.is_some() {
-            row.push_str(if is_told { " - | - | - | - |" } else { " - | - | - |" });
+            row.push_str(if is_told { " - | - | - | - | - |" } else { " - | - | - | - |" });
             continue;
         }
         let (median, p99) = (round.median_us, round.p99_us);
-        row.push_str(&format!(" {median} | {p99} | {:.0} |", round.cpu_us));
+        row.push_str(&format!(" {median} | {p99} | {} | {} |", round.cpu_us, round.cpu_p99_us));
         if is_told {
             let touched = round.touched.map_or("-".to_owned(), |rows| format!("{rows:.0}"));
             row.push_str(&format!(" {touched} |"));
         }
     }
-    let ratio = ratio(&line.rounds).map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
+    let shown = |ratio: Option<f64>| ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
+    let (ratio, cpu) = (shown(ratio(&line.rounds)), shown(cpu_ratio(&line.rounds)));
     let entries: Vec<String> =
         line.rounds.iter().map(|round| format!("{:.0}", round.entries)).collect();
     let over: usize = line.rounds.iter().map(|round| round.over_budget).sum();
@@ -63,7 +64,7 @@ fn row(line: &Line, verdict: &Verdict, is_told: bool) -> String {
             line.rounds.iter().find_map(|round| round.refused.clone()).unwrap_or_default()
         }
     };
-    row.push_str(&format!(" {ratio} | {} | {words}{over} |", entries.join(" / ")));
+    row.push_str(&format!(" {ratio} | {cpu} | {} | {words}{over} |", entries.join(" / ")));
     row
 }
 
@@ -73,7 +74,7 @@ pub(crate) fn short(rounds: &[Round]) -> String {
         .iter()
         .map(|round| match &round.refused {
             Some(refused) => refused.clone(),
-            None => format!("{} us, p99 {}", round.median_us, round.p99_us),
+            None => format!("{} us, p99 {}, CPU {}", round.median_us, round.p99_us, round.cpu_us),
         })
         .collect();
     words.join("; ")

@@ -26,6 +26,12 @@ pub(crate) fn ratio(rounds: &[Round]) -> Option<f64> {
     (first.median_us > 0).then(|| last.median_us as f64 / first.median_us as f64)
 }
 
+/// The same of the CPU time, which other work on the machine does not change.
+pub(crate) fn cpu_ratio(rounds: &[Round]) -> Option<f64> {
+    let (first, last) = (rounds.first()?, rounds.last()?);
+    (first.cpu_us > 0).then(|| last.cpu_us as f64 / first.cpu_us as f64)
+}
+
 /// Judges a shape; `sizes` are those of the populations, in the order of its rounds.
 pub(crate) fn verdict(line: &Line, sizes: &[u64]) -> Verdict {
     if line.rounds.iter().any(|round| round.refused.is_some()) {
@@ -38,10 +44,11 @@ pub(crate) fn verdict(line: &Line, sizes: &[u64]) -> Verdict {
     match line.shape.bound {
         Bound::Index => {
             if last.p99_us >= INDEX_P99_US {
-                faults.push("p99".to_owned());
+                faults.push(format!("p99 ({} us of CPU)", last.cpu_p99_us));
             }
             if ratio > INDEX_RATIO {
-                faults.push("ratio".to_owned());
+                let cpu = cpu_ratio(&line.rounds).unwrap_or_default();
+                faults.push(format!("ratio {ratio:.1} (CPU {cpu:.1})"));
             }
         }
         Bound::Matches => {
@@ -88,8 +95,9 @@ mod tests {
     fn an_index_must_be_quick_and_hardly_grow() {
         let of = |medians, p99| verdict(&line(Bound::Index, medians, p99, None), &[1, 10]);
         assert_eq!(of([100, 150], 4_999), Verdict::Pass);
-        assert_eq!(of([100, 151], 4_999), Verdict::Miss("ratio".to_owned()));
-        assert_eq!(of([100, 160], 5_000), Verdict::Miss("p99, ratio".to_owned()));
+        assert_eq!(of([100, 151], 4_999), Verdict::Miss("ratio 1.5 (CPU 0.0)".to_owned()));
+        let both = "p99 (0 us of CPU), ratio 1.6 (CPU 0.0)";
+        assert_eq!(of([100, 160], 5_000), Verdict::Miss(both.to_owned()));
     }
 
     #[test]
