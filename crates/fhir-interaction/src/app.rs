@@ -355,6 +355,9 @@ fn store_failure(error: &StoreError) -> Failure {
             "the request needs more time than one request is given; ask for less at once",
         );
     }
+    if let StoreError::TooCostly(why) = error {
+        return Failure::new(FailureKind::TooCostly, *why);
+    }
     if matches!(error, StoreError::Busy | StoreError::Closed) {
         let mut failure = Failure::new(FailureKind::Unavailable, "the store is busy");
         failure.retry_after_s = Some(1);

@@ -14,6 +14,10 @@ pub enum StoreError {
     /// A read took longer than its time budget.
     #[error("the query took longer than allowed")]
     Timeout,
+    /// A search would need more memory than one search is given: too many matches under a sort
+    /// key that no index is ordered by (400).
+    #[error("{0}")]
+    TooCostly(&'static str),
     /// An atomic group was refused as a whole, because of the operation (or, for
     /// `WriteFault::Stale`, the expectation) with this index.
     #[error("operation {index} was refused: {fault}")]

@@ -11,6 +11,7 @@ mod backend;
 mod codec;
 mod core;
 mod error;
+mod explain;
 mod id;
 mod position;
 mod query;
@@ -25,9 +26,10 @@ mod write;
 
 pub use core::Definitions;
 pub use error::StoreError;
+pub use explain::{Estimate, ExplainedStatement, Explanation, Touched};
 pub use read::{
-    ChangeCursor, ChangeRow, HistoryPosition, HistoryScope, HistoryWindow, Hit, Method, Position,
-    Reader, RowKey, SortValue, StoredVersion,
+    ChangeCursor, ChangeRow, HistoryPosition, HistoryScope, HistoryWindow, Hit, Matched, Method,
+    Position, Reader, RowKey, SortValue, StoredVersion,
 };
 pub use settings::{Clock, StoreSettings};
 pub use store::Store;

@@ -5,6 +5,7 @@ use fhir_model::{Body, Instant, ResourceKey, VersionId};
 use fhir_search::{ParameterId, SearchQuery};
 
 use crate::error::StoreError;
+use crate::explain::{Explanation, Touched};
 
 /// Reads inside one snapshot of the database.
 ///
@@ -65,6 +66,34 @@ pub trait Reader {
     /// # Errors
     /// `StoreError` where the database fails.
     fn count(&mut self, query: &SearchQuery) -> Result<u64, StoreError>;
+
+    /// About how many live resources match, at a cost that does not grow with them: exact for few,
+    /// from counters, statistics and samples for many.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn estimate(&mut self, query: &SearchQuery) -> Result<u64, StoreError>;
+
+    /// The last matches before a position, in the order of the search; `None` where walking
+    /// backwards would cost more than a page is worth.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn search_before(
+        &mut self,
+        query: &SearchQuery,
+        before: &Position,
+        limit: usize,
+    ) -> Result<Option<Vec<Hit>>, StoreError>;
+
+    /// Runs a search and says how.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn explain(&mut self, query: &SearchQuery, limit: usize) -> Result<Explanation, StoreError>;
+
+    /// What this reader has done so far.
+    fn touched(&self) -> Touched;
 
     /// The current versions of rows, in the order asked; rows that are gone are left out.
     ///
@@ -219,6 +248,23 @@ pub struct Hit {
     pub row: RowKey,
     /// Its place, to go on from.
     pub position: Position,
+    /// What of it matched.
+    pub matched: Matched,
+}
+
+/// What of a resource matched a search; without `_contained` always the resource itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Matched {
+    /// The resource itself.
+    pub itself: bool,
+    /// The local ids (without `#`) of the contained resources that match, as they stand in it.
+    pub contained: Vec<String>,
+}
+
+impl Default for Matched {
+    fn default() -> Self {
+        Self { itself: true, contained: Vec::new() }
+    }
 }
 
 /// A place in the order of changes; its numbers mean nothing outside the store.

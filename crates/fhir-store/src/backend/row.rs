@@ -9,7 +9,7 @@ use fhir_model::ResourceKey;
 use fhir_search::ParameterId;
 
 use crate::error::StoreError;
-use crate::read::{HistoryWindow, Hit, Method, Position, RowKey, SortValue};
+use crate::read::{HistoryWindow, Hit, Matched, Method, Position, RowKey, SortValue};
 use crate::sql::{Dialect, Sql};
 
 pub(crate) fn number_of(resource_type: ResourceType) -> i32 {
@@ -128,7 +128,7 @@ where
             });
         }
         let row = RowKey { rid, dk };
-        Ok(Self(Hit { row, position: Position { values, row } }))
+        Ok(Self(Hit { row, position: Position { values, row }, matched: Matched::default() }))
     }
 }
 

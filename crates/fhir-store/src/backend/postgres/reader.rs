@@ -12,6 +12,7 @@ use fhir_search::{ParameterId, SearchQuery};
 use crate::backend::row::{self, HitRow};
 use crate::core::Core;
 use crate::error::StoreError;
+use crate::explain::{Explanation, Touched};
 use crate::query::select::Select;
 use crate::read::{
     ChangeCursor, ChangeRow, HistoryPosition, HistoryScope, HistoryWindow, Hit, Position, Reader,
@@ -182,6 +183,28 @@ impl Reader for PostgresReader<'_> {
 
     fn count(&mut self, query: &SearchQuery) -> Result<u64, StoreError> {
         self.number(&Select::new(Dialect::Postgres, query).count())
+    }
+
+    fn estimate(&mut self, query: &SearchQuery) -> Result<u64, StoreError> {
+        self.count(query)
+    }
+
+    fn search_before(
+        &mut self,
+        _query: &SearchQuery,
+        _before: &Position,
+        _limit: usize,
+    ) -> Result<Option<Vec<Hit>>, StoreError> {
+        Ok(None)
+    }
+
+    fn explain(&mut self, query: &SearchQuery, limit: usize) -> Result<Explanation, StoreError> {
+        self.search(query, None, limit)?;
+        Ok(Explanation::default())
+    }
+
+    fn touched(&self) -> Touched {
+        Touched::default()
     }
 
     fn load(&mut self, rows: &[RowKey]) -> Result<Vec<StoredVersion>, StoreError> {

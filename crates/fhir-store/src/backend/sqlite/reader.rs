@@ -20,10 +20,11 @@ use crate::backend::row::{self, HitRow};
 use crate::backend::sort;
 use crate::core::Core;
 use crate::error::StoreError;
+use crate::explain::{Explanation, Touched};
 use crate::query::select::Select;
 use crate::read::{
-    ChangeCursor, ChangeRow, HistoryPosition, HistoryScope, HistoryWindow, Hit, Position, Reader,
-    RowKey, SortValue, StoredVersion,
+    ChangeCursor, ChangeRow, HistoryPosition, HistoryScope, HistoryWindow, Hit, Matched, Position,
+    Reader, RowKey, SortValue, StoredVersion,
 };
 use crate::sql::{Dialect, Sql};
 
@@ -184,7 +185,7 @@ impl<'a> SqliteReader<'a> {
             let row = version.row;
             let value = |key| sort::value_of(key, &version, &index);
             let values = query.sort.iter().map(value).collect();
-            hits.push(Hit { row, position: Position { values, row } });
+            hits.push(Hit { row, position: Position { values, row }, matched: Matched::default() });
         }
         hits.sort_by(|one, other| sort::compare(&query.sort, &one.position, &other.position));
         if let Some(after) = after {
@@ -339,6 +340,28 @@ impl Reader for SqliteReader<'_> {
         }
         let count: i64 = select.count().typed::<BigInt>().get_result(self.connection)?;
         Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    fn estimate(&mut self, query: &SearchQuery) -> Result<u64, StoreError> {
+        self.count(query)
+    }
+
+    fn search_before(
+        &mut self,
+        _query: &SearchQuery,
+        _before: &Position,
+        _limit: usize,
+    ) -> Result<Option<Vec<Hit>>, StoreError> {
+        Ok(None)
+    }
+
+    fn explain(&mut self, query: &SearchQuery, limit: usize) -> Result<Explanation, StoreError> {
+        self.search(query, None, limit)?;
+        Ok(Explanation::default())
+    }
+
+    fn touched(&self) -> Touched {
+        Touched::default()
     }
 
     fn load(&mut self, rows: &[RowKey]) -> Result<Vec<StoredVersion>, StoreError> {
