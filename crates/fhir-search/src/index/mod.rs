@@ -44,6 +44,7 @@ pub struct Indexer {
     hasher: ValueHasher,
     zone: Zone,
     base: Option<String>,
+    generation: u64,
     has_text: bool,
     uncompiled: Vec<Uncompiled>,
 }
@@ -78,7 +79,7 @@ impl Indexer {
             TypeIndexer { trie, people }
         });
         let types = types.collect();
-        Self { types, hasher, zone, base: None, has_text: false, uncompiled }
+        Self { types, hasher, zone, base: None, generation: 0, has_text: false, uncompiled }
     }
 
     /// The same indexer for a server at `base`, its FHIR root without the trailing slash:
@@ -87,6 +88,20 @@ impl Indexer {
     pub fn with_base(mut self, base: Option<String>) -> Self {
         self.base = base;
         self
+    }
+
+    /// The same indexer with a number that all its rows carry, so that whoever stores them can
+    /// tell rows of other parameters than the present ones.
+    #[must_use]
+    pub fn with_generation(mut self, generation: u64) -> Self {
+        self.generation = generation;
+        self
+    }
+
+    /// The number that the rows carry.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The server's own root, if it was given.
@@ -106,7 +121,7 @@ impl Indexer {
     pub fn index(&self, view: ResourceView<'_>, key: &ResourceKey) -> IndexRows {
         let own = self.hasher.reference(key);
         let Some(indexer) = self.of(view.resource_type) else {
-            let mut rows = IndexRows::default();
+            let mut rows = IndexRows { generation: self.generation, ..IndexRows::default() };
             rows.access.person = own;
             return rows;
         };
@@ -122,6 +137,7 @@ impl Indexer {
         let person = builder.person.map(|(_, person)| person);
         builder.rows.present = builder.present();
         let mut rows = builder.rows;
+        rows.generation = self.generation;
         rows.access.person = person.unwrap_or(own);
         rows.access.labels = self.labels(view.value);
         rows.patient_date = person.zip(indexer.people.date(&rows));
