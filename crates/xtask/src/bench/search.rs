@@ -22,7 +22,7 @@ use super::phases::binary;
 use super::process::Process;
 use super::table::machine;
 use crate::Outcome;
-use population::{Population, population};
+use population::{Population, Reload, population};
 use round::{Round, measure};
 use shapes::{SHAPES, Shape};
 use values::{Draw, draw};
@@ -57,8 +57,11 @@ pub(crate) struct Arguments {
     #[arg(long)]
     folder: Option<PathBuf>,
     /// Load the populations again.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "stale")]
     reload: bool,
+    /// Use kept populations also where the text of the indexer has changed since.
+    #[arg(long)]
+    stale: bool,
     /// Instead of the shapes: walk all links of a Patient with this many referring resources.
     #[arg(long, value_name = "REFERRING", num_args = 0..=1, default_missing_value = "5000")]
     revinclude: Option<usize>,
@@ -83,7 +86,12 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let folder = arguments.folder.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder)?;
     let binary = binary()?;
-    let load = |size: u64| population(&folder, arguments.seed, size, arguments.reload);
+    let reload = match (arguments.reload, arguments.stale) {
+        (true, _) => Reload::Always,
+        (false, true) => Reload::OtherSchema,
+        (false, false) => Reload::OtherIndexer,
+    };
+    let load = |size: u64| population(&folder, arguments.seed, size, reload);
     println!("{}", machine());
     println!("load of the machine before: {}", load_average());
     println!("{arguments:?}\n");
