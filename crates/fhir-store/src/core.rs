@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use fhir_model::date::Zone;
 use fhir_model::{Body, Id, Instant, ResourceKey};
@@ -49,6 +49,8 @@ pub(crate) struct Core {
     /// Held for reading by every write transaction, and for writing while definitions change:
     /// no transaction is open that doesn't know a parameter whose rows are being built.
     pub(crate) writing: RwLock<()>,
+    /// Held by whoever reads what `parameter` says and puts it in force.
+    pub(crate) defining: Mutex<()>,
     pub(crate) settings: StoreSettings,
     pub(crate) hasher: ValueHasher,
     pub(crate) zone: Zone,
@@ -102,6 +104,7 @@ impl Core {
         Self {
             definitions: RwLock::new(Arc::new(definitions)),
             writing: RwLock::new(()),
+            defining: Mutex::new(()),
             settings: settings.clone(),
             hasher,
             zone: settings.zone.clone(),
@@ -116,7 +119,6 @@ impl Core {
         Arc::clone(&self.definitions.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    #[expect(dead_code, reason = "the reindex uses it")]
     /// Puts other parameters in force; whoever calls it holds `writing`.
     pub(crate) fn define(&self, registry: Registry) {
         let generation = self.definitions().indexer.generation().saturating_add(1);
@@ -149,9 +151,19 @@ impl Core {
 
     /// The index rows of a stored body, computed again.
     pub(crate) fn rows_of(&self, key: &ResourceKey, body: &Body) -> Result<IndexRows, StoreError> {
+        self.rows_by(&self.definitions().indexer, key, body)
+    }
+
+    /// The rows that an indexer makes of a stored body.
+    pub(crate) fn rows_by(
+        &self,
+        indexer: &Indexer,
+        key: &ResourceKey,
+        body: &Body,
+    ) -> Result<IndexRows, StoreError> {
         let resource = body
             .to_resource(key)
             .map_err(|_failure| StoreError::Damaged(format!("the body of {key} is not JSON")))?;
-        Ok(self.definitions().indexer.index(resource.view(), key))
+        Ok(indexer.index(resource.view(), key))
     }
 }

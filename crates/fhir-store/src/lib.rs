@@ -13,6 +13,7 @@ mod core;
 mod error;
 mod explain;
 mod id;
+mod online;
 mod position;
 mod query;
 mod read;
@@ -27,6 +28,7 @@ mod write;
 pub use core::Definitions;
 pub use error::StoreError;
 pub use explain::{Estimate, ExplainedStatement, Explanation, Touched};
+pub use online::{Activation, ParameterState, ParameterStatus};
 pub use read::{
     ChangeCursor, ChangeRow, HistoryPosition, HistoryScope, HistoryWindow, Hit, Matched, Method,
     Position, Reader, RowKey, SortValue, StoredVersion,

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use fhir_model::date::Zone;
 use fhir_model::{Id, Instant};
-use fhir_search::ValueHasher;
+use fhir_search::{CustomParameter, ValueHasher};
 
 use crate::backend::{postgres, sqlite};
 use crate::core::{Core, Definitions};
 use crate::error::StoreError;
+use crate::online::{Activation, Online, ParameterStatus, Workbench};
 use crate::read::Reader;
 use crate::settings::StoreSettings;
 use crate::url::DatabaseUrl;
@@ -19,6 +20,7 @@ use crate::write::{WriteFault, WriteGroup, Written};
 pub struct Store {
     core: Arc<Core>,
     engine: Engine,
+    online: Arc<Online>,
 }
 
 /// The database behind the store.
@@ -37,11 +39,17 @@ impl Store {
         match url {
             DatabaseUrl::Sqlite(path) => {
                 let (core, engine) = sqlite::Engine::open(path, settings)?;
-                Ok(Self { core, engine: Engine::Sqlite(Arc::new(engine)) })
+                let engine = Arc::new(engine);
+                let bench: Arc<dyn Workbench> = Arc::<sqlite::Engine>::clone(&engine);
+                let online = Online::open(Arc::clone(&core), bench)?;
+                Ok(Self { core, engine: Engine::Sqlite(engine), online: Arc::new(online) })
             }
             DatabaseUrl::Postgres(text) => {
                 let (core, engine) = postgres::Engine::open(text, settings)?;
-                Ok(Self { core, engine: Engine::Postgres(Arc::new(engine)) })
+                let engine = Arc::new(engine);
+                let bench: Arc<dyn Workbench> = Arc::<postgres::Engine>::clone(&engine);
+                let online = Online::open(Arc::clone(&core), bench)?;
+                Ok(Self { core, engine: Engine::Postgres(engine), online: Arc::new(online) })
             }
         }
     }
@@ -113,8 +121,50 @@ impl Store {
         }
     }
 
+    /// Puts a search parameter of a resource in force: from now on writes are indexed by it, and
+    /// once the rows of all resources are built, searches may use it. `definition` is the
+    /// resource as JSON.
+    ///
+    /// # Errors
+    /// What the database fails with.
+    pub fn activate(
+        &self,
+        parameter: &CustomParameter,
+        definition: &[u8],
+    ) -> Result<Activation, StoreError> {
+        self.online.activate(parameter, definition)
+    }
+
+    /// Takes the search parameter of a resource with this URL out of use; false where there is
+    /// none.
+    ///
+    /// # Errors
+    /// What the database fails with.
+    pub fn retire(&self, url: &str) -> Result<bool, StoreError> {
+        self.online.retire(url)
+    }
+
+    /// Goes through the rows of the search parameters with this URL, or of all, once more, while
+    /// they answer; false where there is none.
+    ///
+    /// # Errors
+    /// What the database fails with.
+    pub fn rebuild(&self, url: Option<&str>) -> Result<bool, StoreError> {
+        self.online.rebuild(url)
+    }
+
+    /// How far the search parameters are that came while the store was open, and those whose
+    /// rows are gone through once more.
+    ///
+    /// # Errors
+    /// What the database fails with.
+    pub fn parameter_status(&self) -> Result<Vec<ParameterStatus>, StoreError> {
+        self.online.status()
+    }
+
     /// Ends the writer once everything queued is durable; later writes answer `Closed`.
     pub fn close(&self) {
+        self.online.close();
         match &self.engine {
             Engine::Sqlite(engine) => engine.close(),
             Engine::Postgres(engine) => engine.close(),

@@ -4,6 +4,7 @@
 //! server gave, or what `directory` says for ids of the client's choice. Rows and instants come
 //! from this process. A write is one transaction, which runs again when the database asks for it.
 
+mod online;
 mod open;
 mod reader;
 mod rows;
@@ -23,6 +24,7 @@ use crate::write::{Action, WriteFault, WriteGroup, Written};
 
 /// An open PostgreSQL database.
 pub(crate) struct Engine {
+    core: Arc<Core>,
     crew: work::Crew,
     rows: Arc<writer::RowNumbers>,
 }
@@ -35,7 +37,8 @@ impl Engine {
     ) -> Result<(Arc<Core>, Self), StoreError> {
         let core = Arc::new(open::open(url, settings)?);
         let crew = work::Crew::start(url, settings)?;
-        Ok((core, Self { crew, rows: Arc::new(writer::RowNumbers::draw()) }))
+        let own = Arc::clone(&core);
+        Ok((core, Self { core: own, crew, rows: Arc::new(writer::RowNumbers::draw()) }))
     }
 
     /// Runs `work` on a thread of the pool, in one snapshot.

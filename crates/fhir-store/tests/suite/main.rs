@@ -12,6 +12,7 @@
 
 mod concurrency;
 mod history;
+mod online;
 mod open;
 mod search;
 mod world;

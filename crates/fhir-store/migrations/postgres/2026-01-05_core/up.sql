@@ -127,8 +127,11 @@ CREATE TABLE counter (
   dk bigint NOT NULL, live bigint NOT NULL, type integer NOT NULL,
   PRIMARY KEY (type, dk)
 );
+-- state: 0 live, 1 its rows are being built, 2 retired, 3 live and built once more; progress: the last
+-- row the work has come to; definition: the resource of a parameter that is not the program's own.
 CREATE TABLE parameter (
-  p integer PRIMARY KEY, type integer NOT NULL, code text NOT NULL, url text NOT NULL
+  p integer PRIMARY KEY, type integer NOT NULL, code text NOT NULL, url text NOT NULL,
+  state integer NOT NULL DEFAULT 0, progress bigint NOT NULL DEFAULT 0, definition bytea
 );
 CREATE TABLE dictionary (dict integer PRIMARY KEY, content bytea NOT NULL);
 CREATE TABLE journal (

@@ -116,8 +116,11 @@ CREATE TABLE access (
 );
 
 CREATE TABLE counter (type INTEGER PRIMARY KEY, live INTEGER NOT NULL);
+-- state: 0 live, 1 its rows are being built, 2 retired, 3 live and built once more; progress: the last
+-- row the work has come to; definition: the resource of a parameter that is not the program's own.
 CREATE TABLE parameter (
-  p INTEGER PRIMARY KEY, type INTEGER NOT NULL, code TEXT NOT NULL, url TEXT NOT NULL
+  p INTEGER PRIMARY KEY, type INTEGER NOT NULL, code TEXT NOT NULL, url TEXT NOT NULL,
+  state INTEGER NOT NULL DEFAULT 0, progress INTEGER NOT NULL DEFAULT 0, definition BLOB
 );
 CREATE TABLE dictionary (dict INTEGER PRIMARY KEY, content BLOB NOT NULL);
 CREATE TABLE journal (

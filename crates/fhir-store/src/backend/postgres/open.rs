@@ -2,13 +2,13 @@
 
 use diesel::pg::Pg;
 use diesel::result::OptionalExtension;
-use diesel::sql_types::{Binary, Integer, Text};
+use diesel::sql_types::{Binary, Integer};
 use diesel::{Connection, PgConnection, QueryResult, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use fhir_search::Registry;
 
 use crate::backend::migrate::migrate;
-use crate::backend::parameters::{self, ParameterRow};
+use crate::backend::parameters::{self, ParameterColumns, ParameterRow, ParameterTuple};
 use crate::codec::{self, Codec};
 use crate::core::{Core, IDENTITY, Identity, PARAMETERS, ZONE};
 use crate::error::StoreError;
@@ -48,6 +48,15 @@ fn keep(connection: &mut PgConnection, name: &str, value: &[u8]) -> QueryResult<
 }
 
 fn registry(connection: &mut PgConnection) -> Result<Registry, StoreError> {
+    let own = own_registry(connection)?;
+    let rows: Vec<ParameterTuple> =
+        Sql::new(parameters::NOT_PLAIN).typed::<ParameterColumns>().load(connection)?;
+    let rows: Vec<ParameterRow> =
+        rows.into_iter().map(ParameterRow::read).collect::<Result<_, _>>()?;
+    Ok(parameters::with_customs(own, &rows))
+}
+
+fn own_registry(connection: &mut PgConnection) -> Result<Registry, StoreError> {
     let fresh = parameters::in_order();
     let digest = fresh.digest.to_be_bytes();
     let mut sql = Sql::new("SELECT value FROM setting WHERE name = ");
@@ -61,12 +70,13 @@ fn registry(connection: &mut PgConnection) -> Result<Registry, StoreError> {
         keep(connection, PARAMETERS, &digest)?;
         return Ok(fresh.registry);
     }
-    let known: Vec<ParameterRow> = Sql::new("SELECT p, type, code, url FROM parameter")
-        .typed::<(Integer, Integer, Text, Text)>()
-        .load::<(i32, i32, String, String)>(connection)?
+    let all = "SELECT p, type, code, url, state, progress, definition FROM parameter";
+    let known: Vec<ParameterRow> = Sql::new(all)
+        .typed::<ParameterColumns>()
+        .load::<ParameterTuple>(connection)?
         .into_iter()
-        .map(|(p, resource_type, code, url)| ParameterRow { p, resource_type, code, url })
-        .collect();
+        .map(ParameterRow::read)
+        .collect::<Result<_, _>>()?;
     let (registry, added) = parameters::interned(&known);
     insert(connection, &added)?;
     Ok(registry)
@@ -95,6 +105,7 @@ fn dictionaries(connection: &mut PgConnection) -> QueryResult<Vec<(i32, Vec<u8>)
 #[cfg(test)]
 #[cfg(feature = "testing")]
 mod tests {
+    use diesel::sql_types::Text;
     use diesel_migrations::MigrationHarness;
 
     use super::*;

@@ -5,7 +5,9 @@
 //! locks, so that they hold at the commit.
 
 mod apply;
+mod noted;
 
+pub(crate) use noted::Noted;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -71,12 +73,20 @@ pub(crate) fn write(
     group: &WriteGroup,
     bodies: &[Option<Packed>],
 ) -> Result<Vec<Result<Written, WriteFault>>, StoreError> {
+    in_turn(core, connection, |connection| {
+        apply::Transaction::new(core, rows, connection).group(group, bodies)
+    })
+}
+
+/// A transaction that runs again when it lost a race.
+pub(crate) fn in_turn<T>(
+    core: &Core,
+    connection: &mut PgConnection,
+    work: impl Fn(&mut PgConnection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     let _writing = core.writing.read().unwrap_or_else(PoisonError::into_inner);
     for attempt in 1..=TRIES {
-        let result = connection
-            .build_transaction()
-            .read_committed()
-            .run(|connection| apply::Transaction::new(core, rows, connection).group(group, bodies));
+        let result = connection.build_transaction().read_committed().run(&work);
         match result {
             Err(StoreError::Database(error)) if is_lost_race(&error) => {
                 tracing::debug!(attempt, "a write runs again");

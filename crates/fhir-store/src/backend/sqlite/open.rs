@@ -16,11 +16,12 @@ use super::statements::{
     InsertDictionary, InsertParameter, PutSetting,
 };
 use crate::backend::migrate::migrate;
-use crate::backend::parameters::{self, ParameterRow};
+use crate::backend::parameters::{self, ParameterColumns, ParameterRow, ParameterTuple};
 use crate::codec::{self, Codec};
 use crate::core::{Core, IDENTITY, Identity, PARAMETERS, ZONE};
 use crate::error::StoreError;
 use crate::settings::StoreSettings;
+use crate::sql::Sql;
 
 pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
@@ -98,6 +99,15 @@ fn keep(
 }
 
 fn registry(connection: &mut SqliteConnection) -> Result<Registry, StoreError> {
+    let own = own_registry(connection)?;
+    let rows: Vec<ParameterTuple> =
+        Sql::new(parameters::NOT_PLAIN).typed::<ParameterColumns>().load(connection)?;
+    let rows: Vec<ParameterRow> =
+        rows.into_iter().map(ParameterRow::read).collect::<Result<_, _>>()?;
+    Ok(parameters::with_customs(own, &rows))
+}
+
+fn own_registry(connection: &mut SqliteConnection) -> Result<Registry, StoreError> {
     let fresh = parameters::in_order();
     let digest = fresh.digest.to_be_bytes();
     let stored = get(connection, PARAMETERS)?;
@@ -110,10 +120,10 @@ fn registry(connection: &mut SqliteConnection) -> Result<Registry, StoreError> {
         return Ok(fresh.registry);
     }
     let known: Vec<ParameterRow> = AllParameters::new()
-        .load::<(i32, i32, String, String)>(connection)?
+        .load::<ParameterTuple>(connection)?
         .into_iter()
-        .map(|(p, resource_type, code, url)| ParameterRow { p, resource_type, code, url })
-        .collect();
+        .map(ParameterRow::read)
+        .collect::<Result<_, _>>()?;
     let (registry, added) = parameters::interned(&known);
     insert(connection, &added)?;
     Ok(registry)
@@ -150,7 +160,6 @@ mod tests {
     use diesel_migrations::MigrationHarness;
 
     use super::*;
-    use crate::sql::Sql;
 
     fn schema(connection: &mut SqliteConnection) -> Vec<String> {
         let sql = Sql::new(

@@ -127,8 +127,9 @@ statement!([Sqlite] GetSetting { name: Text = &'a str } -> Binary,
     "SELECT value FROM setting WHERE name = ?");
 statement!([Sqlite] PutSetting { name: Text = &'a str, value: Binary = &'a [u8] } -> (),
     "INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)");
-statement!([Sqlite] AllParameters {} -> (Integer, Integer, Text, Text),
-    "SELECT p, type, code, url FROM parameter");
+statement!([Sqlite] AllParameters {} ->
+    (Integer, Integer, Text, Text, Integer, BigInt, Nullable<Binary>),
+    "SELECT p, type, code, url, state, progress, definition FROM parameter");
 statement!([Sqlite] InsertParameter {
         p: Integer = i32, kind: Integer = i32, code: Text = &'a str, url: Text = &'a str,
     } -> (), "INSERT INTO parameter (p, type, code, url) VALUES (?, ?, ?, ?)");

@@ -4,13 +4,14 @@
 //! group: the others are committed again without it.
 
 mod apply;
+mod online;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use apply::Writer;
+pub(crate) use apply::Writer;
 use diesel::sqlite::SqliteConnection;
 use futures_channel::oneshot;
 
@@ -86,7 +87,6 @@ impl Queue {
         }
     }
 
-    #[expect(dead_code, reason = "the reindex uses it")]
     /// Runs `work` between two commits and waits for it.
     pub(crate) fn run<T: Send + 'static>(
         &self,

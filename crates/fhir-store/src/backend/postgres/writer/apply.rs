@@ -1,17 +1,17 @@
 //! What happens inside the transaction of a group.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use diesel::result::{Error, OptionalExtension};
 use diesel::sql_types::{BigInt, Binary, Integer, Nullable};
 use diesel::{PgConnection, QueryResult, RunQueryDsl};
 use fhir_model::{Body, Instant, ResourceKey, VersionId};
-use fhir_search::{IndexRows, SearchQuery, UnitRow};
+use fhir_search::{IndexRows, SearchQuery};
 
 use super::super::reader::{PostgresReader, locate};
 use super::super::rows;
-use super::RowNumbers;
+use super::{Noted, RowNumbers};
 use crate::backend::row;
 use crate::backend::rule::{Found, Verdict, judge};
 use crate::codec::{Packed, RAW};
@@ -38,10 +38,8 @@ pub(crate) struct Transaction<'a> {
     connection: &'a mut PgConnection,
     /// Changes of the counters, written last, in one order.
     live: BTreeMap<(i32, i64), i64>,
-    /// Codings of all operations by system and code, written once and in one order.
-    codings: BTreeMap<(i64, i64), (String, String)>,
-    /// Units of all operations, likewise.
-    units: BTreeSet<UnitRow>,
+    /// Codings and units of all operations.
+    noted: Noted,
 }
 
 impl<'a> Transaction<'a> {
@@ -50,14 +48,7 @@ impl<'a> Transaction<'a> {
         numbers: &'a RowNumbers,
         connection: &'a mut PgConnection,
     ) -> Self {
-        Self {
-            core,
-            numbers,
-            connection,
-            live: BTreeMap::new(),
-            codings: BTreeMap::new(),
-            units: BTreeSet::new(),
-        }
+        Self { core, numbers, connection, live: BTreeMap::new(), noted: Noted::default() }
     }
 
     /// Applies a group. A fault of an atomic group undoes the transaction; one of a plain group
@@ -105,8 +96,7 @@ impl<'a> Transaction<'a> {
             sql.bind(Bind::Text(journal.file.clone())).push(", ").integer(journal.position);
             self.run(sql.push(") ON CONFLICT DO NOTHING"))?;
         }
-        self.write_codings()?;
-        self.write_units()?;
+        self.noted.write(self.connection)?;
         self.write_counters()?;
         self.let_go(&held)?;
         Ok(answers)
@@ -156,8 +146,7 @@ impl<'a> Transaction<'a> {
 
     fn matching(&mut self, query: &SearchQuery) -> Result<Vec<RowKey>, StoreError> {
         // Searches by system and by unit read what earlier operations of the group have put off.
-        self.write_codings()?;
-        self.write_units()?;
+        self.noted.write(self.connection)?;
         let mut reader = PostgresReader { core: self.core, connection: self.connection };
         Ok(reader.search(query, None, 2)?.into_iter().map(|hit| hit.row).collect())
     }
@@ -347,11 +336,9 @@ impl<'a> Transaction<'a> {
         if old_date != new_date {
             self.patient_date(step, old_date, new_date)?;
         }
-        for coding in new.into_iter().flat_map(|rows| &rows.coding) {
-            let texts = || (coding.system.clone(), coding.value.clone());
-            self.codings.entry((coding.sys, coding.code)).or_insert_with(texts);
+        if let Some(rows) = new {
+            self.noted.add(rows);
         }
-        self.units.extend(new.into_iter().flat_map(|rows| rows.unit.iter().cloned()));
         Ok(())
     }
 
@@ -396,46 +383,6 @@ impl<'a> Transaction<'a> {
             self.run(sql.push(") ON CONFLICT DO NOTHING"))?;
         }
         Ok(())
-    }
-
-    /// Only codings that are not there are inserted, in key order: no row is locked in vain.
-    fn write_codings(&mut self) -> QueryResult<()> {
-        if self.codings.is_empty() {
-            return Ok(());
-        }
-        let (keys, texts): (Vec<_>, Vec<_>) = std::mem::take(&mut self.codings).into_iter().unzip();
-        let (systems, codes) = keys.into_iter().unzip();
-        let (system_texts, values) = texts.into_iter().unzip();
-        let mut sql =
-            Sql::new("INSERT INTO coding (sys, code, system, value) SELECT x.* FROM unnest(");
-        sql.bind(Bind::Integers(systems)).push(", ").bind(Bind::Integers(codes)).push(", ");
-        sql.bind(Bind::Texts(system_texts)).push(", ").bind(Bind::Texts(values));
-        sql.push(
-            ") AS x(sys, code, system, value) WHERE NOT EXISTS (SELECT 1 FROM coding c \
-             WHERE c.sys = x.sys AND c.code = x.code) ORDER BY x.sys, x.code \
-             ON CONFLICT DO NOTHING",
-        );
-        self.run(&sql).map(|_| ())
-    }
-
-    /// As [`Self::write_codings`].
-    fn write_units(&mut self) -> QueryResult<()> {
-        if self.units.is_empty() {
-            return Ok(());
-        }
-        let units = std::mem::take(&mut self.units);
-        let hashes = |of: fn(&UnitRow) -> i64| Bind::Integers(units.iter().map(of).collect());
-        let mut sql =
-            Sql::new("INSERT INTO unit (p, unit, sys, code, text) SELECT x.* FROM unnest(");
-        sql.bind(Bind::Numbers(units.iter().map(|one| one.p).collect()));
-        sql.push(", ").bind(hashes(|one| one.unit)).push(", ").bind(hashes(|one| one.sys));
-        sql.push(", ").bind(hashes(|one| one.code)).push(", ").bind(hashes(|one| one.text));
-        sql.push(
-            ") AS x(p, unit, sys, code, text) WHERE NOT EXISTS (SELECT 1 FROM unit u \
-             WHERE u.p = x.p AND u.unit = x.unit) ORDER BY x.p, x.unit \
-             ON CONFLICT DO NOTHING",
-        );
-        self.run(&sql).map(|_| ())
     }
 
     fn write_counters(&mut self) -> QueryResult<()> {

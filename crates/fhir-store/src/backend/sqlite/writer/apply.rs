@@ -153,6 +153,22 @@ impl Writer {
         Ok(answers)
     }
 
+    /// A transaction of the store's own work.
+    pub(crate) fn task<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.transaction(work)?
+    }
+
+    pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
     fn write_counters(&mut self) -> QueryResult<()> {
         for (kind, live) in self.live.drain().filter(|(_, live)| *live != 0) {
             AddToCounter::new(kind, live).execute(&mut self.connection)?;
@@ -387,7 +403,7 @@ impl Writer {
     }
 
     /// Codings and units not seen before, and date parameters that repeat.
-    fn note(&mut self, rows: &IndexRows) -> QueryResult<()> {
+    pub(crate) fn note(&mut self, rows: &IndexRows) -> QueryResult<()> {
         for coding in &rows.coding {
             let place = (coding.sys, coding.code);
             if !self.codings.committed.contains(&place) {
@@ -444,7 +460,7 @@ pub(crate) trait Answers {
     fn failure(&self) -> Option<&StoreError>;
 }
 
-impl Answers for Answer {
+impl<T> Answers for Result<T, StoreError> {
     fn failure(&self) -> Option<&StoreError> {
         self.as_ref().err().filter(|error| !matches!(error, StoreError::Refused { .. }))
     }
