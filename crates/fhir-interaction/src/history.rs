@@ -3,6 +3,7 @@
 
 use fhir_access::Interaction;
 use fhir_model::{Failure, FailureKind, Instant, VersionId, date};
+use fhir_search::Scope;
 use fhir_store::{HistoryPosition, HistoryScope, HistoryWindow, Method, StoredVersion};
 
 use crate::app::{App, ReadFailure};
@@ -11,10 +12,11 @@ use crate::page::{BundleWriter, Response};
 use crate::query_string;
 use crate::request::{Answer, Request};
 use crate::sight::Sight;
+use crate::subset::Subset;
 
 /// One page of a history.
 ///
-/// Takes `_count`, `_since` and `_at`; `next` links walk on to the oldest version.
+/// Takes `_count`, `_since`, `_at`, `_summary` and `_elements`; `next` links walk on to the oldest version.
 ///
 /// # Errors
 /// `NotFound` where a single resource never was, `InvalidParameter` and `UnknownParameter` for
@@ -36,7 +38,7 @@ pub async fn history(
         let question = question.clone();
         app.read(&permit, move |sight| question.page(sight)).await?
     };
-    Ok(Answer::ok(question.write(app, request, &page)))
+    Ok(Answer::ok(question.write(app, request, &page)?))
 }
 
 /// Whether the parameters of a history would be taken.
@@ -57,6 +59,7 @@ pub(crate) fn check(
 struct Question {
     scope: HistoryScope,
     count: usize,
+    subset: Subset,
     window: HistoryWindow,
     /// `_at`: versions that were current at this instant count, though they are older.
     current_at: Option<Instant>,
@@ -85,6 +88,7 @@ impl Question {
         let mut current_at = None;
         let mut sealed = None;
         let mut ignored = Vec::new();
+        let subset = Subset::asked(app, request, searched(&scope), &pairs)?;
         for (name, value) in &pairs {
             match name.as_str() {
                 "_count" => count = page_size(value, settings.max_count)?,
@@ -123,7 +127,7 @@ impl Question {
             }
         };
         let count = usize::try_from(count).unwrap_or(usize::MAX);
-        Ok(Self { scope, count, window, current_at, after, pairs, digest })
+        Ok(Self { scope, count, subset, window, current_at, after, pairs, digest })
     }
 
     fn page(&self, sight: &mut Sight<'_>) -> Result<Page, ReadFailure> {
@@ -133,11 +137,12 @@ impl Question {
             let text = format!("there is no {key}");
             return Err(Failure::new(FailureKind::NotFound, text).into());
         }
-        let mut versions = self.walk(sight)?;
+        let is_counted = self.subset == Subset::Count;
+        let mut versions = if is_counted { Vec::new() } else { self.walk(sight)? };
         let has_more = versions.len() > self.count;
         versions.truncate(self.count);
         let total = match (&self.scope, self.current_at) {
-            (HistoryScope::Instance(_), None) => {
+            (scope, None) if is_counted || matches!(scope, HistoryScope::Instance(_)) => {
                 Some(sight.history_count(&self.scope, self.window)?)
             }
             _ => None,
@@ -170,7 +175,7 @@ impl Question {
         Ok(found)
     }
 
-    fn write(&self, app: &App, request: &Request, page: &Page) -> Vec<u8> {
+    fn write(&self, app: &App, request: &Request, page: &Page) -> Result<Vec<u8>, Failure> {
         let path = match &self.scope {
             HistoryScope::Instance(key) => format!("{}/{key}/_history", request.base),
             HistoryScope::Type(resource_type) => {
@@ -191,9 +196,9 @@ impl Question {
         }
         let mut bundle = BundleWriter::new("history", page.total, &links);
         for version in &page.versions {
-            write_version(&mut bundle, &request.base, version);
+            write_version(&mut bundle, &request.base, version, &self.subset)?;
         }
-        bundle.finish()
+        Ok(bundle.finish())
     }
 }
 
@@ -210,10 +215,15 @@ fn was_current(
     Ok(following.is_none_or(|following| following.updated > start))
 }
 
-fn write_version(bundle: &mut BundleWriter, base: &str, version: &StoredVersion) {
+fn write_version(
+    bundle: &mut BundleWriter,
+    base: &str,
+    version: &StoredVersion,
+    subset: &Subset,
+) -> Result<(), Failure> {
     bundle.begin();
     bundle.full_url(base, &version.key);
-    bundle.stored(version);
+    bundle.stored(version, subset)?;
     let key = &version.key;
     let (method, url, status) = match version.method {
         Method::Post => ("POST", key.resource_type.as_str().to_owned(), 201),
@@ -229,6 +239,16 @@ fn write_version(bundle: &mut BundleWriter, base: &str, version: &StoredVersion)
         ..Response::default()
     });
     bundle.end();
+    Ok(())
+}
+
+/// Where the elements of `_elements` are looked up.
+fn searched(scope: &HistoryScope) -> Scope {
+    match scope {
+        HistoryScope::Instance(key) => Scope::Type(key.resource_type),
+        HistoryScope::Type(resource_type) => Scope::Type(*resource_type),
+        HistoryScope::System => Scope::All,
+    }
 }
 
 fn page_size(value: &str, max: u32) -> Result<u32, Failure> {

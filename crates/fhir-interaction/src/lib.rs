@@ -21,6 +21,7 @@ mod request;
 pub mod rule;
 mod search;
 mod sight;
+mod subset;
 mod write;
 
 pub use app::{App, InteractionSettings};

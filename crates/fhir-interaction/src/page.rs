@@ -1,7 +1,9 @@
 //! Bundles as bytes: written entry by entry around resources that are stored bytes already.
 
-use fhir_model::{Instant, ResourceKey, VersionId, write};
+use fhir_model::{Failure, Instant, ResourceKey, VersionId, write};
 use fhir_store::StoredVersion;
+
+use crate::subset::Subset;
 
 /// Writes one Bundle.
 pub(crate) struct BundleWriter {
@@ -61,13 +63,20 @@ impl BundleWriter {
         self.out.extend_from_slice(json);
     }
 
-    /// A stored version; a delete has no resource to write.
-    pub(crate) fn stored(&mut self, stored: &StoredVersion) {
-        if let Some(body) = &stored.body {
+    /// The wanted part of a stored version; a delete has no resource to write.
+    ///
+    /// # Errors
+    /// `MalformedBody` where the stored bytes are no resource.
+    pub(crate) fn stored(
+        &mut self,
+        stored: &StoredVersion,
+        subset: &Subset,
+    ) -> Result<(), Failure> {
+        if stored.body.is_some() {
             self.member("resource");
-            let (version, updated) = (Some(stored.version), Some(stored.updated));
-            body.write_json(&stored.key, version, updated, &mut self.out);
+            subset.write(stored, &mut self.out)?;
         }
+        Ok(())
     }
 
     /// `search.mode`: `match`, `include` or `outcome`.

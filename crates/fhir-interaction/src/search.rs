@@ -6,7 +6,7 @@
 
 use fhir_access::Interaction;
 use fhir_model::failure::outcome_json;
-use fhir_model::{Failure, Issue, IssueType};
+use fhir_model::{Failure, Issue};
 use fhir_search::{Scope, SearchQuery, SummaryMode, TotalMode};
 use fhir_store::{Hit, StoredVersion};
 
@@ -17,6 +17,7 @@ use crate::page::BundleWriter;
 use crate::query_string;
 use crate::request::{Answer, Request};
 use crate::sight::Sight;
+use crate::subset::Subset;
 
 /// One page of a search.
 ///
@@ -44,7 +45,7 @@ pub async fn search(
         Ok((question, page))
     };
     let (question, page) = app.read(&permit, work).await?;
-    Ok(Answer::ok(question.write(app, request, &page)))
+    Ok(Answer::ok(question.write(app, request, &page)?))
 }
 
 /// Whether a search would be taken.
@@ -63,6 +64,7 @@ pub(crate) fn check(
 /// What was asked, understood.
 struct Question {
     query: SearchQuery,
+    subset: Subset,
     /// `Patient`, or empty for a search over types.
     path: String,
     digest: i64,
@@ -107,11 +109,12 @@ impl Question {
         if cursor.as_ref().is_some_and(|cursor| cursor.question != digest) {
             return Err(cursor::invalid());
         }
-        Ok(Self { query, path, digest, is_posted, cursor, sealed })
+        let subset = Subset::of(&query)?;
+        Ok(Self { query, subset, path, digest, is_posted, cursor, sealed })
     }
 
     fn page(&self, app: &App, sight: &mut Sight<'_>) -> Result<Page, ReadFailure> {
-        let mut page = Page { notes: self.notes(), ..Page::default() };
+        let mut page = Page { notes: self.query.warnings.clone(), ..Page::default() };
         let is_count_only = self.query.count == 0 || self.query.summary == SummaryMode::Count;
         if is_count_only || self.query.total != TotalMode::None {
             page.total = Some(sight.count(&self.query)?);
@@ -177,19 +180,6 @@ impl Question {
         SearchCursor { question: self.digest, pairs, after, included }
     }
 
-    fn notes(&self) -> Vec<Issue> {
-        let mut notes = self.query.warnings.clone();
-        let is_part =
-            matches!(self.query.summary, SummaryMode::True | SummaryMode::Text | SummaryMode::Data);
-        if is_part || !self.query.elements.is_empty() {
-            let text = "resources are given whole: this server leaves no elements out yet";
-            let name = if is_part { "_summary" } else { "_elements" };
-            notes
-                .push(Issue::information(IssueType::NotSupported, text).at(format!("http.{name}")));
-        }
-        notes
-    }
-
     fn url(&self, base: &str, pairs: &[(String, String)], sealed: Option<&str>) -> String {
         let mut url = String::with_capacity(base.len() + 64);
         url.push_str(base);
@@ -231,15 +221,16 @@ impl Question {
         links
     }
 
-    fn write(&self, app: &App, request: &Request, page: &Page) -> Vec<u8> {
+    fn write(&self, app: &App, request: &Request, page: &Page) -> Result<Vec<u8>, Failure> {
         let links = self.links(app, &request.base, page);
         let mut bundle = BundleWriter::new("searchset", page.total, &links);
-        let matches = page.matches.iter().map(|stored| (stored, "match"));
-        let included = page.included.iter().map(|stored| (stored, "include"));
-        for (stored, mode) in matches.chain(included) {
+        let of_included = self.subset.of_included();
+        let matches = page.matches.iter().map(|stored| (stored, "match", &self.subset));
+        let included = page.included.iter().map(|stored| (stored, "include", &of_included));
+        for (stored, mode, subset) in matches.chain(included) {
             bundle.begin();
             bundle.full_url(&request.base, &stored.key);
-            bundle.stored(stored);
+            bundle.stored(stored, subset)?;
             bundle.search_mode(mode);
             bundle.end();
         }
@@ -249,7 +240,7 @@ impl Question {
             bundle.search_mode("outcome");
             bundle.end();
         }
-        bundle.finish()
+        Ok(bundle.finish())
     }
 }
 

@@ -18,6 +18,7 @@ use crate::app::{App, WriteFailure};
 use crate::check;
 use crate::query_string;
 use crate::request::{Answer, Conditions, Request, Return};
+use crate::subset::Subset;
 
 /// A new resource under an id that the server gives.
 ///
@@ -259,7 +260,8 @@ async fn representation(
         return Ok(Some(out));
     }
     let key = written.key.clone();
-    let answer = app.read(permit, move |sight| crate::read::current(sight, &key)).await?;
+    let answer =
+        app.read(permit, move |sight| crate::read::current(sight, &key, &Subset::Whole)).await?;
     Ok(answer.body)
 }
 

@@ -54,15 +54,17 @@ pub(crate) fn get_is_valid(app: &App, request: &Request, get: &Get) -> Result<()
     match get.target.clone() {
         Target::Search(scope, pairs) => search::check(app, request, scope, pairs),
         Target::History(scope, pairs) => history::check(app, request, scope, pairs),
-        Target::Read(_) | Target::VRead(..) | Target::Capabilities => Ok(()),
+        Target::Read(..) | Target::VRead(..) | Target::Capabilities => Ok(()),
     }
 }
 
 /// Runs a GET or HEAD with the functions of single requests.
 pub(crate) async fn get(app: &App, request: &Request, get: &Get) -> Answered {
     let mut answer = match get.target.clone() {
-        Target::Read(key) => read::read(app, request, &key).await?,
-        Target::VRead(key, version) => read::vread(app, request, &key, version).await?,
+        Target::Read(key, pairs) => read::read(app, request, &key, &pairs).await?,
+        Target::VRead(key, version, pairs) => {
+            read::vread(app, request, &key, version, &pairs).await?
+        }
         Target::History(scope, pairs) => history::history(app, request, scope, pairs).await?,
         Target::Search(scope, pairs) => search::search(app, request, scope, pairs, false).await?,
         Target::Capabilities => capabilities::capabilities(app, request)?,

@@ -42,8 +42,8 @@ pub(crate) struct Get {
 /// What a GET asks for.
 #[derive(Clone)]
 pub(crate) enum Target {
-    Read(ResourceKey),
-    VRead(ResourceKey, VersionId),
+    Read(ResourceKey, Vec<(String, String)>),
+    VRead(ResourceKey, VersionId, Vec<(String, String)>),
     History(HistoryScope, Vec<(String, String)>),
     Search(Scope, Vec<(String, String)>),
     Capabilities,
@@ -63,7 +63,7 @@ impl Target {
     /// The one resource that is asked for.
     pub(crate) fn key(&self) -> Option<&ResourceKey> {
         match self {
-            Self::Read(key) | Self::VRead(key, _) => Some(key),
+            Self::Read(key, _) | Self::VRead(key, ..) => Some(key),
             Self::History(HistoryScope::Instance(key), _) => Some(key),
             Self::History(..) | Self::Search(..) | Self::Capabilities => None,
         }
@@ -276,13 +276,13 @@ fn target(path: &str) -> Result<Target, Failure> {
         }
         [name] => Ok(Target::Search(Scope::Type(named(name)?), pairs)),
         [name, "_history"] => Ok(Target::History(HistoryScope::Type(named(name)?), pairs)),
-        [name, id] => Ok(Target::Read(key(name, id)?)),
+        [name, id] => Ok(Target::Read(key(name, id)?, pairs)),
         [name, id, "_history"] => {
             Ok(Target::History(HistoryScope::Instance(key(name, id)?), pairs))
         }
         [name, id, "_history", version] => {
             let version = version.parse().ok().ok_or_else(invalid)?;
-            Ok(Target::VRead(key(name, id)?, version))
+            Ok(Target::VRead(key(name, id)?, version, pairs))
         }
         _ => Err(invalid()),
     }

@@ -189,14 +189,16 @@ impl TestApp {
                 let scope = HistoryScope::Type(type_of(name)?);
                 fhir_interaction::history(app, request, scope, pairs).await
             }
-            ("GET", [name, id]) => fhir_interaction::read(app, request, &key(name, id)?).await,
+            ("GET", [name, id]) => {
+                fhir_interaction::read(app, request, &key(name, id)?, &pairs).await
+            }
             ("GET", [name, id, "_history"]) => {
                 let scope = HistoryScope::Instance(key(name, id)?);
                 fhir_interaction::history(app, request, scope, pairs).await
             }
             ("GET", [name, id, "_history", version]) => {
                 let version = version.parse().unwrap();
-                fhir_interaction::vread(app, request, &key(name, id)?, version).await
+                fhir_interaction::vread(app, request, &key(name, id)?, version, &pairs).await
             }
             ("POST", []) => {
                 let sent = bundle::parse(body().into_bytes(), &Limits::default())?;

@@ -25,10 +25,9 @@ pub(crate) async fn call(
         Call::Capabilities => capabilities(exchange),
         Call::Read(key) => read(exchange, &key).await,
         Call::Vread(key, version) => {
-            exchange.refuse_parameters()?;
             let app = &exchange.state.app;
             let request = exchange.request();
-            interaction::vread(app, &request, &key, version).await
+            interaction::vread(app, &request, &key, version, &exchange.pairs).await
         }
         Call::Create(resource_type) => create(exchange, resource_type, payload).await,
         Call::Update(key) => update(exchange, key, payload).await,
@@ -51,9 +50,8 @@ fn capabilities(exchange: &Exchange<'_>) -> Result<Answer, Failure> {
 }
 
 async fn read(exchange: &Exchange<'_>, key: &ResourceKey) -> Result<Answer, Failure> {
-    exchange.refuse_parameters()?;
     let app = &exchange.state.app;
-    interaction::read(app, &exchange.request(), key).await
+    interaction::read(app, &exchange.request(), key, &exchange.pairs).await
 }
 
 async fn create(
