@@ -9,6 +9,7 @@
 mod fill;
 mod http;
 mod population;
+mod reindex;
 mod revinclude;
 mod round;
 mod shapes;
@@ -17,12 +18,14 @@ mod values;
 mod verdict;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::phases::binary;
 use super::process::Process;
 use super::table::machine;
 use crate::Outcome;
 use population::{Population, Reload, population};
+use reindex::Plan;
 use round::{Round, measure};
 use shapes::{SHAPES, Shape};
 use values::{Draw, draw};
@@ -65,6 +68,12 @@ pub(crate) struct Arguments {
     /// Instead of the shapes: walk all links of a Patient with this many referring resources.
     #[arg(long, value_name = "REFERRING", num_args = 0..=1, default_missing_value = "5000")]
     revinclude: Option<usize>,
+    /// Instead of the shapes: add a SearchParameter to the largest population while searches go on.
+    #[arg(long, conflicts_with = "revinclude")]
+    reindex: bool,
+    /// Seconds after which `--reindex` kills the server once.
+    #[arg(long, default_value_t = 10)]
+    kill_after_s: u64,
 }
 
 /// A population that is being served.
@@ -98,6 +107,16 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     if let Some(referring) = arguments.revinclude {
         let smallest = arguments.sizes.iter().min().copied().ok_or("no size")?;
         return revinclude::run(&binary, &folder, &load(smallest)?, referring);
+    }
+    if arguments.reindex {
+        let largest = arguments.sizes.iter().max().copied().ok_or("no size")?;
+        let population = &load(largest)?;
+        let draws = &draw(arguments.seed, largest, arguments.values.max(1))?;
+        let kill_after = Duration::from_secs(arguments.kill_after_s);
+        let (seed, requests, seconds) = (arguments.seed, arguments.requests, arguments.seconds);
+        let (binary, folder) = (&binary, &folder);
+        let plan = Plan { binary, folder, population, draws, seed, requests, seconds, kill_after };
+        return reindex::run(&plan);
     }
     let mut served = Vec::new();
     for size in &arguments.sizes {
