@@ -52,6 +52,14 @@ impl Zone {
         self.0.iana_name().unwrap_or("UTC")
     }
 
+    /// How far the zone's clock is ahead of UTC at an instant, in microseconds.
+    #[must_use]
+    pub fn offset_us(&self, instant_us: i64) -> i64 {
+        let shift_us = if instant_us >= LATE_US { CALENDAR_CYCLE_US } else { 0 };
+        let instant = Timestamp::from_microsecond(instant_us - shift_us).unwrap_or_default();
+        i64::from(self.0.to_offset(instant).seconds()) * SECOND_US
+    }
+
     /// The instant of a local wall-clock time given as microseconds since 1970-01-01T00:00:00
     /// on that clock. `later` chooses the second of two where the clock was set back; a time
     /// that the clock skipped is read with the offset from before the change.

@@ -5,6 +5,8 @@
 //! nothing here ever rounds. Stored resources keep their own text; what is made here goes into
 //! indexes and search bounds only.
 
+mod parts;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;

@@ -230,6 +230,12 @@ impl<'a> Value<'a> {
         self.node().key.saturating_sub(1) as usize
     }
 
+    /// The document's outermost value.
+    #[must_use]
+    pub fn root(self) -> Self {
+        self.at(0)
+    }
+
     /// Whether the value is `null`.
     #[must_use]
     pub fn is_null(self) -> bool {
