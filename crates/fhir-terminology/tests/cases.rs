@@ -1,0 +1,134 @@
+//! Runs the cases of conformance/terminology: questions over a few stored resources, with the
+//! codes or the fault that must come. All failures come in one report.
+#![cfg(test)]
+
+use std::convert::Infallible;
+use std::path::Path;
+
+use fhir_model::{Resource, ResourceType};
+use fhir_terminology::{Limits, Problem, Stored, Terminology};
+use serde_json::Value;
+
+#[test]
+fn questions_are_answered_as_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance/terminology");
+    let mut count = 0;
+    let mut faults = Vec::new();
+    for entry in folder.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let file: Value = serde_json::from_str(&text)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut shelf = Shelf::of(&file["given"]);
+        for case in file["cases"].as_array().unwrap() {
+            count += 1;
+            if let Err(fault) = check(case, &mut shelf) {
+                let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+                faults.push(format!("{name} {case}: {fault}"));
+            }
+        }
+    }
+    assert!(count > 90, "{count} cases");
+    assert!(faults.is_empty(), "{} of {count}:\n{}", faults.len(), faults.join("\n"));
+}
+
+type Answer = Result<(Vec<String>, Vec<String>), Problem<Infallible>>;
+
+fn check(case: &Value, shelf: &mut Shelf) -> Result<(), String> {
+    let found = ask(case, shelf);
+    let texts = |value: &Value| -> Vec<String> {
+        let list = value.as_array().into_iter().flatten();
+        list.map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    match (found, case["fault"].as_str()) {
+        (Ok((codes, partial)), None) => {
+            if codes != texts(&case["codes"]) {
+                return Err(format!("found {codes:?}"));
+            }
+            (partial == texts(&case["partial"])).then_some(()).ok_or(format!("of {partial:?}"))
+        }
+        (Err(Problem::Fault(fault)), Some(wanted)) => {
+            let failure = fault.failure();
+            let kind = format!("{:?}", failure.kind);
+            let is_kind = case["kind"].as_str().is_none_or(|wanted| wanted == kind);
+            let is_it = fault.to_string().starts_with(wanted) && is_kind;
+            let is_clients = (400..500).contains(&failure.status());
+            (is_it && is_clients).then_some(()).ok_or(format!("found {kind}: {fault}"))
+        }
+        (Ok((codes, _)), Some(_)) => Err(format!("found {codes:?}")),
+        (Err(problem), _) => Err(format!("found {problem:?}")),
+    }
+}
+
+fn ask(case: &Value, shelf: &mut Shelf) -> Answer {
+    let limit = |key: &str, default: usize| {
+        case[key].as_u64().map_or(default, |number| usize::try_from(number).unwrap())
+    };
+    let default = Limits::default();
+    let terminology = Terminology::embedded().with_limits(Limits {
+        max_codes: limit("max_codes", default.max_codes),
+        max_depth: limit("max_depth", default.max_depth),
+        max_value_sets: limit("max_value_sets", default.max_value_sets),
+    });
+    let pair = |key: &str| Some((case[key][0].as_str()?, case[key][1].as_str()?));
+    if let Some((system, code)) = pair("below") {
+        return terminology.below(shelf, system, code).map(|codes| (codes, Vec::new()));
+    }
+    if let Some((system, code)) = pair("above") {
+        return terminology.above(shelf, system, code).map(|codes| (codes, Vec::new()));
+    }
+    let codes = terminology.expand(shelf, case["expand"].as_str().unwrap())?;
+    let pairs = codes.as_slice().iter().map(|code| format!("{}|{}", code.system, code.code));
+    Ok((pairs.collect(), codes.partial_systems().to_vec()))
+}
+
+/// Stored resources without a store.
+struct Shelf(Vec<Resource>);
+
+impl Shelf {
+    fn of(given: &Value) -> Self {
+        let resource = |value: &Value| Resource::trusted(value.to_string().into_bytes()).unwrap();
+        Self(given.as_array().unwrap().iter().map(resource).collect())
+    }
+
+    fn find(&self, kind: ResourceType, wanted: &[(&str, &str)]) -> Vec<Resource> {
+        let has = |resource: &Resource, (key, wanted): &(&str, &str)| {
+            let value = resource.view().value.get(key);
+            value.and_then(fhir_model::Value::text).as_deref() == Some(wanted)
+        };
+        let is_wanted = |resource: &&Resource| {
+            resource.resource_type() == kind && wanted.iter().all(|pair| has(resource, pair))
+        };
+        self.0.iter().filter(is_wanted).cloned().collect()
+    }
+
+    fn canonical(&self, kind: ResourceType, url: &str, version: Option<&str>) -> Vec<Resource> {
+        let mut wanted = vec![("url", url)];
+        wanted.extend(version.map(|version| ("version", version)));
+        self.find(kind, &wanted)
+    }
+}
+
+impl Stored for Shelf {
+    type Error = Infallible;
+
+    fn value_sets(
+        &mut self,
+        url: &str,
+        version: Option<&str>,
+    ) -> Result<Vec<Resource>, Infallible> {
+        Ok(self.canonical(ResourceType::VALUE_SET, url, version))
+    }
+
+    fn code_systems(
+        &mut self,
+        url: &str,
+        version: Option<&str>,
+    ) -> Result<Vec<Resource>, Infallible> {
+        Ok(self.canonical(ResourceType::CODE_SYSTEM, url, version))
+    }
+
+    fn value_set_by_id(&mut self, id: &str) -> Result<Option<Resource>, Infallible> {
+        Ok(self.find(ResourceType::VALUE_SET, &[("id", id)]).pop())
+    }
+}
