@@ -30,6 +30,8 @@ pub struct InteractionSettings {
     pub max_count: u32,
     /// The most resources that `_include` and `_revinclude` add to one page.
     pub max_included: usize,
+    /// The most codes of a value set, or of what a code subsumes, that a search may ask for.
+    pub max_codes: usize,
     /// The most entries of one transaction or batch.
     pub max_bundle_entries: usize,
     /// Unknown search parameters are refused where the client doesn't say otherwise.
@@ -44,6 +46,7 @@ impl Default for InteractionSettings {
             default_count: 20,
             max_count: 1000,
             max_included: 1000,
+            max_codes: 10_000,
             max_bundle_entries: 10_000,
             strict_search: true,
             always_allowed: Vec::new(),

@@ -6,6 +6,7 @@
 //! JSON, limits and logs of requests are the server's business; SQL is the store's.
 #![warn(missing_docs)]
 
+mod answers;
 mod app;
 pub mod bundle;
 mod capabilities;
@@ -22,6 +23,7 @@ pub mod rule;
 mod search;
 mod sight;
 mod subset;
+mod terminology;
 mod write;
 
 pub use app::{App, InteractionSettings};

@@ -10,6 +10,7 @@ use fhir_model::{Failure, Issue};
 use fhir_search::{Scope, SearchQuery, SummaryMode, TotalMode};
 use fhir_store::{Hit, StoredVersion};
 
+use crate::answers;
 use crate::app::{App, ReadFailure};
 use crate::cursor::{self, IncludedCursor, SearchCursor};
 use crate::include::{self, Included};
@@ -38,9 +39,10 @@ pub async fn search(
         Scope::Types(_) | Scope::All => (Interaction::SearchSystem, None),
     };
     let permit = app.gate(request, interaction, resource_type)?;
-    let question = Question::parse(app, request, scope, pairs, posted)?;
-    let inside = app.clone();
+    let mut question = Question::parse(app, request, scope, pairs, posted)?;
+    let (inside, base) = (app.clone(), request.base.clone());
     let work = move |sight: &mut Sight<'_>| {
+        answers::resolve(&inside, sight, &base, &mut question.query)?;
         let page = question.page(&inside, sight)?;
         Ok((question, page))
     };

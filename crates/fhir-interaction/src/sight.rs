@@ -33,6 +33,11 @@ impl<'a> Sight<'a> {
         Self { reader, permit, registry }
     }
 
+    /// The search parameters that the snapshot's rows were made for.
+    pub(crate) const fn registry(&self) -> &'a Registry {
+        self.registry
+    }
+
     pub(crate) fn current(&mut self, key: &ResourceKey) -> Found {
         let found = self.reader.current(key)?;
         self.only_visible(found)
@@ -158,9 +163,14 @@ impl<'a> Sight<'a> {
 }
 
 fn by_id(key: &ResourceKey) -> SearchQuery {
+    of_type(key.resource_type, vec![Predicate { any: vec![Match::Id(key.id.clone())] }])
+}
+
+/// What the server itself asks for: the resources of a type with all of these.
+pub(crate) fn of_type(resource_type: ResourceType, predicates: Vec<Predicate>) -> SearchQuery {
     SearchQuery {
-        scope: Scope::Type(key.resource_type),
-        predicates: vec![Predicate { any: vec![Match::Id(key.id.clone())] }],
+        scope: Scope::Type(resource_type),
+        predicates,
         sort: Vec::new(),
         count: 1,
         total: TotalMode::None,

@@ -14,6 +14,7 @@ use fhir_model::{
 use fhir_search::{Scope, SearchQuery};
 use fhir_store::{Action, Change, Method, Preconditions, WriteFault, WriteGroup, WriteOp, Written};
 
+use crate::answers;
 use crate::app::{App, WriteFailure};
 use crate::check;
 use crate::query_string;
@@ -42,7 +43,8 @@ pub async fn create(
         .transpose()
         .map_err(|failure| failure.at("http.If-None-Exist"))?;
     let preconditions = Preconditions { unless_exists, ..Preconditions::default() };
-    let op = post(app, view, preconditions, |person| app.new_id(person));
+    let mut op = post(app, view, preconditions, |person| app.new_id(person));
+    look_up(app, request, &permit, &mut op).await?;
     let written = write_one(app, &permit, op).await?;
     answer(app, &permit, &written, &warnings, request.prefer.return_).await
 }
@@ -107,6 +109,24 @@ pub(crate) fn criteria(
         return Err(Failure::new(FailureKind::InvalidParameter, text));
     }
     Ok(query)
+}
+
+/// Looks up what the condition of an operation leaves open.
+///
+/// # Errors
+/// What cannot be looked up.
+pub(crate) async fn look_up(
+    app: &App,
+    request: &Request,
+    permit: &Permit,
+    op: &mut WriteOp,
+) -> Result<(), Failure> {
+    if let Some(query) = op.preconditions.unless_exists.take() {
+        let resolved = answers::resolved(app, request, permit, query).await;
+        op.preconditions.unless_exists =
+            Some(resolved.map_err(|failure| failure.at("http.If-None-Exist"))?);
+    }
+    Ok(())
 }
 
 /// The operation that creates a resource under a new id, in the bucket of the person whose data

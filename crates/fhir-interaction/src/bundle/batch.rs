@@ -30,7 +30,7 @@ pub(crate) async fn run(
         match entry {
             Err(failure) => *place = Some(Err(failure.clone())),
             Ok(Entry { action: Action::Get(get), index, .. }) => reads.push((*index, get)),
-            Ok(entry) => match operation(&running, entry) {
+            Ok(entry) => match ready(&running, entry).await {
                 Err(failure) => *place = Some(Err(at_entry(failure, entry.index))),
                 Ok((op, warnings)) => {
                     waiting.push((entry.index, op.key.clone(), warnings));
@@ -77,6 +77,13 @@ pub(crate) async fn run(
 fn well_formed(view: ResourceView<'_>) -> Result<(), Failure> {
     let checked = structure::check(view.value);
     checked.map_err(|issues| Failure::with_issues(FailureKind::MalformedBody, issues)).map(|_| ())
+}
+
+/// [`operation`] with a condition that leaves nothing open.
+async fn ready(running: &Running<'_>, entry: &Entry<'_>) -> Result<(WriteOp, Vec<Issue>), Failure> {
+    let (mut op, warnings) = operation(running, entry)?;
+    write::look_up(running.app, running.request, running.permit, &mut op).await?;
+    Ok((op, warnings))
 }
 
 /// The operation of an entry that writes, and the warnings of the rules.

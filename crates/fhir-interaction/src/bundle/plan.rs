@@ -12,7 +12,8 @@ use fhir_store::{
     WriteFault, WriteGroup, WriteOp, Written,
 };
 
-use crate::app::App;
+use crate::answers;
+use crate::app::{App, ReadFailure};
 use crate::bundle::Running;
 use crate::bundle::entry::{Action, Entry, at_entry};
 use crate::bundle::reference::Identities;
@@ -296,10 +297,19 @@ async fn resolve_references(
             .map_err(|failure| at_entry(failure.at("resource"), index))?;
         queries.push((condition.clone(), index, query));
     }
+    let (inside, base) = (app.clone(), request.base.clone());
     let expect = app
         .read(permit, move |sight| {
             let mut resolved = Vec::with_capacity(queries.len());
-            for (condition, index, query) in queries {
+            for (condition, index, mut query) in queries {
+                answers::resolve(&inside, sight, &base, &mut query).map_err(
+                    |failure| match failure {
+                        ReadFailure::Client(failure) => {
+                            ReadFailure::Client(at_entry(failure.at("resource"), index))
+                        }
+                        ReadFailure::Store(error) => ReadFailure::Store(error),
+                    },
+                )?;
                 let hits = sight.search(&query, None, 2)?;
                 let rows: Vec<_> = hits.iter().map(|hit| hit.row).collect();
                 let mut found = sight.load(&rows)?;

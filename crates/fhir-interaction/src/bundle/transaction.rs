@@ -11,6 +11,7 @@ use fhir_model::{Failure, FailureKind, Issue, IssueType, Resource, ResourceKey};
 use fhir_search::SearchQuery;
 use fhir_store::{JournalRow, WriteFault, Written};
 
+use crate::answers;
 use crate::app::{App, WriteFailure};
 use crate::bundle::Running;
 use crate::bundle::answer::{self, Answered};
@@ -32,7 +33,8 @@ pub(crate) async fn run(
     let entries = sound(entry::read_all(app, request, bundle)?)?;
     let warnings = checked(app, &entries)?;
     refuse_overlaps(&entries)?;
-    let conditions = creation_conditions(app, request, &entries)?;
+    let mut conditions = creation_conditions(app, request, &entries)?;
+    look_up(running, &mut conditions).await?;
     readable(running, &entries).await?;
     for _ in 0..ATTEMPTS {
         let mut plan = Plan::make(running, &entries, &conditions).await?;
@@ -148,6 +150,20 @@ fn creation_conditions(
         conditions.insert(entry.index, parsed);
     }
     Ok(conditions)
+}
+
+/// Looks up what the criteria of conditional creates leave open.
+async fn look_up(
+    running: Running<'_>,
+    conditions: &mut BTreeMap<usize, SearchQuery>,
+) -> Result<(), Failure> {
+    let Running { app, request, permit, .. } = running;
+    for (index, query) in conditions.iter_mut().filter(|(_, query)| query.has_lookups()) {
+        *query = answers::resolved(app, request, permit, query.clone())
+            .await
+            .map_err(|failure| at_entry(failure.at("http.If-None-Exist"), *index))?;
+    }
+    Ok(())
 }
 
 /// Refuses a transaction whose reads can be seen to fail: nothing is written then.

@@ -36,6 +36,12 @@ static MAX_INCLUDED: Setting = Setting {
     flag: None,
     about: "The most resources that includes add to a page.",
 };
+static MAX_CODES: Setting = Setting {
+    key: "search.max_codes",
+    default: "10000",
+    flag: None,
+    about: "The most codes of a value set, or below a code, that a search may ask for.",
+};
 static MAX_BUNDLE_ENTRIES: Setting = Setting {
     key: "limits.max_bundle_entries",
     default: "10000",
@@ -56,6 +62,7 @@ impl Search {
         &DEFAULT_COUNT,
         &MAX_COUNT,
         &MAX_INCLUDED,
+        &MAX_CODES,
         &MAX_BUNDLE_ENTRIES,
     ];
 
@@ -69,6 +76,7 @@ impl Search {
             default_count: small(layers.number(&DEFAULT_COUNT, 1..=10_000)),
             max_count: small(layers.number(&MAX_COUNT, 1..=10_000)),
             max_included: size(layers.number(&MAX_INCLUDED, 0..=100_000)),
+            max_codes: size(layers.number(&MAX_CODES, 1..=1_000_000)),
             max_bundle_entries: size(layers.number(&MAX_BUNDLE_ENTRIES, 1..=1_000_000)),
         };
         if interaction.default_count > interaction.max_count {
