@@ -134,6 +134,14 @@ pub struct SearchParameter {
     pub slot: u8,
 }
 
+impl SearchParameter {
+    /// Whether this is the parameter of [`Registry::contained`], which no client names.
+    #[must_use]
+    pub fn is_contained(&self) -> bool {
+        self.code == CONTAINED
+    }
+}
+
 /// All search parameters of a server.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
@@ -146,8 +154,9 @@ impl Registry {
     /// The parameters of R4, each type's with the common ones. `intern` gives the number that
     /// the database keeps for a type's code and URL.
     ///
-    /// Left out are the examples of the specification, special parameters and what has no
-    /// expression: a search by them is refused like one by an unknown name.
+    /// Left out are the examples of the specification and what has no expression: a search by
+    /// them is refused like one by an unknown name, or means something that is no index. Every
+    /// type has the parameter of [`Registry::contained`] as well.
     #[must_use]
     pub fn r4(intern: &mut dyn FnMut(ResourceType, &str, &str) -> ParameterId) -> Self {
         let definitions = &fhir_definitions::r4().search_parameters;
@@ -155,9 +164,9 @@ impl Registry {
             definitions.iter().map(|each| (each.url, each)).collect();
         let mut parameters: Vec<SearchParameter> = Vec::new();
         for definition in definitions.iter().filter(|definition| is_offered(definition)) {
+            let expression = expression_of(definition);
             let components = components(definition, &by_url);
-            let branches = definition
-                .expression
+            let branches = expression
                 .filter(|text| text.contains("resolve()"))
                 .and_then(|text| expression::parse(text).ok())
                 .unwrap_or_default();
@@ -172,7 +181,7 @@ impl Registry {
                     url: definition.url.to_owned(),
                     kind: definition.kind.into(),
                     base,
-                    expression: definition.expression.map(str::to_owned),
+                    expression: expression.map(str::to_owned),
                     targets: narrowed.unwrap_or_else(|| targets.clone()),
                     components: components.clone(),
                     is_live: true,
@@ -180,6 +189,7 @@ impl Registry {
                 });
             }
         }
+        parameters.extend(ResourceType::all().map(|base| contained(base, intern)));
         Self::new(parameters)
     }
 
@@ -213,6 +223,12 @@ impl Registry {
         let list = self.list(base);
         let at = list.binary_search_by(|parameter| parameter.code.as_str().cmp(code)).ok()?;
         list.get(at)
+    }
+
+    /// The number under which other resources that have one of this type inside say so.
+    #[must_use]
+    pub fn contained(&self, base: ResourceType) -> Option<ParameterId> {
+        self.get(base, CONTAINED).map(|parameter| parameter.id)
     }
 
     /// This registry with more parameters; one of a type and code that it has already takes the
@@ -270,12 +286,43 @@ const COLUMNS: [&str; 2] = ["_id", "_lastUpdated"];
 /// versions of the specification give the target to `relatesto` and the code to `relation`.
 const SWAPPED: &str = "http://hl7.org/fhir/SearchParameter/DocumentReference-relationship";
 
+/// Whether a patient is one of several who were born together; its definition has no expression.
+/// A number in the order of birth says so as well as `true` does.
+pub(crate) const BIRTH_ORDER: &str =
+    "http://hl7.org/fhir/SearchParameter/patient-extensions-Patient-birthOrderBoolean";
+
+/// The result parameter that the resources inside others are found by.
+const CONTAINED: &str = "_contained";
+
+fn contained(
+    base: ResourceType,
+    intern: &mut dyn FnMut(ResourceType, &str, &str) -> ParameterId,
+) -> SearchParameter {
+    let url = "http://hl7.org/fhir/R4/search.html#contained";
+    SearchParameter {
+        id: intern(base, CONTAINED, url),
+        code: CONTAINED.to_owned(),
+        url: url.to_owned(),
+        kind: ParameterKind::Special,
+        base,
+        expression: None,
+        targets: Vec::new(),
+        components: Vec::new(),
+        slot: 0,
+        is_live: true,
+    }
+}
+
+fn expression_of(definition: &SearchParameterDefinition) -> Option<&'static str> {
+    if definition.url == BIRTH_ORDER {
+        return Some("Patient.multipleBirth");
+    }
+    definition.expression
+}
+
 fn is_offered(definition: &SearchParameterDefinition) -> bool {
     let is_example = definition.url.contains("/SearchParameter/example");
-    !is_example
-        && definition.expression.is_some()
-        && definition.kind != SearchParameterKind::Special
-        && !COLUMNS.contains(&definition.code)
+    !is_example && expression_of(definition).is_some() && !COLUMNS.contains(&definition.code)
 }
 
 /// The types that a definition is registered for.

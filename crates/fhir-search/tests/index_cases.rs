@@ -64,8 +64,21 @@ fn check(setting: &Setting, case: &Value) -> Vec<String> {
     let resource = Resource::trusted(source).unwrap();
     let key = ResourceKey::new(resource.resource_type(), resource.id().unwrap());
     let rows = setting.indexer.index(resource.view(), &key);
+    let mut failures = check_rows(setting, &key, &rows, &case["rows"]);
+    failures.extend(check_contained(setting, &resource, &rows, case));
+    failures.extend(check_presence(setting, &key, &rows, case));
+    failures.extend(check_access(setting, &rows, case));
+    failures
+}
+
+fn check_rows(
+    setting: &Setting,
+    key: &ResourceKey,
+    rows: &IndexRows,
+    expected: &Value,
+) -> Vec<String> {
     let mut failures = Vec::new();
-    for (code, expected) in case["rows"].as_object().unwrap() {
+    for (code, expected) in expected.as_object().unwrap() {
         let Some(parameter) = setting.registry.get(key.resource_type, code) else {
             failures.push(format!("there is no parameter {code}"));
             continue;
@@ -77,7 +90,7 @@ fn check(setting: &Setting, case: &Value) -> Vec<String> {
             .iter()
             .map(|row| expected_row(setting, p, parameter.kind, row))
             .collect();
-        let found = rows_of(&rows, p);
+        let found = rows_of(rows, p);
         for row in expected.difference(&found) {
             failures.push(format!("{code} lacks {row}"));
         }
@@ -85,6 +98,46 @@ fn check(setting: &Setting, case: &Value) -> Vec<String> {
             failures.push(format!("{code} has also {row}"));
         }
     }
+    failures
+}
+
+/// `contained` lists the types inside, `inside` the rows of what is inside by itself.
+fn check_contained(
+    setting: &Setting,
+    resource: &Resource,
+    rows: &IndexRows,
+    case: &Value,
+) -> Vec<String> {
+    let mut failures = Vec::new();
+    if let Some(types) = case["contained"].as_array() {
+        let p = |name: &str| setting.registry.contained(ResourceType::named(name).unwrap());
+        let expected = types.iter().map(|name| p(name.as_str().unwrap()).unwrap().0);
+        let all = ResourceType::all().filter_map(|base| setting.registry.contained(base));
+        let all: BTreeSet<i32> = all.map(|p| p.0).collect();
+        let found = rows.token.iter().filter(|row| all.contains(&row.p));
+        assert!(found.clone().all(|row| (row.code, row.sys) == (1, 0)));
+        if found.map(|row| row.p).collect::<BTreeSet<_>>() != expected.collect() {
+            failures.push("the types inside are others".to_owned());
+        }
+    }
+    let Some(inside) = case["inside"].as_object() else { return failures };
+    let found: Vec<_> = setting.indexer.contained(resource.view()).collect();
+    let names: BTreeSet<String> = found.iter().map(|each| each.key.to_string()).collect();
+    assert_eq!(names, inside.keys().cloned().collect());
+    for each in &found {
+        let expected = &inside[&each.key.to_string()];
+        failures.extend(check_rows(setting, &each.key, &each.rows, expected));
+    }
+    failures
+}
+
+fn check_presence(
+    setting: &Setting,
+    key: &ResourceKey,
+    rows: &IndexRows,
+    case: &Value,
+) -> Vec<String> {
+    let mut failures = Vec::new();
     for (list, is_present) in [("present", true), ("missing", false)] {
         for code in case[list].as_array().into_iter().flatten() {
             let code = code.as_str().unwrap();
@@ -94,6 +147,11 @@ fn check(setting: &Setting, case: &Value) -> Vec<String> {
             }
         }
     }
+    failures
+}
+
+fn check_access(setting: &Setting, rows: &IndexRows, case: &Value) -> Vec<String> {
+    let mut failures = Vec::new();
     if let Some(person) = case["person"].as_str() {
         let expected = setting.hasher.hash(person);
         if rows.access.person != expected {

@@ -263,10 +263,10 @@ fn composites_need_all_their_parts() {
 }
 
 #[test]
-fn near_is_not_offered_rather_than_empty() {
+fn near_is_refused_rather_than_empty() {
     let location = Scope::Type("Location".parse().unwrap());
     let query = parse_as(&settings(), location, "near=1|2");
-    assert_eq!(query.unwrap_err().kind, FailureKind::UnknownParameter);
+    assert_eq!(query.unwrap_err().kind, FailureKind::InvalidParameter);
 }
 
 #[test]

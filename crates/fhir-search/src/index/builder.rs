@@ -5,11 +5,12 @@ use fhir_model::Value;
 use fhir_model::date::Zone;
 
 use super::extract::text_at;
+use super::systems::CodeSystems;
 use super::trie::{Leaf, Trie, Visit};
 use super::{Indexer, TypeIndexer};
 use crate::hash::NONE;
 use crate::reference::Target;
-use crate::rows::{CodingRow, IndexRows, TokenRow};
+use crate::rows::IndexRows;
 use crate::{ParameterId, ValueHasher};
 
 /// Collects what the leaves of a trie find.
@@ -27,6 +28,20 @@ pub(crate) struct Builder<'a> {
     pub(crate) last: Option<Reading>,
     /// A bit for each parameter of the trie that has a value.
     present: Vec<u64>,
+    /// The last codings that were read.
+    pub(crate) coded: [Option<Coded>; 4],
+    pub(crate) systems: &'a CodeSystems,
+    /// The numbers of `_contained` by type, 0 for none.
+    pub(crate) contained: &'a [i32],
+}
+
+/// What a coding says. One coding is read by several parameters, and by composites again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Coded {
+    /// Where the coding stands in the source.
+    pub(crate) offset: usize,
+    pub(crate) code: i64,
+    pub(crate) sys: i64,
 }
 
 /// What a reference's text says. Several leaves and conditions read the same reference one after
@@ -57,6 +72,9 @@ impl<'a> Builder<'a> {
             person: None,
             last: None,
             present: vec![0; own.trie.parameters.len().div_ceil(64)],
+            coded: [None; 4],
+            systems: &indexer.systems,
+            contained: &indexer.contained,
         }
     }
 
@@ -73,6 +91,9 @@ impl<'a> Builder<'a> {
             person: None,
             last: None,
             present: Vec::new(),
+            coded: self.coded,
+            systems: self.systems,
+            contained: self.contained,
         }
     }
 
@@ -117,24 +138,6 @@ impl<'a> Builder<'a> {
         };
         self.last = Some(reading);
         Some(reading)
-    }
-
-    pub(crate) fn token(&mut self, p: i32, system: Option<&str>, code: &str) {
-        if code.is_empty() {
-            return;
-        }
-        let hash = self.hasher.code(code);
-        let sys = system.map_or(NONE, |system| self.hasher.hash(system));
-        self.rows.token.push(TokenRow { p, code: hash, sys });
-        if let Some(system) = system.filter(|_| sys != NONE) {
-            // The same coding often stands in several parameters; `settle` finds the rest.
-            let mut recent = self.rows.coding.iter().rev().take(16);
-            let is_known = recent.any(|row| row.sys == sys && row.code == hash);
-            if !is_known {
-                let (system, value) = (system.to_owned(), code.to_owned());
-                self.rows.coding.push(CodingRow { sys, code: hash, system, value });
-            }
-        }
     }
 }
 

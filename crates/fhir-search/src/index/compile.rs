@@ -7,6 +7,7 @@ use super::composite::{Composite, Part, Shape};
 use super::expression::{Branch, Expressions, Filter, Root, Step};
 use super::extract::{self, Extract};
 use super::trie::{Child, Leaf, Node, NodeId, Trie, signature};
+use crate::parameter::BIRTH_ORDER;
 use crate::{ParameterKind, SearchParameter};
 
 /// Why a parameter has no rows.
@@ -33,7 +34,8 @@ pub(crate) fn compile<'p>(
     let mut failures = Vec::new();
     let parameters: Vec<&SearchParameter> = parameters.collect();
     compiler.number(&parameters);
-    for parameter in parameters {
+    compiler.contained();
+    for parameter in parameters.iter().filter(|parameter| !parameter.is_contained()) {
         if let Err(reason) = compiler.parameter(parameter) {
             failures.push(Uncompiled { base, code: parameter.code.clone(), reason });
         }
@@ -116,7 +118,24 @@ impl<'d, 'e> Compiler<'d, 'e> {
             return self.composite(parameter, &places);
         }
         let nth = self.nth(parameter);
+        if parameter.url == BIRTH_ORDER {
+            for place in &places {
+                let leaf = Leaf { p: parameter.id.0, nth, extract: Extract::TokenTruth };
+                self.node(place.node).leaves.push(leaf);
+            }
+            return Ok(());
+        }
         self.leaves((parameter.id.0, nth), parameter.kind, &places)
+    }
+
+    /// Where the resources inside stand.
+    fn contained(&mut self) {
+        let mut places = Vec::new();
+        self.members(self.root(), "contained", &mut places);
+        for place in places {
+            let leaf = Leaf { p: 0, nth: None, extract: Extract::Contained };
+            self.node(place.node).leaves.push(leaf);
+        }
     }
 
     /// Where a parameter may name a person. What cannot be followed was told before.
@@ -259,6 +278,9 @@ impl<'d, 'e> Compiler<'d, 'e> {
         {
             return Some(Extract::StringFamily);
         }
+        if let Some(set) = self.code_set(place).filter(|_| kind == ParameterKind::Token) {
+            return Some(Extract::TokenCode(set));
+        }
         match place.value {
             ValueType::Primitive(primitive) => extract::of_primitive(kind, primitive),
             ValueType::Complex(index) => extract::of_type(kind, self.definitions.get(index).name),
@@ -266,6 +288,14 @@ impl<'d, 'e> Compiler<'d, 'e> {
                 (kind == ParameterKind::Reference).then_some(Extract::ReferenceResource)
             }
         }
+    }
+
+    /// The required binding of a code.
+    fn code_set(&self, place: Place<'_>) -> Option<u16> {
+        let (owner, key) = place.element?;
+        let set = owner.element(key)?.required_codes?;
+        let is_known = self.definitions.code_sets.get(usize::from(set)).is_some();
+        (is_known && place.value == ValueType::Primitive(Primitive::Code)).then_some(set)
     }
 
     fn leaves(

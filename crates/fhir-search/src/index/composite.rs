@@ -67,6 +67,7 @@ impl Builder<'_> {
             let mut builder = self.beside();
             let from = if part.from_resource { self.resource } else { element };
             trie.walk(part.node, from, &mut builder);
+            self.coded = builder.coded;
             if builder.rows.count() == 0 {
                 return;
             }

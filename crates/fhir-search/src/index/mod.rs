@@ -4,12 +4,18 @@
 //! resource type. A walk over the span tape meets every element once; nothing is evaluated that
 //! the resource does not have, and nothing is allocated beside the rows.
 
+mod amount;
 mod builder;
 mod compile;
 mod composite;
 pub(crate) mod expression;
 mod extract;
+mod link;
 mod person;
+mod string;
+mod systems;
+mod time;
+mod token;
 mod trie;
 
 use fhir_definitions::{Definitions, ResourceType};
@@ -22,6 +28,7 @@ use self::builder::Builder;
 use self::expression::Expressions;
 use self::extract::Extract;
 use self::person::People;
+use self::systems::CodeSystems;
 use self::trie::{Leaf, Trie, Visit};
 use crate::hash::NONE;
 use crate::reference::{ReferenceValue, Target};
@@ -46,6 +53,9 @@ pub struct Indexer {
     base: Option<String>,
     generation: u64,
     has_text: bool,
+    systems: CodeSystems,
+    /// The numbers of `_contained` by type, 0 for none.
+    contained: Vec<i32>,
     uncompiled: Vec<Uncompiled>,
 }
 
@@ -63,7 +73,7 @@ impl Indexer {
     }
 
     fn with_definitions(
-        definitions: &Definitions,
+        definitions: &'static Definitions,
         registry: &Registry,
         hasher: ValueHasher,
         zone: Zone,
@@ -79,7 +89,21 @@ impl Indexer {
             TypeIndexer { trie, people }
         });
         let types = types.collect();
-        Self { types, hasher, zone, base: None, generation: 0, has_text: false, uncompiled }
+        let contained =
+            ResourceType::all().map(|base| registry.contained(base).map_or(0, |id| id.0));
+        let contained = contained.collect();
+        let systems = CodeSystems::new(definitions, &hasher);
+        Self {
+            types,
+            hasher,
+            zone,
+            base: None,
+            generation: 0,
+            has_text: false,
+            systems,
+            contained,
+            uncompiled,
+        }
     }
 
     /// The same indexer for a server at `base`, its FHIR root without the trailing slash:
