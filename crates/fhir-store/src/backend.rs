@@ -1,10 +1,13 @@
 //! The databases behind the store.
 
+pub(crate) mod edge;
 pub(crate) mod interval;
 pub(crate) mod migrate;
 pub(crate) mod parameters;
 pub(crate) mod postgres;
+pub(crate) mod presence;
 pub(crate) mod row;
 pub(crate) mod rule;
 pub(crate) mod sort;
 pub(crate) mod sqlite;
+pub(crate) mod words;

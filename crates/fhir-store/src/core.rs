@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use fhir_model::date::Zone;
 use fhir_model::{Body, Id, Instant, ResourceKey};
-use fhir_search::{IndexRows, Indexer, Registry, ValueHasher};
+use fhir_search::{IndexRows, Indexer, ParameterId, Registry, ValueHasher};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use crate::backend::presence;
 use crate::codec::Codec;
 use crate::error::StoreError;
 use crate::id::{IdCipher, bucket};
@@ -147,6 +148,11 @@ impl Core {
 
     pub(crate) fn now(&self) -> Instant {
         (self.clock)()
+    }
+
+    /// The columns of `access` that tell for which parameters a resource has a value.
+    pub(crate) fn presence(&self, present: &[ParameterId]) -> [i64; 2] {
+        presence::bits(&self.definitions().registry, present)
     }
 
     /// The index rows of a stored body, computed again.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use fhir_definitions::ResourceType;
+
 use crate::write::WriteFault;
 
 /// A failure of the store as a whole; faults of single operations are [`WriteFault`]s.
@@ -46,6 +48,14 @@ pub enum StoreError {
         stored: String,
         /// The zone in the settings.
         configured: String,
+    },
+    /// A resource type has more search parameters than `access` has bits.
+    #[error("{resource_type} would have more than {most} search parameters")]
+    TooManyParameters {
+        /// The type.
+        resource_type: ResourceType,
+        /// How many it may have.
+        most: usize,
     },
     /// What stands in the database cannot be right.
     #[error("the database is damaged: {0}")]

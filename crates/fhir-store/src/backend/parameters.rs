@@ -12,7 +12,7 @@ use fhir_search::{
     CustomParameter, IndexRows, ParameterId, ParameterKind, Registry, SearchParameter, ValueHasher,
 };
 
-use super::row;
+use super::{presence, row};
 use crate::error::StoreError;
 use crate::online::ParameterState;
 use crate::sql::{Bind, Sql};
@@ -209,6 +209,14 @@ fn one_of(sql: &mut Sql, numbers: &[i32]) {
 }
 
 /// Sets the bits of the parameters that a resource has values for.
-pub(crate) fn present(_registry: &Registry, _rows: &IndexRows) -> Option<Sql> {
-    None
+/// The statement is completed with the row.
+pub(crate) fn present(registry: &Registry, kind: i32, rows: &IndexRows) -> Option<Sql> {
+    let [present, present2] = presence::bits(registry, &rows.present);
+    if [present, present2] == [0, 0] {
+        return None;
+    }
+    let mut sql = Sql::new("UPDATE access SET present = present | ");
+    sql.integer(present).push(", present2 = present2 | ").integer(present2);
+    sql.push(" WHERE type = ").integer(kind);
+    Some(sql)
 }

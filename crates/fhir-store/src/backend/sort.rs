@@ -18,7 +18,11 @@ pub(crate) fn value_of(key: &SortKey, version: &StoredVersion, rows: &IndexRows)
             edge(values, last).map(SortValue::Integer)
         }
         SortBy::String(of) => {
-            let values = rows.string.iter().filter(|row| is_of(of, row.p)).map(|row| &row.folded);
+            let values = rows
+                .string
+                .iter()
+                .filter(|row| row.exact != 0 && is_of(of, row.p))
+                .map(|row| &row.folded);
             edge(values, last).cloned().map(SortValue::Text)
         }
         SortBy::Number(of) => {

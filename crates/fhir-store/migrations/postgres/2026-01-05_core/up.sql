@@ -5,6 +5,7 @@
 CREATE TABLE resource (
   dk bigint NOT NULL,
   rid bigint NOT NULL,
+  hash bigint NOT NULL,
   updated bigint NOT NULL,
   version bigint NOT NULL,
   type integer NOT NULL,
@@ -14,7 +15,8 @@ CREATE TABLE resource (
   body bytea,
   PRIMARY KEY (dk, rid)
 );
-CREATE UNIQUE INDEX resource_key ON resource (type, id, dk);
+-- Two transactions that create the same key meet here.
+CREATE UNIQUE INDEX resource_hash ON resource (hash, dk);
 CREATE INDEX resource_updated ON resource (type, updated, rid);
 CREATE INDEX resource_live ON resource (type, rid, dk) WHERE body IS NOT NULL;
 
@@ -72,22 +74,28 @@ CREATE TABLE date (
 );
 CREATE TABLE number (
   dk bigint NOT NULL, rid bigint NOT NULL,
-  p integer NOT NULL, unit bigint NOT NULL, v bytea NOT NULL,
+  p integer NOT NULL, unit bigint NOT NULL, v bytea NOT NULL, edge smallint NOT NULL,
   PRIMARY KEY (p, unit, v, rid, dk)
 );
 CREATE TABLE unit (
   p integer NOT NULL, unit bigint NOT NULL, sys bigint NOT NULL, code bigint NOT NULL, text bigint NOT NULL,
+  ucum text NOT NULL,
   PRIMARY KEY (p, unit)
 );
 CREATE TABLE string (
   dk bigint NOT NULL, rid bigint NOT NULL,
-  p integer NOT NULL, folded text COLLATE "C" NOT NULL,
-  PRIMARY KEY (p, folded, rid, dk)
+  p integer NOT NULL, exact integer NOT NULL, edge smallint NOT NULL, folded text COLLATE "C" NOT NULL,
+  PRIMARY KEY (p, folded, rid, exact, dk)
 );
 CREATE TABLE uri (
   dk bigint NOT NULL, rid bigint NOT NULL,
-  p integer NOT NULL, text text COLLATE "C" NOT NULL,
+  p integer NOT NULL, edge smallint NOT NULL, text text COLLATE "C" NOT NULL,
   PRIMARY KEY (p, text, rid, dk)
+);
+CREATE TABLE place (
+  dk bigint NOT NULL, rid bigint NOT NULL,
+  p integer NOT NULL, x bigint NOT NULL, y bigint NOT NULL, z bigint NOT NULL,
+  PRIMARY KEY (p, x, y, z, rid, dk)
 );
 CREATE TABLE composite_token (
   dk bigint NOT NULL, rid bigint NOT NULL,
@@ -110,6 +118,14 @@ CREATE TABLE composite_string (
   PRIMARY KEY (p, code, folded, sys, rid, dk)
 );
 
+-- The narrative's words have the weight A, all others D; lexemes are our own, folded words.
+CREATE TABLE words (
+  dk bigint NOT NULL, rid bigint NOT NULL,
+  words tsvector NOT NULL,
+  PRIMARY KEY (rid, dk)
+);
+CREATE INDEX words_found ON words USING gin (words);
+
 CREATE TABLE coding (
   sys bigint NOT NULL, code bigint NOT NULL, system text NOT NULL, value text NOT NULL,
   PRIMARY KEY (sys, code)
@@ -120,8 +136,9 @@ CREATE TABLE patient_date (
   PRIMARY KEY (person, type, date, rid, dk)
 );
 CREATE TABLE access (
-  dk bigint NOT NULL, rid bigint NOT NULL, person bigint NOT NULL, labels bytea,
-  PRIMARY KEY (dk, rid)
+  dk bigint NOT NULL, rid bigint NOT NULL, person bigint NOT NULL,
+  present bigint NOT NULL, present2 bigint NOT NULL, type integer NOT NULL, labels bytea,
+  PRIMARY KEY (type, rid, dk)
 );
 CREATE TABLE counter (
   dk bigint NOT NULL, live bigint NOT NULL, type integer NOT NULL,

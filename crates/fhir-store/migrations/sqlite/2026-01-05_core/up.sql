@@ -1,8 +1,10 @@
 -- One row a resource: the current version. A deleted resource keeps its row without a body.
 -- method: 0 POST, 1 PUT, 2 DELETE. dict: 0 raw, otherwise a row of `dictionary`.
--- `updated` is in microseconds since 1970-01-01T00:00:00Z.
+-- `updated` is in microseconds since 1970-01-01T00:00:00Z. `hash` is that of `Type/id`, as it stands
+-- in reference.target: reads by id and chains come in by it.
 CREATE TABLE resource (
   rid INTEGER PRIMARY KEY,
+  hash INTEGER NOT NULL,
   type INTEGER NOT NULL,
   id TEXT NOT NULL,
   version INTEGER NOT NULL,
@@ -11,7 +13,7 @@ CREATE TABLE resource (
   dict INTEGER NOT NULL,
   body BLOB
 );
-CREATE UNIQUE INDEX resource_key ON resource (type, id);
+CREATE INDEX resource_hash ON resource (hash);
 CREATE INDEX resource_updated ON resource (type, updated);
 -- An index on the type alone is ordered by rid within the type: the walk of a whole type.
 CREATE INDEX resource_live ON resource (type) WHERE body IS NOT NULL;
@@ -47,8 +49,10 @@ CREATE TABLE reference (
   p INTEGER NOT NULL, target INTEGER NOT NULL, rid INTEGER NOT NULL,
   PRIMARY KEY (p, target, rid)
 ) WITHOUT ROWID;
--- edge: 1 the least `lo` that the resource has under the parameter, 2 the greatest, 3 both; a
--- walk in date order meets each resource once by asking for one bit.
+-- edge: 1 the least value that the resource has under the parameter, 2 the greatest, 3 both; a walk
+-- in the order of values meets each resource once by asking for one bit. A date's value is `lo`,
+-- under both numbers of the parameter; a number's is `v`, whatever the unit; of strings only whole
+-- values count, not the words of one.
 CREATE TABLE date (
   p INTEGER NOT NULL, lo INTEGER NOT NULL, rid INTEGER NOT NULL, hi INTEGER NOT NULL,
   edge INTEGER NOT NULL,
@@ -58,22 +62,32 @@ CREATE TABLE date (
 CREATE TABLE repeating (p INTEGER PRIMARY KEY);
 CREATE TABLE number (
   p INTEGER NOT NULL, unit INTEGER NOT NULL, v BLOB NOT NULL, rid INTEGER NOT NULL,
+  edge INTEGER NOT NULL,
   PRIMARY KEY (p, unit, v, rid)
 ) WITHOUT ROWID;
 -- The units of each parameter: `unit` of `number` and `composite_number` is the hash of the three
--- hashes here, so that one row serves every way to name a unit.
+-- hashes here, so that one row serves every way to name a unit. ucum: the code where its system is
+-- UCUM, else empty.
 CREATE TABLE unit (
   p INTEGER NOT NULL, unit INTEGER NOT NULL,
-  sys INTEGER NOT NULL, code INTEGER NOT NULL, text INTEGER NOT NULL,
+  sys INTEGER NOT NULL, code INTEGER NOT NULL, text INTEGER NOT NULL, ucum TEXT NOT NULL,
   PRIMARY KEY (p, unit)
 ) WITHOUT ROWID;
+-- exact: hash of the text as it stands; 0 where the row is not a whole value but a word of one.
 CREATE TABLE string (
-  p INTEGER NOT NULL, folded TEXT NOT NULL, rid INTEGER NOT NULL,
-  PRIMARY KEY (p, folded, rid)
+  p INTEGER NOT NULL, folded TEXT NOT NULL, rid INTEGER NOT NULL, exact INTEGER NOT NULL,
+  edge INTEGER NOT NULL,
+  PRIMARY KEY (p, folded, rid, exact)
 ) WITHOUT ROWID;
 CREATE TABLE uri (
-  p INTEGER NOT NULL, text TEXT NOT NULL, rid INTEGER NOT NULL,
+  p INTEGER NOT NULL, text TEXT NOT NULL, rid INTEGER NOT NULL, edge INTEGER NOT NULL,
   PRIMARY KEY (p, text, rid)
+) WITHOUT ROWID;
+-- Points on the earth, in units of 10 cm from its centre.
+CREATE TABLE place (
+  p INTEGER NOT NULL, x INTEGER NOT NULL, y INTEGER NOT NULL, z INTEGER NOT NULL,
+  rid INTEGER NOT NULL,
+  PRIMARY KEY (p, x, y, z, rid)
 ) WITHOUT ROWID;
 CREATE TABLE composite_token (
   p INTEGER NOT NULL, code INTEGER NOT NULL, sys INTEGER NOT NULL,
@@ -96,6 +110,14 @@ CREATE TABLE composite_string (
   PRIMARY KEY (p, code, folded, sys, rid)
 ) WITHOUT ROWID;
 
+-- Words, folded before they come here and with one space between: whatever is no space belongs to
+-- a word. rowid is the resource's rid. `content` has the words outside the narrative, so that a
+-- search in everything asks both columns.
+CREATE VIRTUAL TABLE words USING fts5(
+  narrative, content, content = '', contentless_delete = 1,
+  tokenize = "unicode61 remove_diacritics 0 categories 'L* M* N* P* S* C*'"
+);
+
 -- What stands behind token hashes: serves `system|` searches.
 CREATE TABLE coding (
   sys INTEGER NOT NULL, code INTEGER NOT NULL, system TEXT NOT NULL, value TEXT NOT NULL,
@@ -108,12 +130,18 @@ CREATE TABLE patient_date (
   PRIMARY KEY (person, type, date, rid)
 ) WITHOUT ROWID;
 
--- Whose a resource is and how it is labelled, for rights. labels: 8-byte hashes, big-endian.
+-- One narrow row a live resource, in row order within its type: whose it is and how it is labelled,
+-- for rights, and which parameters it has a value for. labels: 8-byte hashes, big-endian. present:
+-- bit n for the parameter with slot n; present2: bit n - 63.
 CREATE TABLE access (
-  rid INTEGER PRIMARY KEY,
+  type INTEGER NOT NULL,
+  rid INTEGER NOT NULL,
   person INTEGER NOT NULL,
-  labels BLOB
-);
+  present INTEGER NOT NULL,
+  present2 INTEGER NOT NULL,
+  labels BLOB,
+  PRIMARY KEY (type, rid)
+) WITHOUT ROWID;
 
 CREATE TABLE counter (type INTEGER PRIMARY KEY, live INTEGER NOT NULL);
 -- state: 0 live, 1 its rows are being built, 2 retired, 3 live and built once more; progress: the last

@@ -97,8 +97,8 @@ impl Workbench for Engine {
                 let body = core.codec.unpack(dict, &bytes)?;
                 let built = core.rows_by(&job.indexer, &key, &body)?;
                 rows::replace(connection, RowKey { rid, dk }, None, Some(&built))?;
-                if let Some(mut sql) = parameters::present(&definitions.registry, &built) {
-                    sql.push(" WHERE rid = ").integer(rid).push(" AND dk = ").integer(dk);
+                if let Some(mut sql) = parameters::present(&definitions.registry, kind, &built) {
+                    sql.push(" AND rid = ").integer(rid).push(" AND dk = ").integer(dk);
                     sql.typed::<()>().execute(connection)?;
                 }
                 noted.add(&built);

@@ -9,6 +9,7 @@ use fhir_search::Registry;
 
 use crate::backend::migrate::migrate;
 use crate::backend::parameters::{self, ParameterColumns, ParameterRow, ParameterTuple};
+use crate::backend::presence;
 use crate::codec::{self, Codec};
 use crate::core::{Core, IDENTITY, Identity, PARAMETERS, ZONE};
 use crate::error::StoreError;
@@ -78,6 +79,7 @@ fn own_registry(connection: &mut PgConnection) -> Result<Registry, StoreError> {
         .map(ParameterRow::read)
         .collect::<Result<_, _>>()?;
     let (registry, added) = parameters::interned(&known);
+    presence::check(&registry)?;
     insert(connection, &added)?;
     Ok(registry)
 }

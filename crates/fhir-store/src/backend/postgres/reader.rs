@@ -49,7 +49,8 @@ pub(crate) fn locate(
     let mut sql = Sql::default();
     match core.ids.decipher(&key.id) {
         Some(bucket) => {
-            sql.push("SELECT dk, rid FROM resource WHERE dk = ").integer(i64::from(bucket));
+            sql.push("SELECT dk, rid FROM resource WHERE hash = ");
+            sql.integer(core.hasher.reference(key)).push(" AND dk = ").integer(i64::from(bucket));
             sql.push(" AND type = ").integer(row::number_of(key.resource_type));
         }
         None => {

@@ -3,9 +3,10 @@
 use diesel::{PgConnection, QueryResult, RunQueryDsl};
 use fhir_search::{
     CompositeDateRow, CompositeNumberRow, CompositeStringRow, CompositeTokenRow, IndexRows,
-    NumberRow, ReferenceRow, StringRow, TokenRow, UriRow,
+    NumberRow, PlaceRow, ReferenceRow, StringRow, TokenRow, UriRow,
 };
 
+use crate::backend::edge::{Edged, numbers, strings, uris};
 use crate::backend::interval::{Interval, intervals};
 use crate::read::RowKey;
 use crate::sql::{Bind, Sql};
@@ -32,9 +33,12 @@ macro_rules! index_row {
 index_row!(TokenRow, "token", p: Numbers, code: Integers, sys: Integers);
 index_row!(ReferenceRow, "reference", p: Numbers, target: Integers);
 index_row!(Interval, "date", p: Numbers, lo: Integers, hi: Integers, edge: Smalls);
-index_row!(NumberRow, "number", p: Numbers, unit: Integers, v: Blobs);
-index_row!(StringRow, "string", p: Numbers, folded: Texts);
-index_row!(UriRow, "uri", p: Numbers, text: Texts);
+index_row!(Edged<'_, NumberRow>, "number",
+    p: Numbers, unit: Integers, v: Blobs, edge: Smalls);
+index_row!(Edged<'_, StringRow>, "string",
+    p: Numbers, folded: Texts, exact: Numbers, edge: Smalls);
+index_row!(Edged<'_, UriRow>, "uri", p: Numbers, text: Texts, edge: Smalls);
+index_row!(PlaceRow, "place", p: Numbers, x: Integers, y: Integers, z: Integers);
 index_row!(CompositeTokenRow, "composite_token",
     p: Numbers, code: Integers, sys: Integers, code2: Integers, sys2: Integers);
 index_row!(CompositeNumberRow, "composite_number",
@@ -56,9 +60,10 @@ pub(crate) fn replace(
     table(connection, row, &old.token, &new.token)?;
     table(connection, row, &old.reference, &new.reference)?;
     table(connection, row, &intervals(&old.date), &intervals(&new.date))?;
-    table(connection, row, &old.number, &new.number)?;
-    table(connection, row, &old.string, &new.string)?;
-    table(connection, row, &old.uri, &new.uri)?;
+    table(connection, row, &numbers(&old.number), &numbers(&new.number))?;
+    table(connection, row, &strings(&old.string), &strings(&new.string))?;
+    table(connection, row, &uris(&old.uri), &uris(&new.uri))?;
+    table(connection, row, &old.place, &new.place)?;
     table(connection, row, &old.composite_token, &new.composite_token)?;
     table(connection, row, &old.composite_number, &new.composite_number)?;
     table(connection, row, &old.composite_date, &new.composite_date)?;

@@ -17,6 +17,7 @@ use super::statements::{
 };
 use crate::backend::migrate::migrate;
 use crate::backend::parameters::{self, ParameterColumns, ParameterRow, ParameterTuple};
+use crate::backend::presence;
 use crate::codec::{self, Codec};
 use crate::core::{Core, IDENTITY, Identity, PARAMETERS, ZONE};
 use crate::error::StoreError;
@@ -125,6 +126,7 @@ fn own_registry(connection: &mut SqliteConnection) -> Result<Registry, StoreErro
         .map(ParameterRow::read)
         .collect::<Result<_, _>>()?;
     let (registry, added) = parameters::interned(&known);
+    presence::check(&registry)?;
     insert(connection, &added)?;
     Ok(registry)
 }

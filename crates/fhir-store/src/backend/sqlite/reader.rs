@@ -79,7 +79,8 @@ impl<'a> SqliteReader<'a> {
     }
 
     fn row_of(&mut self, key: &ResourceKey) -> QueryResult<Option<CurrentTuple>> {
-        Current::new(row::number_of(key.resource_type), key.id.as_str())
+        let hash = self.core.hasher.reference(key);
+        Current::new(hash, row::number_of(key.resource_type), key.id.as_str())
             .get_result(self.connection)
             .optional()
     }

@@ -7,13 +7,16 @@ use diesel::sql_types::{BigInt, Binary, Integer, SmallInt, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use fhir_search::{
     CompositeDateRow, CompositeNumberRow, CompositeStringRow, CompositeTokenRow, IndexRows,
-    NumberRow, ReferenceRow, StringRow, TokenRow, UriRow,
+    NumberRow, PlaceRow, ReferenceRow, StringRow, TokenRow, UriRow,
 };
 
+use crate::backend::edge::{Edged, numbers, strings, uris};
 use crate::backend::interval::{Interval, intervals};
 
 /// A row of an index table; the table's columns are its fields and `rid`.
-trait IndexRow: Ord + 'static {
+trait IndexRow: Ord {
+    /// Stands for the statements of this table.
+    type Key: 'static;
     const INSERT: &'static str;
     const DELETE: &'static str;
     /// Pushes the fields and the row, with `between` in front of each.
@@ -26,8 +29,9 @@ trait IndexRow: Ord + 'static {
 }
 
 macro_rules! index_row {
-    ($row:ty, $table:literal, $($field:ident: $sql:ty),+) => {
+    ($row:ty as $key:ty, $table:literal, $($field:ident: $sql:ty),+) => {
         impl IndexRow for $row {
+            type Key = $key;
             const INSERT: &'static str = concat!(
                 "INSERT OR IGNORE INTO ", $table, " (", $(stringify!($field), ", ",)+ "rid) VALUES "
             );
@@ -50,14 +54,21 @@ macro_rules! index_row {
             }
         }
     };
+    ($row:ty, $table:literal, $($field:ident: $sql:ty),+) => {
+        index_row!($row as Self, $table, $($field: $sql),+);
+    };
 }
 
 index_row!(TokenRow, "token", p: Integer, code: BigInt, sys: BigInt);
 index_row!(ReferenceRow, "reference", p: Integer, target: BigInt);
 index_row!(Interval, "date", p: Integer, lo: BigInt, hi: BigInt, edge: SmallInt);
-index_row!(NumberRow, "number", p: Integer, unit: BigInt, v: Binary);
-index_row!(StringRow, "string", p: Integer, folded: Text);
-index_row!(UriRow, "uri", p: Integer, text: Text);
+index_row!(Edged<'_, NumberRow> as Edged<'static, NumberRow>, "number",
+    p: Integer, unit: BigInt, v: Binary, edge: SmallInt);
+index_row!(Edged<'_, StringRow> as Edged<'static, StringRow>, "string",
+    p: Integer, folded: Text, exact: Integer, edge: SmallInt);
+index_row!(Edged<'_, UriRow> as Edged<'static, UriRow>, "uri",
+    p: Integer, text: Text, edge: SmallInt);
+index_row!(PlaceRow, "place", p: Integer, x: BigInt, y: BigInt, z: BigInt);
 index_row!(CompositeTokenRow, "composite_token",
     p: Integer, code: BigInt, sys: BigInt, code2: BigInt, sys2: BigInt);
 index_row!(CompositeNumberRow, "composite_number",
@@ -74,7 +85,7 @@ struct Insert<'a, T, const N: usize> {
 }
 
 impl<T: IndexRow, const N: usize> QueryId for Insert<'_, T, N> {
-    type QueryId = Insert<'static, T, N>;
+    type QueryId = Insert<'static, T::Key, N>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
@@ -99,7 +110,7 @@ struct Delete<'a, T> {
 }
 
 impl<T: IndexRow> QueryId for Delete<'_, T> {
-    type QueryId = Delete<'static, T>;
+    type QueryId = Delete<'static, T::Key>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
@@ -127,9 +138,10 @@ pub(crate) fn replace(
     table(connection, rid, &old.token, &new.token)?;
     table(connection, rid, &old.reference, &new.reference)?;
     table(connection, rid, &intervals(&old.date), &intervals(&new.date))?;
-    table(connection, rid, &old.number, &new.number)?;
-    table(connection, rid, &old.string, &new.string)?;
-    table(connection, rid, &old.uri, &new.uri)?;
+    table(connection, rid, &numbers(&old.number), &numbers(&new.number))?;
+    table(connection, rid, &strings(&old.string), &strings(&new.string))?;
+    table(connection, rid, &uris(&old.uri), &uris(&new.uri))?;
+    table(connection, rid, &old.place, &new.place)?;
     table(connection, rid, &old.composite_token, &new.composite_token)?;
     table(connection, rid, &old.composite_number, &new.composite_number)?;
     table(connection, rid, &old.composite_date, &new.composite_date)?;

@@ -25,8 +25,10 @@ statement!([Sqlite] Savepoint {} -> (), "SAVEPOINT step");
 statement!([Sqlite] Release {} -> (), "RELEASE step");
 statement!([Sqlite] RollbackTo {} -> (), "ROLLBACK TO step");
 
-statement!([Sqlite] Current { kind: Integer = i32, id: Text = &'a str } -> CurrentColumns,
-    "SELECT rid, version, updated, method, dict, body FROM resource WHERE type = ? AND id = ?");
+statement!([Sqlite] Current { hash: BigInt = i64, kind: Integer = i32, id: Text = &'a str }
+    -> CurrentColumns,
+    "SELECT rid, version, updated, method, dict, body FROM resource
+     WHERE hash = ? AND type = ? AND id = ?");
 statement!([Sqlite] ByRow { rid: BigInt = i64 } -> StoredColumns,
     "SELECT rid, type, id, version, updated, method, dict, body FROM resource WHERE rid = ?");
 statement!([Sqlite] OldVersion { rid: BigInt = i64, version: BigInt = i64 } -> VersionColumns,
@@ -79,11 +81,12 @@ statement!([Sqlite] Journal { file: Text = &'a str } -> BigInt,
     "SELECT position FROM journal WHERE file = ? ORDER BY position");
 
 statement!([Sqlite] InsertResource {
-        rid: BigInt = i64, kind: Integer = i32, id: Text = &'a str, version: BigInt = i64,
-        updated: BigInt = i64, method: Integer = i32, dict: Integer = i32, body: Binary = &'a [u8],
+        rid: BigInt = i64, hash: BigInt = i64, kind: Integer = i32, id: Text = &'a str,
+        version: BigInt = i64, updated: BigInt = i64, method: Integer = i32, dict: Integer = i32,
+        body: Binary = &'a [u8],
     } -> (),
-    "INSERT INTO resource (rid, type, id, version, updated, method, dict, body)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+    "INSERT INTO resource (rid, hash, type, id, version, updated, method, dict, body)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
 statement!([Sqlite] UpdateResource {
         version: BigInt = i64, updated: BigInt = i64, method: Integer = i32, dict: Integer = i32,
         body: Nullable<Binary> = Option<&'a [u8]>, rid: BigInt = i64,
@@ -96,9 +99,17 @@ statement!([Sqlite] InsertChange {
         updated: BigInt = i64, kind: Integer = i32, rid: BigInt = i64, version: BigInt = i64,
     } -> (), "INSERT INTO change (updated, type, rid, version) VALUES (?, ?, ?, ?)");
 statement!([Sqlite] PutAccess {
-        rid: BigInt = i64, person: BigInt = i64, labels: Nullable<Binary> = Option<&'a [u8]>,
-    } -> (), "INSERT OR REPLACE INTO access (rid, person, labels) VALUES (?, ?, ?)");
-statement!([Sqlite] DeleteAccess { rid: BigInt = i64 } -> (), "DELETE FROM access WHERE rid = ?");
+        kind: Integer = i32, rid: BigInt = i64, person: BigInt = i64, present: BigInt = i64,
+        present2: BigInt = i64, labels: Nullable<Binary> = Option<&'a [u8]>,
+    } -> (),
+    "INSERT OR REPLACE INTO access (type, rid, person, present, present2, labels)
+     VALUES (?, ?, ?, ?, ?, ?)");
+statement!([Sqlite] DeleteAccess { kind: Integer = i32, rid: BigInt = i64 } -> (),
+    "DELETE FROM access WHERE type = ? AND rid = ?");
+statement!([Sqlite] InsertWords {
+        rid: BigInt = i64, narrative: Text = &'a str, content: Text = &'a str,
+    } -> (), "INSERT INTO words (rowid, narrative, content) VALUES (?, ?, ?)");
+statement!([Sqlite] DeleteWords { rid: BigInt = i64 } -> (), "DELETE FROM words WHERE rowid = ?");
 statement!([Sqlite] InsertPatientDate {
         person: BigInt = i64, kind: Integer = i32, date: BigInt = i64, rid: BigInt = i64,
     } -> (),
@@ -113,8 +124,9 @@ statement!([Sqlite] InsertCoding {
     "INSERT OR IGNORE INTO coding (sys, code, system, value) VALUES (?, ?, ?, ?)");
 statement!([Sqlite] InsertUnit {
         p: Integer = i32, unit: BigInt = i64, sys: BigInt = i64, code: BigInt = i64,
-        text: BigInt = i64,
-    } -> (), "INSERT OR IGNORE INTO unit (p, unit, sys, code, text) VALUES (?, ?, ?, ?, ?)");
+        text: BigInt = i64, ucum: Text = &'a str,
+    } -> (),
+    "INSERT OR IGNORE INTO unit (p, unit, sys, code, text, ucum) VALUES (?, ?, ?, ?, ?, ?)");
 statement!([Sqlite] AddToCounter { kind: Integer = i32, live: BigInt = i64 } -> (),
     "INSERT INTO counter (type, live) VALUES (?, ?)
      ON CONFLICT (type) DO UPDATE SET live = live + excluded.live");

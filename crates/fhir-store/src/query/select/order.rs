@@ -39,7 +39,9 @@ impl Select<'_> {
         if numbers.is_empty() {
             sql.push("NULL");
         }
-        sql.push(&format!(") GROUP BY {group}) AS s{place} ON s{place}.rid = m.rid"));
+        // The words of a string are found by and not sorted by.
+        let whole = if matches!(key.by, SortBy::String(_)) { " AND exact <> 0" } else { "" };
+        sql.push(&format!("){whole} GROUP BY {group}) AS s{place} ON s{place}.rid = m.rid"));
         sql.push(&self.on_dk(&format!("s{place}"), "m"));
     }
 

@@ -7,13 +7,13 @@ use diesel::result::{Error, OptionalExtension};
 use diesel::sql_types::{BigInt, Binary, Integer, Nullable};
 use diesel::{PgConnection, QueryResult, RunQueryDsl};
 use fhir_model::{Body, Instant, ResourceKey, VersionId};
-use fhir_search::{IndexRows, SearchQuery};
+use fhir_search::{IndexRows, SearchQuery, TextRow};
 
 use super::super::reader::{PostgresReader, locate};
 use super::super::rows;
 use super::{Noted, RowNumbers};
-use crate::backend::row;
 use crate::backend::rule::{Found, Verdict, judge};
+use crate::backend::{row, words};
 use crate::codec::{Packed, RAW};
 use crate::core::Core;
 use crate::error::StoreError;
@@ -235,10 +235,11 @@ impl<'a> Transaction<'a> {
             self.run(sql.push(", ").integer(rid).push(")"))?;
         }
         let mut sql = Sql::new(
-            "INSERT INTO resource (dk, rid, type, id, version, updated, method, dict, body) \
+            "INSERT INTO resource (dk, rid, hash, type, id, version, updated, method, dict, body) \
              VALUES (",
         );
-        sql.integer(dk).push(", ").integer(rid).push(", ").integer(kind).push(", ");
+        sql.integer(dk).push(", ").integer(rid).push(", ");
+        sql.integer(self.core.hasher.reference(key)).push(", ").integer(kind).push(", ");
         sql.bind(Bind::Text(key.id.as_str().to_owned())).push(", 1, ").integer(updated);
         sql.push(", ").integer(row::number_of_method(put.method)).push(", ");
         sql.integer(put.packed.dict).push(", ").bind(Bind::Bytes(put.packed.bytes.clone()));
@@ -328,9 +329,11 @@ impl<'a> Transaction<'a> {
         sql.integer(step.updated).push(", ").integer(step.kind);
         self.run(sql.push(", pg_current_xact_id()::text::bigint)"))?;
         rows::replace(self.connection, step.row, old, new)?;
-        if old.map(|rows| &rows.access) != new.map(|rows| &rows.access) {
-            self.access(step.row, new)?;
+        let access = |rows: &'_ IndexRows| (rows.access.clone(), rows.present.clone());
+        if old.map(access) != new.map(access) {
+            self.access(step, new)?;
         }
+        self.words(step.row, old.map(|rows| &rows.text), new.map(|rows| &rows.text))?;
         let old_date = old.and_then(|rows| rows.patient_date);
         let new_date = new.and_then(|rows| rows.patient_date);
         if old_date != new_date {
@@ -342,21 +345,54 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    fn access(&mut self, row: RowKey, new: Option<&IndexRows>) -> QueryResult<()> {
+    fn access(&mut self, step: &Step, new: Option<&IndexRows>) -> QueryResult<()> {
+        let Step { row, kind, .. } = *step;
         let mut sql = Sql::default();
         match new {
             None => {
-                sql.push("DELETE FROM access WHERE dk = ").integer(row.dk);
-                sql.push(" AND rid = ").integer(row.rid);
+                sql.push("DELETE FROM access WHERE type = ").integer(kind);
+                sql.push(" AND rid = ").integer(row.rid).push(" AND dk = ").integer(row.dk);
             }
             Some(rows) => {
-                sql.push("INSERT INTO access (dk, rid, person, labels) VALUES (");
-                sql.integer(row.dk).push(", ").integer(row.rid).push(", ");
-                sql.integer(rows.access.person).push(", ");
+                let [present, present2] = self.core.presence(&rows.present);
+                sql.push("INSERT INTO access (dk, rid, type, person, present, present2, labels) ");
+                sql.push("VALUES (").integer(row.dk).push(", ").integer(row.rid).push(", ");
+                sql.integer(kind).push(", ").integer(rows.access.person).push(", ");
+                sql.integer(present).push(", ").integer(present2).push(", ");
                 let labels = row::labels_of(&rows.access.labels);
                 sql.bind(labels.map_or(Bind::NoBytes, Bind::Bytes));
-                sql.push(") ON CONFLICT (dk, rid) DO UPDATE SET ");
-                sql.push("person = excluded.person, labels = excluded.labels");
+                sql.push(
+                    ") ON CONFLICT (type, rid, dk) DO UPDATE SET person = excluded.person, \
+                     present = excluded.present, present2 = excluded.present2, \
+                     labels = excluded.labels",
+                );
+            }
+        }
+        self.run(&sql).map(|_| ())
+    }
+
+    fn words(
+        &mut self,
+        row: RowKey,
+        old: Option<&TextRow>,
+        new: Option<&TextRow>,
+    ) -> QueryResult<()> {
+        let old = old.filter(|text| !words::is_empty(text));
+        let new = new.filter(|text| !words::is_empty(text));
+        if old == new {
+            return Ok(());
+        }
+        let mut sql = Sql::default();
+        match new {
+            None => {
+                sql.push("DELETE FROM words WHERE rid = ").integer(row.rid);
+                sql.push(" AND dk = ").integer(row.dk);
+            }
+            Some(text) => {
+                sql.push("INSERT INTO words (dk, rid, words) VALUES (").integer(row.dk);
+                sql.push(", ").integer(row.rid).push(", ");
+                sql.bind(Bind::Text(words::vector(text))).push("::tsvector) ");
+                sql.push("ON CONFLICT (rid, dk) DO UPDATE SET words = excluded.words");
             }
         }
         self.run(&sql).map(|_| ())

@@ -58,12 +58,13 @@ impl Noted {
         let units = std::mem::take(&mut self.units);
         let hashes = |of: fn(&UnitRow) -> i64| Bind::Integers(units.iter().map(of).collect());
         let mut sql =
-            Sql::new("INSERT INTO unit (p, unit, sys, code, text) SELECT x.* FROM unnest(");
+            Sql::new("INSERT INTO unit (p, unit, sys, code, text, ucum) SELECT x.* FROM unnest(");
         sql.bind(Bind::Numbers(units.iter().map(|one| one.p).collect()));
         sql.push(", ").bind(hashes(|one| one.unit)).push(", ").bind(hashes(|one| one.sys));
         sql.push(", ").bind(hashes(|one| one.code)).push(", ").bind(hashes(|one| one.text));
+        sql.push(", ").bind(Bind::Texts(units.iter().map(|one| one.ucum.clone()).collect()));
         sql.push(
-            ") AS x(p, unit, sys, code, text) WHERE NOT EXISTS (SELECT 1 FROM unit u \
+            ") AS x(p, unit, sys, code, text, ucum) WHERE NOT EXISTS (SELECT 1 FROM unit u \
              WHERE u.p = x.p AND u.unit = x.unit) ORDER BY x.p, x.unit \
              ON CONFLICT DO NOTHING",
         );

@@ -10,20 +10,20 @@ use diesel::connection::SimpleConnection;
 use diesel::result::{OptionalExtension, QueryResult};
 use diesel::sqlite::SqliteConnection;
 use fhir_model::{Body, Instant, ResourceKey, VersionId};
-use fhir_search::{IndexRows, SearchQuery};
+use fhir_search::{IndexRows, SearchQuery, TextRow};
 
 use super::super::reader::SqliteReader;
 use super::super::rows;
 use super::super::statements::{
     AddToCounter, BeginImmediate, Commit, Current, CurrentTuple, DeleteAccess, DeletePatientDate,
-    InsertChange, InsertCoding, InsertJournal, InsertPatientDate, InsertRepeating, InsertResource,
-    InsertUnit, KeepVersion, LastChange, LastRow, PutAccess, Release, Rollback, RollbackTo,
-    Savepoint, UpdateResource,
+    DeleteWords, InsertChange, InsertCoding, InsertJournal, InsertPatientDate, InsertRepeating,
+    InsertResource, InsertUnit, InsertWords, KeepVersion, LastChange, LastRow, PutAccess, Release,
+    Rollback, RollbackTo, Savepoint, UpdateResource,
 };
 use super::{Answer, Job};
 use crate::backend::interval::intervals;
-use crate::backend::row;
 use crate::backend::rule::{Found, Verdict, judge};
+use crate::backend::{row, words};
 use crate::codec::Packed;
 use crate::core::Core;
 use crate::error::StoreError;
@@ -242,8 +242,9 @@ impl Writer {
         op: &WriteOp,
         body: Option<&Packed>,
     ) -> Result<Result<Written, WriteFault>, StoreError> {
+        let hash = self.core.hasher.reference(&op.key);
         let current: Option<CurrentTuple> =
-            Current::new(row::number_of(op.key.resource_type), op.key.id.as_str())
+            Current::new(hash, row::number_of(op.key.resource_type), op.key.id.as_str())
                 .get_result(&mut self.connection)
                 .optional()?;
         let found = current.as_ref().map(|(_, version, updated, _, _, body)| Found {
@@ -297,7 +298,9 @@ impl Writer {
             self.next_row = self.next_row.saturating_add(1);
             let Packed { dict, bytes } = put.packed;
             let method = row::number_of_method(put.method);
-            InsertResource::new(rid, kind, key.id.as_str(), 1, updated, method, *dict, bytes)
+            let hash = self.core.hasher.reference(key);
+            let id = key.id.as_str();
+            InsertResource::new(rid, hash, kind, id, 1, updated, method, *dict, bytes)
                 .execute(&mut self.connection)?;
             self.follow(Step { kind, rid, version: 1, updated }, None, Some(put.rows))?;
             *self.live.entry(kind).or_default() += 1;
@@ -375,17 +378,20 @@ impl Writer {
         let Step { kind, rid, version, updated } = step;
         InsertChange::new(updated, kind, rid, version).execute(&mut self.connection)?;
         rows::replace(&mut self.connection, rid, old, new)?;
-        let access = |rows: Option<&IndexRows>| rows.map(|rows| rows.access.clone());
-        if access(old) != access(new) {
+        let access = |rows: &'_ IndexRows| (rows.access.clone(), rows.present.clone());
+        if old.map(access) != new.map(access) {
             match new {
-                None => DeleteAccess::new(rid).execute(&mut self.connection)?,
+                None => DeleteAccess::new(kind, rid).execute(&mut self.connection)?,
                 Some(rows) => {
                     let labels = row::labels_of(&rows.access.labels);
-                    PutAccess::new(rid, rows.access.person, labels.as_deref())
+                    let [present, present2] = self.core.presence(&rows.present);
+                    let person = rows.access.person;
+                    PutAccess::new(kind, rid, person, present, present2, labels.as_deref())
                         .execute(&mut self.connection)?
                 }
             };
         }
+        self.words(rid, old.map(|rows| &rows.text), new.map(|rows| &rows.text))?;
         let old_date = old.and_then(|rows| rows.patient_date);
         let new_date = new.and_then(|rows| rows.patient_date);
         if old_date != new_date {
@@ -402,6 +408,22 @@ impl Writer {
         }
     }
 
+    fn words(&mut self, rid: i64, old: Option<&TextRow>, new: Option<&TextRow>) -> QueryResult<()> {
+        let old = old.filter(|text| !words::is_empty(text));
+        let new = new.filter(|text| !words::is_empty(text));
+        if old == new {
+            return Ok(());
+        }
+        if old.is_some() {
+            DeleteWords::new(rid).execute(&mut self.connection)?;
+        }
+        if let Some(text) = new {
+            InsertWords::new(rid, &text.narrative, words::outside(text))
+                .execute(&mut self.connection)?;
+        }
+        Ok(())
+    }
+
     /// Codings and units not seen before, and date parameters that repeat.
     pub(crate) fn note(&mut self, rows: &IndexRows) -> QueryResult<()> {
         for coding in &rows.coding {
@@ -415,7 +437,7 @@ impl Writer {
         for unit in &rows.unit {
             let place = (unit.p, unit.unit);
             if !self.units.committed.contains(&place) {
-                InsertUnit::new(unit.p, unit.unit, unit.sys, unit.code, unit.text)
+                InsertUnit::new(unit.p, unit.unit, unit.sys, unit.code, unit.text, &unit.ucum)
                     .execute(&mut self.connection)?;
                 self.units.fresh.push(place);
             }

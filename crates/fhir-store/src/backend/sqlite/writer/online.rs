@@ -69,13 +69,14 @@ impl Writer {
             let is_end = found.len() < limit;
             let core = Arc::clone(writer.core());
             let definitions = core.definitions();
+            let kind = row::number_of(job.base);
             for (rid, id, dict, bytes) in found {
                 let key = row::key_of(row::number_of(job.base), &id)?;
                 let body = core.codec.unpack(dict, &bytes)?;
                 let built = core.rows_by(&job.indexer, &key, &body)?;
                 rows::add(writer.connection(), rid, &built)?;
-                if let Some(mut sql) = parameters::present(&definitions.registry, &built) {
-                    sql.push(" WHERE rid = ").integer(rid);
+                if let Some(mut sql) = parameters::present(&definitions.registry, kind, &built) {
+                    sql.push(" AND rid = ").integer(rid);
                     sql.typed::<()>().execute(writer.connection())?;
                 }
                 writer.note(&built)?;
