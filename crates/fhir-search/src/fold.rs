@@ -37,21 +37,43 @@ fn whole(text: &str) -> String {
             if !folded.is_empty() {
                 folded.push(' ');
             }
-            folded.extend(word.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
+            folded.push_str(word);
         }
+        folded.make_ascii_lowercase();
         return folded;
     }
     for word in text.split_whitespace() {
         if !folded.is_empty() {
             folded.push(' ');
         }
-        for letter in word.nfkd().filter(|letter| !is_combining_mark(*letter)) {
-            for lower in letter.to_lowercase() {
-                push_plain(lower, &mut folded);
-            }
+        for letter in word.chars() {
+            push(letter, &mut folded);
         }
     }
     folded
+}
+
+/// Appends one letter, folded. Accents that stand as letters of their own leave nothing, so the
+/// letters of a text can be folded one by one.
+fn push(letter: char, out: &mut String) {
+    match letter {
+        '\0'..='\x7f' => out.push(letter.to_ascii_lowercase()),
+        'À'..='Å' | 'à'..='å' => out.push('a'),
+        'Ç' | 'ç' => out.push('c'),
+        'È'..='Ë' | 'è'..='ë' => out.push('e'),
+        'Ì'..='Ï' | 'ì'..='ï' => out.push('i'),
+        'Ñ' | 'ñ' => out.push('n'),
+        'Ò'..='Ö' | 'ò'..='ö' => out.push('o'),
+        'Ù'..='Ü' | 'ù'..='ü' => out.push('u'),
+        'Ý' | 'ý' | 'ÿ' => out.push('y'),
+        _ => {
+            for part in letter.nfkd().filter(|part| !is_combining_mark(*part)) {
+                for lower in part.to_lowercase() {
+                    push_plain(lower, out);
+                }
+            }
+        }
+    }
 }
 
 /// Letters that Unicode does not decompose but people type without their stroke or as two.
@@ -81,22 +103,115 @@ const MAX_WORD_LETTERS: usize = 64;
 /// text and what is asked for pass through here, so that neither database's own idea of a word
 /// matters.
 pub fn words(text: &str, out: &mut String) {
-    let is_gap = |letter: char| !letter.is_alphanumeric() && !is_combining_mark(letter);
-    for run in text.split(is_gap) {
-        let mut folded = String::with_capacity(run.len());
-        for letter in run.nfkd().filter(|letter| !is_combining_mark(*letter)) {
-            for lower in letter.to_lowercase() {
-                push_plain(lower, &mut folded);
+    Words::new(out).add(text);
+}
+
+/// Appends the words of a text that comes in pieces, as [`words`] does of a whole one.
+#[derive(Debug)]
+pub struct Words<'a> {
+    out: &'a mut String,
+    /// How many letters the open word has; 0 where none is open.
+    letters: usize,
+}
+
+impl<'a> Words<'a> {
+    /// Begins a new word at the end of `out`.
+    pub const fn new(out: &'a mut String) -> Self {
+        Self { out, letters: 0 }
+    }
+
+    /// Goes on with a piece of text, in the middle of a word if the last piece ended in one.
+    pub fn add(&mut self, piece: &str) {
+        let mut rest = piece;
+        while let Some(letter) = rest.chars().next() {
+            if letter.is_ascii() {
+                rest = self.ascii(rest);
+            } else {
+                self.letter(letter);
+                rest = rest.get(letter.len_utf8()..).unwrap_or_default();
             }
         }
-        // Unicode takes some signs apart into letters and other signs: a half into 1/2.
-        for word in folded.split(|letter: char| !letter.is_alphanumeric()) {
-            if !word.is_empty() {
-                if !out.is_empty() {
-                    out.push(' ');
-                }
-                out.extend(word.chars().take(MAX_WORD_LETTERS));
+    }
+
+    /// Ends the word.
+    pub const fn end(&mut self) {
+        self.letters = 0;
+    }
+
+    /// The ASCII that a text starts with; gives the rest.
+    fn ascii<'t>(&mut self, text: &'t str) -> &'t str {
+        let bytes = text.as_bytes();
+        let mut at = 0;
+        loop {
+            let start = at;
+            while bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) {
+                at += 1;
             }
+            if at > start {
+                self.run(text.get(start..at).unwrap_or_default());
+            }
+            let start = at;
+            let is_gap = |byte: &u8| byte.is_ascii() && !byte.is_ascii_alphanumeric();
+            while bytes.get(at).is_some_and(is_gap) {
+                at += 1;
+            }
+            if at == start {
+                return text.get(at..).unwrap_or_default();
+            }
+            self.end();
+        }
+    }
+
+    /// Letters and digits of ASCII.
+    fn run(&mut self, run: &str) {
+        self.open();
+        let start = self.out.len();
+        let room = MAX_WORD_LETTERS.saturating_sub(self.letters);
+        self.out.push_str(run.get(..room).unwrap_or(run));
+        if let Some(added) = self.out.get_mut(start..) {
+            added.make_ascii_lowercase();
+        }
+        self.letters += run.len();
+    }
+
+    fn open(&mut self) {
+        if self.letters == 0 && !self.out.is_empty() {
+            self.out.push(' ');
+        }
+    }
+
+    /// A letter beyond ASCII. Unicode takes some signs apart into letters and other signs: a half
+    /// into 1/2.
+    fn letter(&mut self, letter: char) {
+        if is_combining_mark(letter) {
+            return;
+        }
+        if !letter.is_alphanumeric() {
+            self.end();
+            return;
+        }
+        let start = self.out.len();
+        push(letter, self.out);
+        let is_plain = |part: char| part.is_alphanumeric();
+        let folded = self.out.get(start..).unwrap_or_default();
+        let count = folded.chars().count();
+        let fits = self.letters > 0 && self.letters + count <= MAX_WORD_LETTERS;
+        if fits && folded.chars().all(is_plain) {
+            self.letters += count;
+            return;
+        }
+        let folded = folded.to_owned();
+        self.out.truncate(start);
+        for part in folded.chars() {
+            if !is_plain(part) {
+                self.end();
+                continue;
+            }
+            self.open();
+            if self.letters < MAX_WORD_LETTERS {
+                self.out.push(part);
+            }
+            self.letters += 1;
         }
     }
 }
@@ -143,5 +258,32 @@ mod tests {
         let mut long = String::new();
         words(&"ä".repeat(500), &mut long);
         assert_eq!(long, "a".repeat(64));
+    }
+
+    #[test]
+    fn letters_folded_by_table_are_those_of_unicode() {
+        for letter in '\0'..='\u{17f}' {
+            let mut by_unicode = String::new();
+            for part in letter.nfkd().filter(|part| !is_combining_mark(*part)) {
+                part.to_lowercase().for_each(|lower| push_plain(lower, &mut by_unicode));
+            }
+            let mut folded = String::new();
+            push(letter, &mut folded);
+            assert_eq!(folded, by_unicode, "{letter}");
+        }
+    }
+
+    #[test]
+    fn words_in_pieces_are_words() {
+        let mut out = String::new();
+        let mut words = Words::new(&mut out);
+        words.add("H");
+        words.add("2");
+        words.add("O, veS");
+        words.add("\u{c4}ä\u{308}");
+        words.end();
+        words.add("ö");
+        words.add("½k");
+        assert_eq!(out, "h2o vesaa o1 2k");
     }
 }

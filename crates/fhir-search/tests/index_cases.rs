@@ -5,7 +5,9 @@
 //! `unitCode`, `unit`, `from`, `to`, `string`, `exact`, `latitude`, `longitude`,
 //! `uri`, with a 2 for the second part of a composite); the hashes are made here. A string without
 //! `exact` is a word or the text of a code. `present` and `missing` list parameters that the
-//! resource has a value for and has none for.
+//! resource has a value for and has none for, `narrative` and `content` its words, `sorted` the
+//! texts by which parameters put it in order, `contained` the types inside and `inside` the rows of
+//! what is inside by itself.
 #![cfg(test)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +37,8 @@ fn setting() -> Setting {
     });
     let hasher = ValueHasher::new(&[7; 16]);
     let indexer = Indexer::compile(&registry, hasher.clone(), Zone::default());
-    Setting { registry, indexer: indexer.with_base(Some(BASE.to_owned())), hasher }
+    let indexer = indexer.with_base(Some(BASE.to_owned())).with_text(true);
+    Setting { registry, indexer, hasher }
 }
 
 #[test]
@@ -68,6 +71,7 @@ fn check(setting: &Setting, case: &Value) -> Vec<String> {
     failures.extend(check_contained(setting, &resource, &rows, case));
     failures.extend(check_presence(setting, &key, &rows, case));
     failures.extend(check_access(setting, &rows, case));
+    failures.extend(check_texts(setting, &resource, &rows, case));
     failures
 }
 
@@ -101,7 +105,6 @@ fn check_rows(
     failures
 }
 
-/// `contained` lists the types inside, `inside` the rows of what is inside by itself.
 fn check_contained(
     setting: &Setting,
     resource: &Resource,
@@ -127,6 +130,28 @@ fn check_contained(
     for each in &found {
         let expected = &inside[&each.key.to_string()];
         failures.extend(check_rows(setting, &each.key, &each.rows, expected));
+    }
+    failures
+}
+
+fn check_texts(
+    setting: &Setting,
+    resource: &Resource,
+    rows: &IndexRows,
+    case: &Value,
+) -> Vec<String> {
+    let mut failures = Vec::new();
+    for (name, found) in [("narrative", &rows.text.narrative), ("content", &rows.text.content)] {
+        if case[name].as_str().is_some_and(|expected| expected != found) {
+            failures.push(format!("the {name} is {found}"));
+        }
+    }
+    for (code, expected) in case["sorted"].as_object().into_iter().flatten() {
+        let parameter = setting.registry.get(resource.resource_type(), code).unwrap();
+        let found = setting.indexer.sort_texts(resource.view(), parameter);
+        if *expected != Value::from(found.clone()) {
+            failures.push(format!("{code} is sorted by {found:?}"));
+        }
     }
     failures
 }

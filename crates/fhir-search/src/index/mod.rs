@@ -17,6 +17,8 @@ mod systems;
 mod time;
 mod token;
 mod trie;
+mod values;
+mod words;
 
 use fhir_definitions::{Definitions, ResourceType};
 use fhir_model::date::Zone;
@@ -26,14 +28,12 @@ pub use compile::Uncompiled;
 
 use self::builder::Builder;
 use self::expression::Expressions;
-use self::extract::Extract;
 use self::person::People;
 use self::systems::CodeSystems;
-use self::trie::{Leaf, Trie, Visit};
+use self::trie::Trie;
 use crate::hash::NONE;
-use crate::reference::{ReferenceValue, Target};
 use crate::rows::{IndexRows, TokenRow};
-use crate::{Registry, SearchParameter, ValueHasher};
+use crate::{Registry, ValueHasher};
 
 /// A resource inside another one.
 #[derive(Clone, Debug)]
@@ -166,6 +166,9 @@ impl Indexer {
         rows.access.labels = self.labels(view.value);
         rows.patient_date = person.zip(indexer.people.date(&rows));
         rows.settle();
+        if self.has_text {
+            rows.text = words::text(view, fhir_definitions::r4());
+        }
         rows
     }
 
@@ -186,31 +189,6 @@ impl Indexer {
         })
     }
 
-    /// The texts by which `_sort` puts a resource in order: folded codes and identifier values
-    /// of a token parameter, references of a reference parameter without their versions
-    /// (`Type/id` for those of this server). In the order of the document, doubles too.
-    #[must_use]
-    pub fn sort_texts(&self, view: ResourceView<'_>, parameter: &SearchParameter) -> Vec<String> {
-        let _ = (view, parameter);
-        Vec::new()
-    }
-
-    /// The references that a parameter reads in a resource, for includes. Contained ones and
-    /// those without a literal reference are left out.
-    #[must_use]
-    pub fn references(
-        &self,
-        view: ResourceView<'_>,
-        parameter: &SearchParameter,
-    ) -> Vec<ReferenceValue> {
-        let base = self.base.as_deref();
-        let mut found = References { p: parameter.id.0, base, values: Vec::new() };
-        if let Some(indexer) = self.of(view.resource_type) {
-            indexer.trie.walk(0, view.value, &mut found);
-        }
-        found.values
-    }
-
     fn of(&self, resource_type: ResourceType) -> Option<&TypeIndexer> {
         self.types.get(usize::from(resource_type.index()))
     }
@@ -222,33 +200,5 @@ impl Indexer {
             Some(self.hasher.pair(&extract::text_at(label, "system").unwrap_or_default(), &code))
         });
         labels.collect()
-    }
-}
-
-/// Collects the references of one parameter.
-struct References<'a> {
-    p: i32,
-    base: Option<&'a str>,
-    values: Vec<ReferenceValue>,
-}
-
-impl Visit for References<'_> {
-    fn leaf(&mut self, leaf: &Leaf, value: Value<'_>) {
-        if leaf.p != self.p {
-            return;
-        }
-        let text = if leaf.extract == Extract::Reference {
-            extract::text_at(value, "reference")
-        } else {
-            value.text()
-        };
-        let target = text.as_deref().and_then(|text| Target::read(text, self.base)?.to_value());
-        self.values.extend(target.filter(|target| !self.values.contains(target)));
-    }
-
-    fn target_type(&mut self, reference: Value<'_>) -> Option<ResourceType> {
-        let text = extract::text_at(reference, "reference").or_else(|| reference.text());
-        let named = text.and_then(|text| Target::read(&text, self.base)?.named_type());
-        named.or_else(|| extract::text_at(reference, "type")?.parse().ok())
     }
 }
