@@ -14,6 +14,7 @@ mod formats;
 mod history;
 mod read;
 mod search;
+mod search_results;
 mod serve;
 mod transaction;
 mod update;

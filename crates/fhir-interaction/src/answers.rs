@@ -8,6 +8,7 @@ use crate::app::{App, ReadFailure};
 use crate::request::Request;
 use crate::sight::Sight;
 use crate::terminology::Codes;
+use crate::tree;
 
 /// Replaces the lookups of a query by what they come to in this snapshot, as far as the permit
 /// lets one see it.
@@ -79,15 +80,15 @@ impl Answers for InSnapshot<'_, '_> {
 
     fn hierarchy(
         &mut self,
-        _start: &ResourceKey,
-        _parent: ParameterId,
-        _direction: Direction,
+        start: &ResourceKey,
+        parent: ParameterId,
+        direction: Direction,
     ) -> Result<Vec<ResourceKey>, ReadFailure> {
-        Err(not_yet("hierarchies of resources"))
+        tree::hierarchy(self.app, self.sight, start, parent, direction)
     }
 
-    fn listed(&mut self, _list: &Id) -> Result<Vec<ResourceKey>, ReadFailure> {
-        Err(not_yet("_list"))
+    fn listed(&mut self, list: &Id) -> Result<Vec<ResourceKey>, ReadFailure> {
+        tree::listed(self.sight, self.base, list)
     }
 
     fn units(&mut self, _p: ParameterId) -> Result<Vec<(i64, String)>, ReadFailure> {

@@ -10,10 +10,7 @@ use fhir_access::{AllowAll, Ask, Interaction, Permit, Policy, Refusal};
 use fhir_definitions::ResourceType;
 use fhir_model::date::Zone;
 use fhir_model::{Failure, FailureKind, Id, Instant, ResourceKey, ResourceView};
-use fhir_search::{
-    IndexRows, Indexer, ParseSettings, ReferenceValue, Scope, SearchParameter, SearchQuery,
-    ValueHasher,
-};
+use fhir_search::{IndexRows, ParseSettings, Scope, SearchQuery, ValueHasher};
 use fhir_store::{Definitions, Reader, Store, StoreError, WriteFault, WriteGroup, Written};
 
 use crate::capabilities::Statement;
@@ -36,6 +33,8 @@ pub struct InteractionSettings {
     pub max_bundle_entries: usize,
     /// Unknown search parameters are refused where the client doesn't say otherwise.
     pub strict_search: bool,
+    /// `_explain` is answered: the plan of a search tells which values are frequent.
+    pub explain: bool,
     /// Search parameters that are always let through with a warning.
     pub always_allowed: Vec<String>,
 }
@@ -49,6 +48,7 @@ impl Default for InteractionSettings {
             max_codes: 10_000,
             max_bundle_entries: 10_000,
             strict_search: true,
+            explain: false,
             always_allowed: Vec::new(),
         }
     }
@@ -259,7 +259,7 @@ impl App {
             always_allowed: settings.always_allowed.clone(),
             now: self.now(),
             base: Some(request.base.clone()),
-            explain: false,
+            explain: settings.explain,
         };
         let store = &self.inner.store;
         fhir_search::parse(
@@ -280,19 +280,6 @@ impl App {
     pub(crate) fn now(&self) -> Instant {
         self.inner.store.now()
     }
-}
-
-/// The local resources that a search parameter refers to in a resource.
-pub(crate) fn references(
-    indexer: &Indexer,
-    view: ResourceView<'_>,
-    parameter: &SearchParameter,
-) -> Vec<ResourceKey> {
-    let local = |value| match value {
-        ReferenceValue::Local(key) => Some(key),
-        ReferenceValue::Url { .. } => None,
-    };
-    indexer.references(view, parameter).into_iter().filter_map(local).collect()
 }
 
 /// No text of FHIR holds the character U+0000, and not every database takes it.

@@ -31,6 +31,13 @@ pub const INTERACTIONS: &[Interaction] = &[
 /// The media types in which the server reads and writes, as `CapabilityStatement.format`.
 const FORMATS: &[&str] = &["application/fhir+json", "application/fhir+xml", "json", "xml"];
 
+/// `CapabilityStatement.rest.documentation`: what all searches have in common.
+const SEARCHING: &str = "Searches take _sort, _count, _total, _summary, _elements, _include and \
+    _revinclude (with :iterate and *), _contained and _containedType, chains and _has; over types \
+    also _type. Pages are walked by the links first, previous and next. Unknown parameters are \
+    refused, or ignored with a word under Prefer: handling=lenient. A zone-less date means the \
+    zone of the server.";
+
 /// The statement about this server.
 ///
 /// # Errors
@@ -60,7 +67,9 @@ impl Statement {
         let before_base = std::mem::take(&mut out);
         out.extend_from_slice(b"},\"fhirVersion\":\"4.0.1\",\"format\":");
         strings(FORMATS, &mut out);
-        out.extend_from_slice(b",\"rest\":[{\"mode\":\"server\",\"resource\":[");
+        out.extend_from_slice(b",\"rest\":[{\"mode\":\"server\"");
+        member("documentation", SEARCHING, &mut out);
+        out.extend_from_slice(b",\"resource\":[");
         let endpoints = ResourceType::all().filter(|each| check::storable(*each).is_ok());
         for (at, resource_type) in endpoints.enumerate() {
             if at > 0 {
@@ -70,6 +79,12 @@ impl Statement {
         }
         out.push(b']');
         interactions(Level::System, &mut out);
+        out.extend_from_slice(b",\"searchParam\":[");
+        common(registry, &mut out);
+        out.push(b']');
+        let compartments = &fhir_definitions::r4().compartments;
+        let urls: Vec<String> = compartments.iter().map(|each| each.url.to_owned()).collect();
+        list("compartment", &urls, &mut out);
         out.extend_from_slice(b"}]}");
         Self { before_base, after_base: out }
     }
@@ -97,42 +112,89 @@ fn write_type(registry: &Registry, resource_type: ResourceType, out: &mut Vec<u8
           ,\"conditionalUpdate\":false,\"conditionalDelete\":\"not-supported\"\
           ,\"referencePolicy\":[\"literal\",\"logical\"]",
     );
-    let references: Vec<String> = registry
-        .of_type(resource_type)
-        .filter(|parameter| parameter.kind == ParameterKind::Reference)
-        .map(|parameter| format!("{resource_type}:{}", parameter.code))
-        .collect();
-    list("searchInclude", &references, out);
-    let referring: Vec<String> = registry
+    let is_reference = |parameter: &&SearchParameter| {
+        parameter.is_live && parameter.kind == ParameterKind::Reference
+    };
+    let named = |parameter: &SearchParameter| format!("{}:{}", parameter.base, parameter.code);
+    let all = || std::iter::once("*".to_owned());
+    let references = registry.of_type(resource_type).filter(is_reference).map(named);
+    list("searchInclude", &all().chain(references).collect::<Vec<_>>(), out);
+    let referring = registry
         .all()
-        .filter(|parameter| {
-            parameter.kind == ParameterKind::Reference && parameter.targets.contains(&resource_type)
-        })
-        .map(|parameter| format!("{}:{}", parameter.base, parameter.code))
-        .collect();
-    list("searchRevInclude", &referring, out);
+        .filter(is_reference)
+        .filter(|parameter| parameter.targets.contains(&resource_type))
+        .map(named);
+    list("searchRevInclude", &all().chain(referring).collect::<Vec<_>>(), out);
     out.extend_from_slice(b",\"searchParam\":[");
-    parameter("_id", "http://hl7.org/fhir/SearchParameter/Resource-id", "token", out);
-    out.push(b',');
-    let url = "http://hl7.org/fhir/SearchParameter/Resource-lastUpdated";
-    parameter("_lastUpdated", url, "date", out);
+    columns(out);
     for each in registry.of_type(resource_type).filter(|each| is_answered(each)) {
         out.push(b',');
-        parameter(&each.code, &each.url, each.kind.as_str(), out);
+        parameter(&each.code, &each.url, each.kind, out);
     }
     out.extend_from_slice(b"]}");
 }
 
+/// The parameters of searches over types: those that all types have alike.
+fn common(registry: &Registry, out: &mut Vec<u8>) {
+    columns(out);
+    let Some(first) = ResourceType::all().next() else { return };
+    for each in registry.of_type(first).filter(|each| is_answered(each)) {
+        let is_common = |of: ResourceType| {
+            registry.get(of, &each.code).is_some_and(|found| found.kind == each.kind)
+        };
+        if ResourceType::all().all(is_common) {
+            out.push(b',');
+            parameter(&each.code, &each.url, each.kind, out);
+        }
+    }
+}
+
+/// What every resource has without an index row.
+fn columns(out: &mut Vec<u8>) {
+    let base = "http://hl7.org/fhir/SearchParameter/Resource-";
+    out.extend_from_slice(b"{\"name\":\"_id\"");
+    member("definition", &format!("{base}id"), out);
+    member("type", "token", out);
+    out.extend_from_slice(b"},{\"name\":\"_lastUpdated\"");
+    member("definition", &format!("{base}lastUpdated"), out);
+    member("type", "date", out);
+    out.push(b'}');
+}
+
+/// What a parameter of this kind may carry behind its name, and before its value.
+const fn modifiers(kind: ParameterKind) -> Option<&'static str> {
+    match kind {
+        ParameterKind::String => Some("Modifiers: missing, exact, contains, text."),
+        ParameterKind::Token => {
+            Some("Modifiers: missing, text, not, above, below, in, not-in, of-type.")
+        }
+        ParameterKind::Reference => Some(
+            "Modifiers: missing, identifier, above, below, the name of a target type. Chains of \
+             any depth.",
+        ),
+        ParameterKind::Uri => Some("Modifiers: missing, above, below."),
+        ParameterKind::Date | ParameterKind::Number | ParameterKind::Quantity => {
+            Some("Modifier: missing. Prefixes: eq, ne, gt, lt, ge, le, sa, eb, ap.")
+        }
+        ParameterKind::Special => Some("Modifier: missing."),
+        ParameterKind::Composite => None,
+    }
+}
+
 fn is_answered(parameter: &SearchParameter) -> bool {
-    parameter.kind != ParameterKind::Special
+    parameter.is_live
+        && parameter.kind != ParameterKind::Special
         && !matches!(parameter.code.as_str(), "_id" | "_lastUpdated")
 }
 
-fn parameter(code: &str, url: &str, kind: &str, out: &mut Vec<u8>) {
+fn parameter(code: &str, url: &str, kind: ParameterKind, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"name\":");
     write::string(code, out);
     member("definition", url, out);
-    member("type", kind, out);
+    member("type", kind.as_str(), out);
+    if let Some(modifiers) = modifiers(kind) {
+        member("documentation", modifiers, out);
+    }
     out.push(b'}');
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct SearchCursor {
     pub(crate) pairs: Option<Vec<(String, String)>>,
     /// The last match before the page; none for the first page.
     pub(crate) after: Option<Position>,
+    /// The first match after the page, for a walk backwards; never beside `after`.
+    pub(crate) before: Option<Position>,
     /// Set when the matches of that page were sent and included resources are left.
     pub(crate) included: Option<IncludedCursor>,
 }
@@ -59,6 +61,7 @@ impl SearchCursor {
             }
         });
         out.option(self.after.as_ref(), Writer::position);
+        out.option(self.before.as_ref(), Writer::position);
         out.option(self.included.as_ref(), |out, included| {
             out.position(&included.until);
             out.row(included.sent);
@@ -205,9 +208,10 @@ impl<'a> Reader<'a> {
             (0..length).map(|_| Some((read.text()?, read.text()?))).collect()
         })?;
         let after = self.option(Self::position)?;
+        let before = self.option(Self::position)?;
         let included = self
             .option(|read| Some(IncludedCursor { until: read.position()?, sent: read.row()? }))?;
-        self.0.is_empty().then_some(SearchCursor { question, pairs, after, included })
+        self.0.is_empty().then_some(SearchCursor { question, pairs, after, before, included })
     }
 
     fn history(mut self) -> Option<HistoryCursor> {
@@ -290,6 +294,7 @@ mod tests {
             question: -1,
             pairs: Some(vec![("name".to_owned(), "Aada".to_owned())]),
             after: Some(position()),
+            before: Some(position()),
             included: Some(IncludedCursor { until: position(), sent: RowKey { rid: 1, dk: 0 } }),
         };
         assert_eq!(SearchCursor::open(&cursor.seal(&SECRET), &SECRET).unwrap(), cursor);
@@ -300,7 +305,8 @@ mod tests {
 
     #[test]
     fn a_changed_cursor_is_refused() {
-        let cursor = SearchCursor { question: 1, pairs: None, after: None, included: None };
+        let cursor =
+            SearchCursor { question: 1, pairs: None, after: None, before: None, included: None };
         let sealed = cursor.seal(&SECRET);
         assert!(SearchCursor::open(&sealed, &[8; 32]).is_err());
         assert!(HistoryCursor::open(&sealed, &SECRET).is_err());

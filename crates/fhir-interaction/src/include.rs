@@ -7,11 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fhir_definitions::ResourceType;
 use fhir_model::{Issue, IssueType, ResourceKey};
-use fhir_search::{Include, SearchQuery};
+use fhir_search::{Include, ParameterId, ReferenceValue, SearchQuery};
 use fhir_store::{RowKey, StoredVersion};
 
-use crate::app::{self, App, ReadFailure};
+use crate::app::{App, ReadFailure};
+use crate::canonical::{self, Canonical};
 use crate::sight::Sight;
 
 /// How many times `:iterate` is applied to what it brought.
@@ -41,6 +43,7 @@ pub(crate) fn included(
         app,
         matches: matches.iter().map(|stored| stored.row).collect(),
         known: matches.iter().map(|stored| stored.key.clone()).collect(),
+        asked: BTreeSet::new(),
         loaded: BTreeMap::new(),
         rows: BTreeSet::new(),
         sent,
@@ -55,6 +58,8 @@ struct Gathering<'a> {
     matches: BTreeSet<RowKey>,
     /// Keys that need no loading any more.
     known: BTreeSet<ResourceKey>,
+    /// Canonical references that have been followed.
+    asked: BTreeSet<(ResourceType, Canonical)>,
     loaded: BTreeMap<RowKey, StoredVersion>,
     /// Rows that refer to a match, not loaded yet.
     rows: BTreeSet<RowKey>,
@@ -86,9 +91,7 @@ impl Gathering<'_> {
             }
             frontier = brought;
         }
-        let text = "_include:iterate or _revinclude:iterate stopped before its end: it brought \
-                    more than one page may gather; ask for less at once";
-        self.notes.push(Issue::warning(IssueType::TooCostly, text).at("http._include"));
+        self.notes.push(too_many());
         Ok(())
     }
 
@@ -100,17 +103,31 @@ impl Gathering<'_> {
         frontier: &[StoredVersion],
     ) -> Result<Vec<StoredVersion>, ReadFailure> {
         let mut keys = Vec::new();
+        let mut canonicals: BTreeMap<ResourceType, BTreeSet<Canonical>> = BTreeMap::new();
         for stored in frontier {
-            for key in references(self.app, includes, stored)? {
-                if self.known.insert(key.clone()) {
-                    keys.push(key);
+            for target in references(self.app, includes, stored)? {
+                match target {
+                    Target::Local(key) => {
+                        if self.known.insert(key.clone()) {
+                            keys.push(key);
+                        }
+                    }
+                    Target::Canonical(resource_type, canonical) => {
+                        if self.asked.insert((resource_type, canonical.clone())) {
+                            canonicals.entry(resource_type).or_default().insert(canonical);
+                        }
+                    }
                 }
             }
         }
-        if keys.is_empty() {
-            return Ok(Vec::new());
+        let mut brought = if keys.is_empty() { Vec::new() } else { sight.load_keys(&keys)? };
+        for (resource_type, wanted) in canonicals {
+            for stored in canonical::resources(self.app, sight, resource_type, &wanted)? {
+                if self.known.insert(stored.key.clone()) {
+                    brought.push(stored);
+                }
+            }
         }
-        let brought = sight.load_keys(&keys)?;
         self.loaded.extend(brought.iter().map(|stored| (stored.row, stored.clone())));
         Ok(brought)
     }
@@ -124,9 +141,9 @@ impl Gathering<'_> {
         is_iterating: bool,
     ) -> Result<Vec<StoredVersion>, ReadFailure> {
         let mut brought = Vec::new();
-        for include in includes {
+        for (target, parameters) in grouped(includes) {
             let fits = |stored: &&StoredVersion| {
-                include.target.is_none_or(|target| stored.key.resource_type == target)
+                target.is_none_or(|target| stored.key.resource_type == target)
             };
             let hash = |stored: &StoredVersion| self.app.hasher().reference(&stored.key);
             let targets: Vec<i64> = frontier.iter().filter(fits).map(hash).collect();
@@ -139,18 +156,66 @@ impl Gathering<'_> {
                 // One more than fits, and matches among them don't count.
                 (self.sent, self.page_size() + 1 + self.matches.len())
             };
-            let rows = sight.referring(&include.parameters, &targets, after, limit)?;
+            let rows = sight.referring(&parameters, &targets, after, limit)?;
             if is_iterating {
-                let new: Vec<_> =
-                    rows.into_iter().filter(|row| !self.loaded.contains_key(row)).collect();
-                for stored in sight.load_visible(&new)? {
-                    self.known.insert(stored.key.clone());
-                    self.loaded.insert(stored.row, stored.clone());
-                    brought.push(stored);
-                }
+                brought.extend(self.load(sight, rows)?);
             } else {
                 self.rows.extend(rows);
             }
+            let fitting: Vec<&StoredVersion> = frontier.iter().filter(fits).collect();
+            brought.extend(self.backward_by_url(sight, includes, &parameters, &fitting)?);
+        }
+        Ok(brought)
+    }
+
+    /// Finds what refers to `frontier` by canonical URLs. An index row of a URL may belong to a
+    /// reference to another version, so that each is loaded and looked at.
+    fn backward_by_url(
+        &mut self,
+        sight: &mut Sight<'_>,
+        includes: &[&Include],
+        parameters: &[ParameterId],
+        frontier: &[&StoredVersion],
+    ) -> Result<Vec<StoredVersion>, ReadFailure> {
+        let mut own = Vec::new();
+        for stored in frontier {
+            own.extend(Canonical::of(sight, stored)?);
+        }
+        if own.is_empty() {
+            return Ok(Vec::new());
+        }
+        let targets: Vec<i64> =
+            own.iter().map(|canonical| self.app.hasher().hash(&canonical.url)).collect();
+        let rows = sight.referring(parameters, &targets, None, MAX_GATHERED)?;
+        if rows.len() == MAX_GATHERED {
+            self.notes.push(too_many());
+        }
+        let refers = |target: &Target| match target {
+            Target::Canonical(_, reference) => own.iter().any(|own| reference.means(own)),
+            Target::Local(_) => false,
+        };
+        let mut brought = Vec::new();
+        let new: Vec<_> = rows.into_iter().filter(|row| !self.loaded.contains_key(row)).collect();
+        for stored in sight.load_visible(&new)? {
+            if references(self.app, includes, &stored)?.iter().any(refers) {
+                self.known.insert(stored.key.clone());
+                self.loaded.insert(stored.row, stored.clone());
+                brought.push(stored);
+            }
+        }
+        Ok(brought)
+    }
+
+    fn load(
+        &mut self,
+        sight: &mut Sight<'_>,
+        rows: Vec<RowKey>,
+    ) -> Result<Vec<StoredVersion>, ReadFailure> {
+        let new: Vec<_> = rows.into_iter().filter(|row| !self.loaded.contains_key(row)).collect();
+        let brought = sight.load_visible(&new)?;
+        for stored in &brought {
+            self.known.insert(stored.key.clone());
+            self.loaded.insert(stored.row, stored.clone());
         }
         Ok(brought)
     }
@@ -178,28 +243,65 @@ impl Gathering<'_> {
     }
 }
 
-/// The local references of a resource that the includes follow.
+fn too_many() -> Issue {
+    let text = "the includes stopped before their end: they brought more than one page may gather; \
+                ask for less at once";
+    Issue::warning(IssueType::TooCostly, text).at("http._include")
+}
+
+/// What a reference of a resource means.
+enum Target {
+    Local(ResourceKey),
+    /// Resources of a type by their canonical URL.
+    Canonical(ResourceType, Canonical),
+}
+
+/// Parameters whose includes differ in nothing else, together: one walk finds what refers by any
+/// of them.
+fn grouped(includes: &[&Include]) -> Vec<(Option<ResourceType>, Vec<ParameterId>)> {
+    let mut groups: BTreeMap<_, Vec<ParameterId>> = BTreeMap::new();
+    for include in includes {
+        groups.entry(include.target).or_default().extend(&include.parameters);
+    }
+    groups.into_iter().collect()
+}
+
+/// What the references of a resource mean that the includes follow. A version in a literal
+/// reference is passed over: the current version is brought.
 fn references(
     app: &App,
     includes: &[&Include],
     stored: &StoredVersion,
-) -> Result<Vec<ResourceKey>, ReadFailure> {
+) -> Result<Vec<Target>, ReadFailure> {
     let wanted: Vec<_> =
         includes.iter().filter(|include| include.source == stored.key.resource_type).collect();
     let Some(body) = stored.body.as_ref().filter(|_| !wanted.is_empty()) else {
         return Ok(Vec::new());
     };
     let resource = body.to_resource(&stored.key)?;
-    let mut keys = Vec::new();
+    let mut targets = Vec::new();
     let definitions = app.definitions();
     for include in wanted {
         for parameter in &include.parameters {
             let Some(parameter) = definitions.registry.by_id(*parameter) else { continue };
-            let found = app::references(&definitions.indexer, resource.view(), parameter);
             let fits =
-                |key: &ResourceKey| include.target.is_none_or(|target| key.resource_type == target);
-            keys.extend(found.into_iter().filter(fits));
+                |target: &ResourceType| include.target.is_none_or(|wanted| *target == wanted);
+            for found in definitions.indexer.references(resource.view(), parameter) {
+                match found {
+                    ReferenceValue::Local(key) if fits(&key.resource_type) => {
+                        targets.push(Target::Local(key));
+                    }
+                    ReferenceValue::Local(_) => {}
+                    ReferenceValue::Url { url, version } => {
+                        let canonical = Canonical { url, version };
+                        let types = parameter.targets.iter().filter(|target| fits(target));
+                        targets.extend(
+                            types.map(|target| Target::Canonical(*target, canonical.clone())),
+                        );
+                    }
+                }
+            }
         }
     }
-    Ok(keys)
+    Ok(targets)
 }

@@ -57,6 +57,12 @@ impl BundleWriter {
         self.out.push(b'"');
     }
 
+    /// The URL of a contained resource: that of what contains it, and its local id.
+    pub(crate) fn contained_url(&mut self, base: &str, key: &ResourceKey, local: &str) {
+        self.member("fullUrl");
+        write::string(&format!("{base}/{key}#{local}"), &mut self.out);
+    }
+
     /// A resource that is JSON already.
     pub(crate) fn resource(&mut self, json: &[u8]) {
         self.member("resource");

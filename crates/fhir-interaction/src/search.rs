@@ -1,24 +1,29 @@
-//! Search over a type, several types or everything.
+//! Search over a type, several types, everything or a compartment.
 //! Spec: <https://hl7.org/fhir/R4/search.html>
 //!
 //! A page is found by keys, its bodies are fetched last and written as they are stored. Links
 //! carry sealed cursors. Nothing is cut off without a link or a word.
 
-use fhir_access::Interaction;
-use fhir_model::failure::outcome_json;
-use fhir_model::{Failure, Issue};
-use fhir_search::{Scope, SearchQuery, SummaryMode, TotalMode};
-use fhir_store::{Hit, StoredVersion};
+mod answer;
+mod link;
+mod place;
+
+use std::collections::HashMap;
+
+use fhir_model::{Failure, FailureKind, Issue, IssueType};
+use fhir_search::{SearchQuery, SummaryMode, TotalMode};
+use fhir_store::{Hit, Matched, Position, StoredVersion};
 
 use crate::answers;
 use crate::app::{App, ReadFailure};
 use crate::cursor::{self, IncludedCursor, SearchCursor};
 use crate::include::{self, Included};
-use crate::page::BundleWriter;
 use crate::query_string;
 use crate::request::{Answer, Request};
-use crate::sight::Sight;
+use crate::sight::{Count, Sight};
 use crate::subset::Subset;
+
+pub use place::Place;
 
 /// One page of a search.
 ///
@@ -26,20 +31,19 @@ use crate::subset::Subset;
 /// they don't end in logs.
 ///
 /// # Errors
-/// What the parser refuses, and `InvalidParameter` for a cursor of another search.
+/// What the parser refuses, `InvalidParameter` for a cursor of another search, `NotFound` for a
+/// compartment that there is none of.
 pub async fn search(
     app: &App,
     request: &Request,
-    scope: Scope,
+    place: impl Into<Place>,
     pairs: Vec<(String, String)>,
     posted: bool,
 ) -> Result<Answer, Failure> {
-    let (interaction, resource_type) = match &scope {
-        Scope::Type(resource_type) => (Interaction::SearchType, Some(*resource_type)),
-        Scope::Types(_) | Scope::All => (Interaction::SearchSystem, None),
-    };
+    let place = place.into();
+    let (interaction, resource_type) = place.interaction();
     let permit = app.gate(request, interaction, resource_type)?;
-    let mut question = Question::parse(app, request, scope, pairs, posted)?;
+    let mut question = Question::parse(app, request, place, pairs, posted)?;
     let (inside, base) = (app.clone(), request.base.clone());
     let work = move |sight: &mut Sight<'_>| {
         answers::resolve(&inside, sight, &base, &mut question.query)?;
@@ -57,18 +61,17 @@ pub async fn search(
 pub(crate) fn check(
     app: &App,
     request: &Request,
-    scope: Scope,
+    place: Place,
     pairs: Vec<(String, String)>,
 ) -> Result<(), Failure> {
-    Question::parse(app, request, scope, pairs, false).map(|_| ())
+    Question::parse(app, request, place, pairs, false).map(|_| ())
 }
 
 /// What was asked, understood.
 struct Question {
     query: SearchQuery,
     subset: Subset,
-    /// `Patient`, or empty for a search over types.
-    path: String,
+    place: Place,
     digest: i64,
     is_posted: bool,
     cursor: Option<SearchCursor>,
@@ -78,25 +81,37 @@ struct Question {
 
 #[derive(Default)]
 struct Page {
-    matches: Vec<StoredVersion>,
+    matches: Vec<Found>,
     included: Vec<StoredVersion>,
     total: Option<u64>,
+    previous: Option<SearchCursor>,
     next: Option<SearchCursor>,
     notes: Vec<Issue>,
+}
+
+/// A match with its body.
+struct Found {
+    stored: StoredVersion,
+    matched: Matched,
+}
+
+/// The matches that a page is about, and whether there are others around them.
+struct Hits {
+    hits: Vec<Hit>,
+    has_previous: bool,
+    has_more: bool,
 }
 
 impl Question {
     fn parse(
         app: &App,
         request: &Request,
-        scope: Scope,
+        place: Place,
         mut pairs: Vec<(String, String)>,
         posted: bool,
     ) -> Result<Self, Failure> {
-        let path = match &scope {
-            Scope::Type(resource_type) => resource_type.as_str().to_owned(),
-            Scope::Types(_) | Scope::All => String::new(),
-        };
+        let definitions = app.definitions();
+        let types = place.types(&definitions.registry, app.hasher())?;
         let at = pairs.iter().position(|(name, _)| name == cursor::PARAMETER);
         let sealed = at.map(|at| pairs.remove(at).1);
         let cursor =
@@ -106,25 +121,28 @@ impl Question {
             pairs = hidden;
             is_posted = true;
         }
-        let query = app.parse(request, scope, &pairs)?;
-        let digest = app.hasher().hash(&format!("{path}?{}", query_string::query(&query.applied)));
+        let mut query = app.parse(request, types, &pairs)?;
+        place.confine(&definitions.registry, app.hasher(), &mut query)?;
+        let asked = format!("{}?{}", place.path(), query_string::query(&query.applied));
+        let digest = app.hasher().hash(&asked);
         if cursor.as_ref().is_some_and(|cursor| cursor.question != digest) {
             return Err(cursor::invalid());
         }
         let subset = Subset::of(&query)?;
-        Ok(Self { query, subset, path, digest, is_posted, cursor, sealed })
+        Ok(Self { query, subset, place, digest, is_posted, cursor, sealed })
     }
 
     fn page(&self, app: &App, sight: &mut Sight<'_>) -> Result<Page, ReadFailure> {
         let mut page = Page { notes: self.query.warnings.clone(), ..Page::default() };
-        let is_count_only = self.query.count == 0 || self.query.summary == SummaryMode::Count;
-        if is_count_only || self.query.total != TotalMode::None {
-            page.total = Some(sight.count(&self.query)?);
+        self.total(sight, &mut page)?;
+        if self.query.explain {
+            let plan = sight.explain(&self.query, self.count().saturating_add(1))?;
+            page.notes.push(Issue::information(IssueType::Informational, plan.to_string()));
         }
-        if is_count_only {
+        if self.is_count_only() {
             return Ok(page);
         }
-        let Hits { hits, has_more } = self.hits(sight)?;
+        let Hits { hits, has_previous, has_more } = self.hits(sight)?;
         let rows: Vec<_> = hits.iter().map(|hit| hit.row).collect();
         let matches = sight.load(&rows)?;
         let sent = self.cursor.as_ref().and_then(|cursor| cursor.included.as_ref());
@@ -136,117 +154,118 @@ impl Question {
             page.notes.extend(notes);
             if let (Some(sent), Some(hit)) = (last, hits.last()) {
                 let until = hit.position.clone();
-                page.next =
-                    Some(self.cursor_at(self.after(), Some(IncludedCursor { until, sent })));
+                let included = Some(IncludedCursor { until, sent });
+                page.next = Some(SearchCursor { included, ..self.here() });
             }
         }
         if page.next.is_none() && has_more {
             let after = hits.last().map(|hit| hit.position.clone());
-            page.next = Some(self.cursor_at(after, None));
+            page.next = Some(SearchCursor { after, ..self.start() });
+        }
+        if has_previous {
+            let before = hits.first().map(|hit| hit.position.clone());
+            page.previous = Some(SearchCursor { before, ..self.start() });
         }
         if sent.is_none() {
-            page.matches = matches;
+            let mut matched: HashMap<_, _> =
+                hits.into_iter().map(|hit| (hit.row, hit.matched)).collect();
+            let found = |stored: StoredVersion| {
+                let matched = matched.remove(&stored.row).unwrap_or_default();
+                Found { stored, matched }
+            };
+            page.matches = matches.into_iter().map(found).collect();
         }
         Ok(page)
     }
 
+    fn total(&self, sight: &mut Sight<'_>, page: &mut Page) -> Result<(), ReadFailure> {
+        let wanted = if self.is_count_only() { TotalMode::Accurate } else { self.query.total };
+        page.total = match wanted {
+            TotalMode::None => None,
+            TotalMode::Accurate => Some(sight.count(&self.query)?),
+            TotalMode::Estimate => match sight.estimate(&self.query)? {
+                Count::Exact(count) => Some(count),
+                Count::Estimate(count) => {
+                    let text = "the total is an estimate; _total=accurate counts";
+                    let note = Issue::information(IssueType::Informational, text);
+                    page.notes.push(note.at("Bundle.total"));
+                    Some(count)
+                }
+            },
+        };
+        Ok(())
+    }
+
     /// The matches that the page is about, also when only their included resources are left.
     fn hits(&self, sight: &mut Sight<'_>) -> Result<Hits, ReadFailure> {
-        let count = usize::try_from(self.query.count).unwrap_or(usize::MAX);
-        let after = self.after();
-        let included = self.cursor.as_ref().and_then(|cursor| cursor.included.as_ref());
-        let Some(included) = included else {
-            let mut hits = sight.search(&self.query, after.as_ref(), count.saturating_add(1))?;
-            let has_more = hits.len() > count;
-            hits.truncate(count);
-            return Ok(Hits { hits, has_more });
-        };
-        let mut hits = sight.search(&self.query, after.as_ref(), count)?;
-        if let Some(end) = hits.iter().position(|hit| hit.row == included.until.row) {
-            hits.truncate(end + 1);
-        }
-        let has_more = !sight.search(&self.query, Some(&included.until), 1)?.is_empty();
-        Ok(Hits { hits, has_more })
-    }
-
-    fn after(&self) -> Option<fhir_store::Position> {
-        self.cursor.as_ref().and_then(|cursor| cursor.after.clone())
-    }
-
-    fn cursor_at(
-        &self,
-        after: Option<fhir_store::Position>,
-        included: Option<IncludedCursor>,
-    ) -> SearchCursor {
-        let pairs = self.is_posted.then(|| self.query.applied.clone());
-        SearchCursor { question: self.digest, pairs, after, included }
-    }
-
-    fn url(&self, base: &str, pairs: &[(String, String)], sealed: Option<&str>) -> String {
-        let mut url = String::with_capacity(base.len() + 64);
-        url.push_str(base);
-        if !self.path.is_empty() {
-            url.push('/');
-            url.push_str(&self.path);
-        }
-        let mut query = query_string::query(pairs);
-        if let Some(sealed) = sealed {
-            if !query.is_empty() {
-                query.push('&');
+        let count = self.count();
+        let cursor = self.cursor.as_ref();
+        let after = cursor.and_then(|cursor| cursor.after.as_ref());
+        let before = cursor.and_then(|cursor| cursor.before.as_ref());
+        if let Some(included) = cursor.and_then(|cursor| cursor.included.as_ref()) {
+            let mut hits = match before {
+                Some(before) => self.before(sight, before, count)?,
+                None => sight.search(&self.query, after, count)?,
+            };
+            if let Some(end) = hits.iter().position(|hit| hit.row == included.until.row) {
+                hits.truncate(end + 1);
             }
-            query.push_str(cursor::PARAMETER);
-            query.push('=');
-            query.push_str(sealed);
+            let has_more = !sight.search(&self.query, Some(&included.until), 1)?.is_empty();
+            return Ok(Hits { hits, has_previous: false, has_more });
         }
-        if !query.is_empty() {
-            url.push('?');
-            url.push_str(&query);
+        if let Some(before) = before {
+            let mut hits = self.before(sight, before, count.saturating_add(1))?;
+            let has_previous = hits.len() > count;
+            if has_previous {
+                hits.remove(0);
+            }
+            // The page that this link stood on comes after it.
+            return Ok(Hits { has_more: !hits.is_empty(), hits, has_previous });
         }
-        url
+        let mut hits = sight.search(&self.query, after, count.saturating_add(1))?;
+        let has_more = hits.len() > count;
+        hits.truncate(count);
+        let has_previous = match (after, hits.first()) {
+            (Some(_), Some(first)) => {
+                let previous = sight.search_before(&self.query, &first.position, 1)?;
+                previous.is_some_and(|hits| !hits.is_empty())
+            }
+            _ => false,
+        };
+        Ok(Hits { hits, has_previous, has_more })
     }
 
-    fn links(&self, app: &App, base: &str, page: &Page) -> Vec<(&'static str, String)> {
-        let applied = self.query.applied.as_slice();
-        let shown = if self.is_posted { &[] } else { applied };
-        let mut links = Vec::with_capacity(3);
-        if self.is_posted && self.sealed.is_some() {
-            links.push(("self", self.url(base, &[], self.sealed.as_deref())));
-        } else {
-            links.push(("self", self.url(base, applied, self.sealed.as_deref())));
-        }
-        let seal = |cursor: &SearchCursor| cursor.seal(app.secret());
-        let first = self.is_posted.then(|| seal(&self.cursor_at(None, None)));
-        links.push(("first", self.url(base, shown, first.as_deref())));
-        if let Some(next) = &page.next {
-            links.push(("next", self.url(base, shown, Some(&seal(next)))));
-        }
-        links
+    fn before(
+        &self,
+        sight: &mut Sight<'_>,
+        before: &Position,
+        limit: usize,
+    ) -> Result<Vec<Hit>, ReadFailure> {
+        sight.search_before(&self.query, before, limit)?.ok_or_else(|| {
+            let text = "this search cannot be walked backwards any more; start from its first page";
+            Failure::new(FailureKind::TooCostly, text).into()
+        })
     }
 
-    fn write(&self, app: &App, request: &Request, page: &Page) -> Result<Vec<u8>, Failure> {
-        let links = self.links(app, &request.base, page);
-        let mut bundle = BundleWriter::new("searchset", page.total, &links);
-        let of_included = self.subset.of_included();
-        let matches = page.matches.iter().map(|stored| (stored, "match", &self.subset));
-        let included = page.included.iter().map(|stored| (stored, "include", &of_included));
-        for (stored, mode, subset) in matches.chain(included) {
-            bundle.begin();
-            bundle.full_url(&request.base, &stored.key);
-            bundle.stored(stored, subset)?;
-            bundle.search_mode(mode);
-            bundle.end();
-        }
-        if !page.notes.is_empty() {
-            bundle.begin();
-            bundle.resource(&outcome_json(&page.notes));
-            bundle.search_mode("outcome");
-            bundle.end();
-        }
-        Ok(bundle.finish())
+    fn count(&self) -> usize {
+        usize::try_from(self.query.count).unwrap_or(usize::MAX)
     }
-}
 
-struct Hits {
-    hits: Vec<Hit>,
-    has_more: bool,
+    fn is_count_only(&self) -> bool {
+        self.query.count == 0 || self.query.summary == SummaryMode::Count
+    }
+
+    /// A cursor at the first page.
+    fn start(&self) -> SearchCursor {
+        let pairs = self.is_posted.then(|| self.query.applied.clone());
+        SearchCursor { question: self.digest, pairs, after: None, before: None, included: None }
+    }
+
+    /// A cursor at this page.
+    fn here(&self) -> SearchCursor {
+        let cursor = self.cursor.as_ref();
+        let after = cursor.and_then(|cursor| cursor.after.clone());
+        let before = cursor.and_then(|cursor| cursor.before.clone());
+        SearchCursor { after, before, ..self.start() }
+    }
 }

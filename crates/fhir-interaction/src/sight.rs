@@ -3,8 +3,6 @@
 //! Every read goes through here, so that the predicates of a permit hold for reads by id, pages,
 //! totals, includes and histories alike: what is hidden isn't there.
 
-use std::borrow::Cow;
-
 use fhir_access::Permit;
 use fhir_definitions::ResourceType;
 use fhir_model::{ResourceKey, VersionId};
@@ -13,9 +11,23 @@ use fhir_search::{
     SummaryMode, TotalMode,
 };
 use fhir_store::{
-    HistoryPosition, HistoryScope, HistoryWindow, Hit, Position, Reader, RowKey, StoreError,
-    StoredVersion,
+    Explanation, HistoryPosition, HistoryScope, HistoryWindow, Hit, Position, Reader, RowKey,
+    StoreError, StoredVersion,
 };
+
+use crate::permitted::permitted;
+
+/// Versions that are looked at in one go where they are counted one by one.
+const HISTORY_CHUNK: usize = 500;
+
+/// A number of matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// As many as there are.
+    Exact(u64),
+    /// About as many.
+    Estimate(u64),
+}
 
 /// A reader that sees only what its permit allows.
 pub(crate) struct Sight<'a> {
@@ -70,12 +82,25 @@ impl<'a> Sight<'a> {
         }
     }
 
+    /// How many visible versions there are; they are walked where a permit hides some.
     pub(crate) fn history_count(
         &mut self,
         scope: &HistoryScope,
         window: HistoryWindow,
     ) -> Result<u64, StoreError> {
-        self.reader.history_count(scope, window)
+        if self.permit.predicates().is_empty() {
+            return self.reader.history_count(scope, window);
+        }
+        let mut count = 0;
+        let mut after = None;
+        loop {
+            let chunk = self.history(scope, window, after.as_ref(), HISTORY_CHUNK)?;
+            count += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+            after = chunk.last().map(StoredVersion::history_position);
+            if chunk.len() < HISTORY_CHUNK {
+                return Ok(count);
+            }
+        }
     }
 
     /// The marks of a loader, which say nothing about resources.
@@ -97,13 +122,43 @@ impl<'a> Sight<'a> {
         after: Option<&Position>,
         limit: usize,
     ) -> Result<Vec<Hit>, StoreError> {
-        let query = permitted(query, self.permit, self.registry);
+        let query = permitted(query, self.permit.predicates(), self.registry);
         self.reader.search(&query, after, limit)
     }
 
     pub(crate) fn count(&mut self, query: &SearchQuery) -> Result<u64, StoreError> {
-        let query = permitted(query, self.permit, self.registry);
+        let query = permitted(query, self.permit.predicates(), self.registry);
         self.reader.count(&query)
+    }
+
+    /// How many match, roughly where that is cheaper. Under a permit that hides something it is
+    /// always exact: an estimate could tell of what is hidden.
+    pub(crate) fn estimate(&mut self, query: &SearchQuery) -> Result<Count, StoreError> {
+        if self.permit.predicates().is_empty() {
+            return self.reader.estimate(query).map(Count::Estimate);
+        }
+        self.count(query).map(Count::Exact)
+    }
+
+    /// The last matches before a position; `None` where the store can't walk backwards.
+    pub(crate) fn search_before(
+        &mut self,
+        query: &SearchQuery,
+        before: &Position,
+        limit: usize,
+    ) -> Result<Option<Vec<Hit>>, StoreError> {
+        let query = permitted(query, self.permit.predicates(), self.registry);
+        self.reader.search_before(&query, before, limit)
+    }
+
+    /// How the store answers a search.
+    pub(crate) fn explain(
+        &mut self,
+        query: &SearchQuery,
+        limit: usize,
+    ) -> Result<Explanation, StoreError> {
+        let query = permitted(query, self.permit.predicates(), self.registry);
+        self.reader.explain(&query, limit)
     }
 
     /// Bodies of rows that a search of the same permit has found.
@@ -187,50 +242,3 @@ pub(crate) fn of_type(resource_type: ResourceType, predicates: Vec<Predicate>) -
 }
 
 type Found = Result<Option<StoredVersion>, StoreError>;
-
-/// The query with the predicates of the permit.
-///
-/// A permit speaks of all types; a query may look at few. The store takes a row of a parameter as
-/// proof of the type, so alternatives about other types are left out.
-fn permitted<'q>(
-    query: &'q SearchQuery,
-    permit: &Permit,
-    registry: &Registry,
-) -> Cow<'q, SearchQuery> {
-    if permit.predicates().is_empty() {
-        return Cow::Borrowed(query);
-    }
-    let is_asked = |base: ResourceType| match &query.scope {
-        Scope::Type(asked) => *asked == base,
-        Scope::Types(asked) => asked.contains(&base),
-        Scope::All => true,
-    };
-    let fits = |each: &&Match| match each {
-        Match::Row(row) => registry.by_id(row.parameter()).is_some_and(|p| is_asked(p.base)),
-        // Predicates of a permit name parameters only in rows and in `Present`.
-        Match::Present(parameters) => {
-            parameters.iter().any(|p| registry.by_id(*p).is_some_and(|found| is_asked(found.base)))
-        }
-        Match::All(_)
-        | Match::Not(_)
-        | Match::Chain(_)
-        | Match::Has(_)
-        | Match::Keys(_)
-        | Match::Text(_)
-        | Match::Lookup(_)
-        | Match::Id(_)
-        | Match::LastUpdated(_)
-        | Match::Never => true,
-    };
-    let predicates: Vec<Predicate> = permit
-        .predicates()
-        .iter()
-        .map(|predicate| {
-            let any: Vec<Match> = predicate.any.iter().filter(fits).cloned().collect();
-            Predicate { any: if any.is_empty() { vec![Match::Never] } else { any } }
-        })
-        .collect();
-    let mut query = query.clone();
-    query.predicates.extend(predicates);
-    Cow::Owned(query)
-}

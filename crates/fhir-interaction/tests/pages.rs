@@ -162,3 +162,41 @@ fn a_cursor_fits_only_its_own_question() {
         assert_eq!(other.status(), 400);
     });
 }
+
+#[test]
+fn pages_are_walked_back_as_they_came() {
+    on_each_backend(|app| {
+        store_patients(app, "p", 11);
+        for query in [
+            "Patient?_count=3",
+            "Patient?_count=4&_sort=birthdate",
+            "Patient?_count=2&_sort=-birthdate,_id",
+        ] {
+            let mut there = Vec::new();
+            let mut page = json(&app.get(query).unwrap());
+            assert!(link(&page, "previous").is_none(), "nothing is before the first page");
+            loop {
+                there.push(keys(&page, "match"));
+                let Some(next) = link(&page, "next") else { break };
+                page = json(&app.get(&next).unwrap());
+            }
+            let mut back = vec![keys(&page, "match")];
+            while let Some(previous) = link(&page, "previous") {
+                page = json(&app.get(&previous).unwrap());
+                back.push(keys(&page, "match"));
+                assert!(back.len() <= there.len(), "{query}: the walk back ends");
+            }
+            back.reverse();
+            // A store may give up walking backwards; what it gives is what was there.
+            let tail = there.len() - back.len();
+            assert_eq!(there[tail..], back, "{query}");
+        }
+        let posted = json(&app.call("POST", "Patient/_search?_count=3", None).unwrap());
+        assert_eq!(link(&posted, "self").unwrap(), "Patient/_search");
+        let second = json(&app.get(&link(&posted, "next").unwrap()).unwrap());
+        for relation in ["self", "first", "previous", "next"] {
+            let link = link(&second, relation).unwrap_or_default();
+            assert!(!link.contains("_count"), "{relation}: {link}");
+        }
+    });
+}

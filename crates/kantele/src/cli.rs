@@ -72,6 +72,8 @@ pub(crate) enum Command {
     Migrate,
     /// Check settings and store: schema, integrity, counters.
     Check(Check),
+    /// Show how a search is answered, and what its first page touches.
+    Explain(Explain),
 }
 
 const LOAD_HELP: &str = "\
@@ -105,6 +107,18 @@ pub(crate) struct Load {
     /// are never run twice.
     #[arg(long)]
     pub(crate) again: bool,
+}
+
+/// What to explain.
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    /// The search as in a URL below the FHIR root: 'Observation?code=x&_sort=-date'.
+    #[arg(value_name = "SEARCH")]
+    pub(crate) search: String,
+    /// Ask the server at this FHIR root, which answers where its search.explain is true, instead
+    /// of opening the database, which must not be in use then.
+    #[arg(long, value_name = "URL", conflicts_with = "database")]
+    pub(crate) server: Option<String>,
 }
 
 #[derive(Args, Debug)]

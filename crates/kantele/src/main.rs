@@ -6,6 +6,7 @@
 mod check;
 mod cli;
 mod config;
+mod explain;
 mod http;
 mod load;
 mod serve;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         },
         Some(Command::Migrate) => done(check::migrate(&settings)),
         Some(Command::Check(_)) => done(check::run(&settings)),
+        Some(Command::Explain(arguments)) => done(explain::run(&settings, arguments)),
     }
 }
 

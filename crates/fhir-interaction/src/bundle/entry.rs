@@ -13,6 +13,7 @@ use fhir_store::HistoryScope;
 use crate::app::App;
 use crate::query_string;
 use crate::request::{Conditions, Request};
+use crate::search::Place;
 
 /// One entry, understood.
 pub(crate) struct Entry<'a> {
@@ -45,7 +46,7 @@ pub(crate) enum Target {
     Read(ResourceKey, Vec<(String, String)>),
     VRead(ResourceKey, VersionId, Vec<(String, String)>),
     History(HistoryScope, Vec<(String, String)>),
-    Search(Scope, Vec<(String, String)>),
+    Search(Place, Vec<(String, String)>),
     Capabilities,
 }
 
@@ -268,13 +269,13 @@ fn target(path: &str) -> Result<Target, Failure> {
     };
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     match segments.as_slice() {
-        [] => Ok(Target::Search(Scope::All, pairs)),
+        [] => Ok(Target::Search(Scope::All.into(), pairs)),
         ["metadata"] => Ok(Target::Capabilities),
         ["_history"] => Ok(Target::History(HistoryScope::System, pairs)),
         [name] if name.contains('$') => {
             Err(not_supported(format!("this server has no operation {path}"), "request.url"))
         }
-        [name] => Ok(Target::Search(Scope::Type(named(name)?), pairs)),
+        [name] => Ok(Target::Search(Scope::Type(named(name)?).into(), pairs)),
         [name, "_history"] => Ok(Target::History(HistoryScope::Type(named(name)?), pairs)),
         [name, id] => Ok(Target::Read(key(name, id)?, pairs)),
         [name, id, "_history"] => {
@@ -283,6 +284,10 @@ fn target(path: &str) -> Result<Target, Failure> {
         [name, id, "_history", version] => {
             let version = version.parse().ok().ok_or_else(invalid)?;
             Ok(Target::VRead(key(name, id)?, version, pairs))
+        }
+        [name, id, inside] if !inside.starts_with('$') => {
+            let scope = if *inside == "*" { Scope::All } else { Scope::Type(named(inside)?) };
+            Ok(Target::Search(Place { scope, compartment: Some(key(name, id)?) }, pairs))
         }
         _ => Err(invalid()),
     }

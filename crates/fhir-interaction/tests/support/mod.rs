@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use fhir_access::{Caller, Policy};
 use fhir_definitions::ResourceType;
 use fhir_interaction::{
-    Answer, App, Conditions, InteractionSettings, Preferences, Request, Return, Rule, bundle,
-    query_string,
+    Answer, App, Conditions, InteractionSettings, Place, Preferences, Request, Return, Rule,
+    bundle, query_string,
 };
 use fhir_model::{
     Failure, FailureKind, Instant, Issue, IssueType, Limits, Resource, ResourceKey, ResourceView,
@@ -200,6 +200,14 @@ impl TestApp {
                 let version = version.parse().unwrap();
                 fhir_interaction::vread(app, request, &key(name, id)?, version, &pairs).await
             }
+            ("GET", [name, id, inside]) => {
+                let place = place(key(name, id)?, inside);
+                fhir_interaction::search(app, request, place, pairs, false).await
+            }
+            ("POST", [name, id, inside, "_search"]) => {
+                let place = place(key(name, id)?, inside);
+                fhir_interaction::search(app, request, place, pairs, true).await
+            }
             ("POST", []) => {
                 let sent = bundle::parse(body().into_bytes(), &Limits::default())?;
                 fhir_interaction::bundle(app, request, sent).await
@@ -221,6 +229,12 @@ impl TestApp {
             (method, path) => panic!("no such request: {method} {path:?}"),
         }
     }
+}
+
+/// The compartment of a resource, or one type of it.
+fn place(owner: ResourceKey, inside: &str) -> Place {
+    let scope = ResourceType::named(inside).map_or(Scope::All, Scope::Type);
+    Place { scope, compartment: Some(owner) }
 }
 
 /// The body of an answer as a tree.

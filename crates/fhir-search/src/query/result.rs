@@ -7,7 +7,7 @@ use fhir_model::FailureKind;
 use super::near::hint;
 use super::parse::{Context, Parsed};
 use super::value::{self, Expected};
-use super::{Include, Scope, SortBy, SortKey, SummaryMode, TotalMode};
+use super::{Include, SortBy, SortKey, SummaryMode, TotalMode};
 use crate::{ParameterId, ParameterKind, SearchParameter};
 
 /// All result parameters, and what belongs to every request.
@@ -119,18 +119,36 @@ impl Context<'_> {
         }
     }
 
-    /// A top-level element, by its key or by the name of its choice.
+    /// A top-level element, by its key or by the name of its choice, with or without its type
+    /// (`Patient.name`).
     fn element(&self, name: &str) -> Result<String, Expected> {
+        let (types, element) = match name.split_once('.') {
+            None => (self.types().collect::<Vec<_>>(), name),
+            Some((of, element)) => {
+                let of = resource_type(of)?;
+                if self.types().all(|searched| searched != of) {
+                    return Err(format!("no {of} is searched here"));
+                }
+                (vec![of], element)
+            }
+        };
         let definitions = fhir_definitions::r4();
-        let Scope::Type(resource_type) = self.scope else { return Ok(name.to_owned()) };
-        let definition = definitions.resource(*resource_type);
-        let is_choice = definition.groups.iter().any(|group| group.name == name);
-        if is_choice || definition.element(name).is_some() {
+        let has = |of: &ResourceType| {
+            let definition = definitions.resource(*of);
+            let is_choice = definition.groups.iter().any(|group| group.name == element);
+            is_choice || definition.element(element).is_some()
+        };
+        if types.iter().any(has) {
             return Ok(name.to_owned());
         }
-        let keys = definition.elements.iter().map(|element| element.key);
-        let near = hint(name, keys);
-        Err(format!("{resource_type} has no element {}{near}", shown(name)))
+        let first = types.first().map(|of| definitions.resource(*of));
+        let keys = first.into_iter().flat_map(|of| &of.elements).map(|element| element.key);
+        let near = hint(element, keys);
+        let of = match types.as_slice() {
+            [one] => one.as_str(),
+            _ => "what is searched",
+        };
+        Err(format!("{of} has no element {}{near}", shown(element)))
     }
 
     fn include(&self, text: &str, iterate: bool) -> Result<Vec<Include>, Expected> {

@@ -18,6 +18,13 @@ static ALWAYS_ALLOWED: Setting = Setting {
     flag: None,
     about: "Unknown parameters that are always let through with a warning.",
 };
+static EXPLAIN: Setting = Setting {
+    key: "search.explain",
+    default: "false",
+    flag: None,
+    about: "Answer `_explain=true` with the plan of a search, which tells which values are \
+            frequent: for development, not for everybody.",
+};
 static DEFAULT_COUNT: Setting = Setting {
     key: "search.default_count",
     default: "20",
@@ -59,6 +66,7 @@ impl Search {
     pub(crate) const SETTINGS: &[&Setting] = &[
         &HANDLING,
         &ALWAYS_ALLOWED,
+        &EXPLAIN,
         &DEFAULT_COUNT,
         &MAX_COUNT,
         &MAX_INCLUDED,
@@ -67,12 +75,14 @@ impl Search {
     ];
 
     pub(crate) fn read(layers: &mut Layers) -> Self {
+        let booleans = [("true", true), ("false", false)];
         let words = [("strict", true), ("lenient", false)];
         let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let interaction = InteractionSettings {
             strict_search: layers.word(&HANDLING, &words).unwrap_or(true),
             always_allowed: layers.list(&ALWAYS_ALLOWED),
+            explain: layers.word(&EXPLAIN, &booleans).unwrap_or(false),
             default_count: small(layers.number(&DEFAULT_COUNT, 1..=10_000)),
             max_count: small(layers.number(&MAX_COUNT, 1..=10_000)),
             max_included: size(layers.number(&MAX_INCLUDED, 0..=100_000)),

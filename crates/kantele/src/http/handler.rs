@@ -3,7 +3,7 @@
 use actix_web::http::header::HeaderName;
 use actix_web::web::Payload;
 use fhir_definitions::ResourceType;
-use fhir_interaction::{self as interaction, Answer};
+use fhir_interaction::{self as interaction, Answer, Place};
 use fhir_model::{Failure, ResourceKey};
 use fhir_search::Scope;
 use fhir_store::HistoryScope;
@@ -38,9 +38,13 @@ pub(crate) async fn call(
         }
         Call::HistorySystem => history(exchange, HistoryScope::System).await,
         Call::SearchType(resource_type) => {
-            search(exchange, Scope::Type(resource_type), payload).await
+            search(exchange, Scope::Type(resource_type).into(), payload).await
         }
-        Call::SearchSystem => search(exchange, Scope::All, payload).await,
+        Call::SearchSystem => search(exchange, Scope::All.into(), payload).await,
+        Call::SearchCompartment(key, of) => {
+            let scope = of.map_or(Scope::All, Scope::Type);
+            search(exchange, Place { scope, compartment: Some(key) }, payload).await
+        }
         Call::Bundle => bundle(exchange, payload).await,
     }
 }
@@ -93,7 +97,7 @@ async fn history(exchange: &Exchange<'_>, scope: HistoryScope) -> Result<Answer,
 
 async fn search(
     exchange: &Exchange<'_>,
-    scope: Scope,
+    place: Place,
     payload: Payload,
 ) -> Result<Answer, Failure> {
     let is_posted = exchange.http.method() == actix_web::http::Method::POST;
@@ -102,7 +106,7 @@ async fn search(
         pairs.extend(body::form(exchange, payload).await?);
     }
     let app = &exchange.state.app;
-    interaction::search(app, &exchange.request(), scope, pairs, is_posted).await
+    interaction::search(app, &exchange.request(), place, pairs, is_posted).await
 }
 
 async fn bundle(exchange: &Exchange<'_>, payload: Payload) -> Result<Answer, Failure> {

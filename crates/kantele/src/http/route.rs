@@ -25,6 +25,9 @@ pub(crate) enum Target {
     Instance(ResourceKey),
     InstanceHistory(ResourceKey),
     Version(ResourceKey, VersionId),
+    /// What is in the compartment of a resource; without a type all of it.
+    Compartment(ResourceKey, Option<ResourceType>),
+    CompartmentSearch(ResourceKey, Option<ResourceType>),
 }
 
 impl Target {
@@ -51,6 +54,15 @@ impl Target {
             (Some(first), Some(_), Some(name), ..) if name.starts_with('$') => {
                 resource_type(first)?;
                 Err(unknown_operation(name))
+            }
+            (Some(first), Some(second), Some("_search"), None, _) => {
+                Ok(Self::CompartmentSearch(key(first, second)?, None))
+            }
+            (Some(first), Some(second), Some(inside), None, _) => {
+                Ok(Self::Compartment(key(first, second)?, member(inside)?))
+            }
+            (Some(first), Some(second), Some(inside), Some("_search"), None) => {
+                Ok(Self::CompartmentSearch(key(first, second)?, member(inside)?))
             }
             (Some(first), ..) => {
                 resource_type(first)?;
@@ -87,8 +99,11 @@ impl Target {
             | Self::SystemHistory
             | Self::TypeHistory(_)
             | Self::InstanceHistory(_)
-            | Self::Version(..) => "GET, HEAD, OPTIONS",
-            Self::SystemSearch | Self::TypeSearch(_) => "POST, OPTIONS",
+            | Self::Version(..)
+            | Self::Compartment(..) => "GET, HEAD, OPTIONS",
+            Self::SystemSearch | Self::TypeSearch(_) | Self::CompartmentSearch(..) => {
+                "POST, OPTIONS"
+            }
             Self::Instance(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
         }
     }
@@ -112,6 +127,8 @@ impl Target {
             Self::Instance(key) if method == Method::DELETE => Some(Call::Delete(key)),
             Self::InstanceHistory(key) if is_get => Some(Call::HistoryInstance(key)),
             Self::Version(key, version) if is_get => Some(Call::Vread(key, version)),
+            Self::Compartment(key, of) if is_get => Some(Call::SearchCompartment(key, of)),
+            Self::CompartmentSearch(key, of) if is_post => Some(Call::SearchCompartment(key, of)),
             Self::System
             | Self::Metadata
             | Self::SystemSearch
@@ -121,7 +138,9 @@ impl Target {
             | Self::TypeHistory(_)
             | Self::Instance(_)
             | Self::InstanceHistory(_)
-            | Self::Version(..) => None,
+            | Self::Version(..)
+            | Self::Compartment(..)
+            | Self::CompartmentSearch(..) => None,
         }
     }
 }
@@ -140,6 +159,8 @@ pub(crate) enum Call {
     HistorySystem,
     SearchType(ResourceType),
     SearchSystem,
+    /// In the compartment of a resource, of one type or of all.
+    SearchCompartment(ResourceKey, Option<ResourceType>),
     Bundle,
 }
 
@@ -156,8 +177,8 @@ impl Call {
             Self::HistoryInstance(_) => "history-instance",
             Self::HistoryType(_) => "history-type",
             Self::HistorySystem => "history-system",
-            Self::SearchType(_) => "search-type",
-            Self::SearchSystem => "search-system",
+            Self::SearchType(_) | Self::SearchCompartment(_, Some(_)) => "search-type",
+            Self::SearchSystem | Self::SearchCompartment(_, None) => "search-system",
             Self::Bundle => "bundle",
         }
     }
@@ -170,6 +191,11 @@ fn resource_type(part: &str) -> Result<ResourceType, Failure> {
         let text = format!("`{shown}` is no resource type of FHIR R4{hint}");
         Failure::new(FailureKind::UnknownResourceType, text)
     })
+}
+
+/// The type of what is searched in a compartment; none for `*`.
+fn member(part: &str) -> Result<Option<ResourceType>, Failure> {
+    if part == "*" { Ok(None) } else { resource_type(part).map(Some) }
 }
 
 fn key(resource_type_part: &str, id_part: &str) -> Result<ResourceKey, Failure> {
@@ -228,6 +254,10 @@ mod tests {
             ("/Patient/%31", Target::Instance(patient("1"))),
             ("/Patient/1/_history", Target::InstanceHistory(patient("1"))),
             ("/Patient/1/_history/7", Target::Version(patient("1"), VersionId(7))),
+            ("/Patient/1/Basic", Target::Compartment(patient("1"), Some(ResourceType::BASIC))),
+            ("/Patient/1/*", Target::Compartment(patient("1"), None)),
+            ("/Patient/1/*/_search", Target::CompartmentSearch(patient("1"), None)),
+            ("/Patient/1/_search", Target::CompartmentSearch(patient("1"), None)),
         ];
         for (path, target) in cases {
             assert_eq!(Target::parse(path).ok(), Some(target), "{path}");
@@ -248,7 +278,8 @@ mod tests {
             ("/Patient//", K::InvalidParameter),
             ("/Patient/1/_history/x", K::NotFound),
             ("/Patient/1/_history/1/2", K::NotFound),
-            ("/Patient/1/Observation", K::NotFound),
+            ("/Patient/1/Observations", K::UnknownResourceType),
+            ("/Patient/1/Observation/2", K::NotFound),
             ("/$nothing", K::UnknownOperation),
             ("/Patient/$nothing", K::UnknownOperation),
             ("/Patient/1/$nothing", K::UnknownOperation),
@@ -264,7 +295,8 @@ mod tests {
     fn the_allow_header_and_the_calls_agree() {
         let paths = ["", "/metadata", "/_search", "/_history", "/Patient", "/Patient/_search"];
         let instance = ["/Patient/_history", "/Patient/1", "/Patient/1/_history"];
-        for path in paths.into_iter().chain(instance).chain(["/Patient/1/_history/2"]) {
+        let inside = ["/Patient/1/_history/2", "/Patient/1/*", "/Patient/1/Basic/_search"];
+        for path in paths.into_iter().chain(instance).chain(inside) {
             let target = Target::parse(path).unwrap();
             for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"] {
                 let is_listed = target.methods().split(", ").any(|name| name == method);
