@@ -10,8 +10,11 @@ use fhir_access::{AllowAll, Ask, Interaction, Permit, Policy, Refusal};
 use fhir_definitions::ResourceType;
 use fhir_model::date::Zone;
 use fhir_model::{Failure, FailureKind, Id, Instant, ResourceKey, ResourceView};
-use fhir_search::{IndexRows, ParseSettings, Scope, SearchQuery, ValueHasher};
-use fhir_store::{Definitions, Reader, Store, StoreError, WriteFault, WriteGroup, Written};
+use fhir_search::{CustomParameter, IndexRows, ParseSettings, Scope, SearchQuery, ValueHasher};
+use fhir_store::{
+    Activation, Definitions, ParameterStatus, Reader, Store, StoreError, WriteFault, WriteGroup,
+    Written,
+};
 
 use crate::capabilities::Statement;
 use crate::request::Request;
@@ -180,6 +183,42 @@ impl App {
 
     pub(crate) fn secret(&self) -> &[u8; 32] {
         self.inner.store.secret()
+    }
+
+    /// Puts a search parameter in force; whoever asks has passed the gate.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub(crate) fn activate(
+        &self,
+        parameter: &CustomParameter,
+        definition: &[u8],
+    ) -> Result<Activation, Failure> {
+        self.inner.store.activate(parameter, definition).map_err(|error| store_failure(&error))
+    }
+
+    /// Takes a search parameter out of use; whoever asks has passed the gate.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub(crate) fn retire(&self, url: &str) -> Result<bool, Failure> {
+        self.inner.store.retire(url).map_err(|error| store_failure(&error))
+    }
+
+    /// Builds rows once more; whoever asks has passed the gate.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub(crate) fn rebuild(&self, url: Option<&str>) -> Result<bool, Failure> {
+        self.inner.store.rebuild(url).map_err(|error| store_failure(&error))
+    }
+
+    /// How far search parameters are; whoever asks has passed the gate.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub(crate) fn parameter_status(&self) -> Result<Vec<ParameterStatus>, Failure> {
+        self.inner.store.parameter_status().map_err(|error| store_failure(&error))
     }
 
     /// What the server says about itself, with the search parameters of now.

@@ -87,6 +87,6 @@ fn answer(stored: &StoredVersion, subset: &Subset) -> Result<Answer, Failure> {
         body: Some(out),
         version: Some(stored.version),
         last_modified: Some(stored.updated),
-        location: None,
+        ..Answer::default()
     })
 }

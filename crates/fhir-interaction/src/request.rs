@@ -66,6 +66,8 @@ pub struct Answer {
     pub last_modified: Option<Instant>,
     /// Relative to the FHIR root: `Patient/1/_history/1`.
     pub location: Option<String>,
+    /// Relative to the FHIR root: where the state of work is told that goes on after the answer.
+    pub content_location: Option<String>,
 }
 
 impl Answer {

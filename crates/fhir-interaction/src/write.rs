@@ -241,6 +241,7 @@ pub(crate) async fn answer(
         version: (written.version.0 > 0).then_some(written.version),
         last_modified: (written.version.0 > 0).then_some(written.updated),
         location: None,
+        content_location: None,
     };
     if matches!(written.change, Change::Deleted | Change::NothingToDelete) {
         answer.last_modified = None;

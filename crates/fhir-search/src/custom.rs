@@ -39,7 +39,7 @@ impl CustomParameter {
     /// a second parameter of a type.
     ///
     /// # Errors
-    /// `InvalidResource` with every fault and its place, such as `SearchParameter.base[1]`.
+    /// `Conflict` where only the code is taken, else `InvalidResource` with every fault and its place, such as `SearchParameter.base[1]`.
     pub fn read(view: ResourceView<'_>, registry: &Registry) -> Result<Self, Failure> {
         read::read(view, registry)
     }

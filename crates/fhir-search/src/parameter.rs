@@ -216,10 +216,16 @@ impl Registry {
         registry
     }
 
-    /// The parameter of this code, also the common ones (`_tag`), but not what is no index:
+    /// The live parameter of this code, also the common ones (`_tag`), but not what is no index:
     /// `_id`, `_lastUpdated` and the result parameters.
     #[must_use]
     pub fn get(&self, base: ResourceType, code: &str) -> Option<&SearchParameter> {
+        self.known(base, code).filter(|parameter| parameter.is_live)
+    }
+
+    /// The parameter of this code, also while its rows are being built.
+    #[must_use]
+    pub fn known(&self, base: ResourceType, code: &str) -> Option<&SearchParameter> {
         let list = self.list(base);
         let at = list.binary_search_by(|parameter| parameter.code.as_str().cmp(code)).ok()?;
         list.get(at)

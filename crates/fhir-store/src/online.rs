@@ -160,7 +160,7 @@ impl Online {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         let rows = self.bench.parameters()?;
         let registry = &self.core.definitions().registry;
-        let present = |base: &ResourceType| registry.get(*base, &custom.code);
+        let present = |base: &ResourceType| registry.known(*base, &custom.code);
         let is_own = |found: &SearchParameter| rows.iter().any(|row| row.p == found.id.0);
         let is_same = |found: &SearchParameter| equals(found, custom, is_own(found));
         if custom.bases.iter().all(|base| present(base).is_some_and(is_same)) {

@@ -12,11 +12,16 @@ pub(super) fn read(
     view: ResourceView<'_>,
     registry: &Registry,
 ) -> Result<CustomParameter, Failure> {
-    let mut reader = Reader { view, registry, issues: Vec::new() };
+    let mut reader = Reader { view, registry, issues: Vec::new(), collides: false };
     let parameter = reader.parameter();
     match parameter {
         Some(parameter) if reader.issues.is_empty() => Ok(parameter),
-        _ => Err(Failure::with_issues(FailureKind::InvalidResource, reader.issues)),
+        _ => {
+            let only_collides = reader.collides && reader.issues.len() == 1;
+            let kind =
+                if only_collides { FailureKind::Conflict } else { FailureKind::InvalidResource };
+            Err(Failure::with_issues(kind, reader.issues))
+        }
     }
 }
 
@@ -24,6 +29,8 @@ struct Reader<'a> {
     view: ResourceView<'a>,
     registry: &'a Registry,
     issues: Vec<Issue>,
+    /// The code is taken, which is no fault of the definition itself.
+    collides: bool,
 }
 
 impl Reader<'_> {
@@ -156,11 +163,12 @@ impl Reader<'_> {
     fn collisions(&mut self, bases: &[ResourceType], code: &str, url: &str) {
         let taken = bases
             .iter()
-            .filter(|base| self.registry.get(**base, code).is_some_and(|other| other.url != url));
+            .filter(|base| self.registry.known(**base, code).is_some_and(|other| other.url != url));
         let taken: Vec<&str> = taken.map(|base| base.as_str()).collect();
         if !taken.is_empty() {
             let told = format!("another search parameter has this code for {}", taken.join(", "));
             self.fault("code", told);
+            self.collides = true;
         }
     }
 }

@@ -213,6 +213,13 @@ impl<'a> Context<'a> {
     }
 
     fn unknown(&self, code: &str, out: &mut Parsed) -> bool {
+        let mut types = self.types();
+        if types.any(|base| self.registry.known(base, code).is_some_and(|known| !known.is_live)) {
+            // Passing over it would find everything, even where the client asks for leniency.
+            let text = "the rows of this search parameter are being built; $reindex tells how far";
+            out.fault(FailureKind::NotSupported, code, text.to_owned());
+            return false;
+        }
         let is_let_through = self.settings.always_allowed.iter().any(|name| name == code);
         let names = self.codes().into_iter().chain(RESULT).chain(["_id", "_lastUpdated"]);
         let near = hint(code, names);

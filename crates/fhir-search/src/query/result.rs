@@ -194,7 +194,7 @@ impl Context<'_> {
             return all.ok_or_else(|| format!("{source} has no reference parameters"));
         }
         let references = || {
-            let parameters = self.registry.of_type(source);
+            let parameters = self.registry.of_type(source).filter(|parameter| parameter.is_live);
             parameters.filter(|parameter| parameter.kind == ParameterKind::Reference)
         };
         let parameter = references().find(|parameter| parameter.code == code).ok_or_else(|| {
@@ -216,7 +216,7 @@ impl Context<'_> {
         points: impl Fn(&SearchParameter) -> bool,
         iterate: bool,
     ) -> Option<Include> {
-        let parameters = self.registry.of_type(source);
+        let parameters = self.registry.of_type(source).filter(|parameter| parameter.is_live);
         let parameters = parameters
             .filter(|each| each.kind == ParameterKind::Reference && points(each))
             .map(|each| each.id);

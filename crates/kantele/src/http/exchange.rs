@@ -93,8 +93,17 @@ impl<'a> Exchange<'a> {
     /// # Errors
     /// `UnknownParameter`, unless the client asks for lenient handling.
     pub(crate) fn refuse_parameters(&self) -> Result<(), Failure> {
+        self.refuse_parameters_but(&[])
+    }
+
+    /// Refuses query parameters other than these.
+    ///
+    /// # Errors
+    /// As [`Self::refuse_parameters`].
+    pub(crate) fn refuse_parameters_but(&self, taken: &[&str]) -> Result<(), Failure> {
         let mut names = self.pairs.iter().map(|(name, _)| name.as_str());
-        let Some(name) = names.find(|name| !FORM_PARAMETERS.contains(name)) else {
+        let is_taken = |name: &str| FORM_PARAMETERS.contains(&name) || taken.contains(&name);
+        let Some(name) = names.find(|name| !is_taken(name)) else {
             return Ok(());
         };
         if self.request().prefer.lenient {

@@ -3,7 +3,7 @@
 use actix_web::http::header::HeaderName;
 use actix_web::web::Payload;
 use fhir_definitions::ResourceType;
-use fhir_interaction::{self as interaction, Answer, Place};
+use fhir_interaction::{self as interaction, Answer, App, Place, Request};
 use fhir_model::{Failure, ResourceKey};
 use fhir_search::Scope;
 use fhir_store::HistoryScope;
@@ -46,6 +46,16 @@ pub(crate) async fn call(
             search(exchange, Place { scope, compartment: Some(key) }, payload).await
         }
         Call::Bundle => bundle(exchange, payload).await,
+        Call::Activate(key) => {
+            exchange.refuse_parameters()?;
+            interaction::activate(&exchange.state.app, &exchange.request(), &key).await
+        }
+        Call::Deactivate(key) => {
+            exchange.refuse_parameters()?;
+            interaction::deactivate(&exchange.state.app, &exchange.request(), &key).await
+        }
+        Call::Reindex => reindex(exchange, interaction::reindex),
+        Call::ReindexStatus => reindex(exchange, interaction::reindex_status),
     }
 }
 
@@ -107,6 +117,16 @@ async fn search(
     }
     let app = &exchange.state.app;
     interaction::search(app, &exchange.request(), place, pairs, is_posted).await
+}
+
+/// `$reindex` with its one parameter.
+fn reindex(
+    exchange: &Exchange<'_>,
+    operation: fn(&App, &Request, Option<&str>) -> Result<Answer, Failure>,
+) -> Result<Answer, Failure> {
+    let url = exchange.pairs.iter().find(|(name, _)| name == "url").map(|(_, url)| url.as_str());
+    exchange.refuse_parameters_but(&["url"])?;
+    operation(&exchange.state.app, &exchange.request(), url)
 }
 
 async fn bundle(exchange: &Exchange<'_>, payload: Payload) -> Result<Answer, Failure> {

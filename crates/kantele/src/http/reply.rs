@@ -32,6 +32,9 @@ pub(crate) fn answer(exchange: &Exchange<'_>, answer: Answer) -> HttpResponse {
         let url = format!("{}/{location}", exchange.base());
         reply.insert_header((header::LOCATION, url));
     }
+    if let Some(location) = &answer.content_location {
+        reply.insert_header((header::CONTENT_LOCATION, format!("{}/{location}", exchange.base())));
+    }
     match answer.body {
         Some(body) if !is_known => write(reply, exchange.form, body),
         Some(_) | None => reply.finish(),

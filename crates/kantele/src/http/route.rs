@@ -28,6 +28,9 @@ pub(crate) enum Target {
     /// What is in the compartment of a resource; without a type all of it.
     Compartment(ResourceKey, Option<ResourceType>),
     CompartmentSearch(ResourceKey, Option<ResourceType>),
+    Activate(ResourceKey),
+    Deactivate(ResourceKey),
+    Reindex,
 }
 
 impl Target {
@@ -50,6 +53,12 @@ impl Target {
             }
             (Some(first), Some(second), Some("_history"), Some(version), None) => {
                 Ok(Self::Version(key(first, second)?, version_id(version)?))
+            }
+            (Some(first @ "SearchParameter"), Some(second), Some("$activate"), None, _) => {
+                Ok(Self::Activate(key(first, second)?))
+            }
+            (Some(first @ "SearchParameter"), Some(second), Some("$deactivate"), None, _) => {
+                Ok(Self::Deactivate(key(first, second)?))
             }
             (Some(first), Some(_), Some(name), ..) if name.starts_with('$') => {
                 resource_type(first)?;
@@ -76,6 +85,7 @@ impl Target {
             "metadata" => Ok(Self::Metadata),
             "_search" => Ok(Self::SystemSearch),
             "_history" => Ok(Self::SystemHistory),
+            "$reindex" => Ok(Self::Reindex),
             name if name.starts_with('$') => Err(unknown_operation(name)),
             name => Ok(Self::Type(resource_type(name)?)),
         }
@@ -101,9 +111,12 @@ impl Target {
             | Self::InstanceHistory(_)
             | Self::Version(..)
             | Self::Compartment(..) => "GET, HEAD, OPTIONS",
-            Self::SystemSearch | Self::TypeSearch(_) | Self::CompartmentSearch(..) => {
-                "POST, OPTIONS"
-            }
+            Self::SystemSearch
+            | Self::TypeSearch(_)
+            | Self::CompartmentSearch(..)
+            | Self::Activate(_)
+            | Self::Deactivate(_) => "POST, OPTIONS",
+            Self::Reindex => "GET, HEAD, POST, OPTIONS",
             Self::Instance(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
         }
     }
@@ -129,7 +142,14 @@ impl Target {
             Self::Version(key, version) if is_get => Some(Call::Vread(key, version)),
             Self::Compartment(key, of) if is_get => Some(Call::SearchCompartment(key, of)),
             Self::CompartmentSearch(key, of) if is_post => Some(Call::SearchCompartment(key, of)),
+            Self::Activate(key) if is_post => Some(Call::Activate(key)),
+            Self::Deactivate(key) if is_post => Some(Call::Deactivate(key)),
+            Self::Reindex if is_get => Some(Call::ReindexStatus),
+            Self::Reindex if is_post => Some(Call::Reindex),
             Self::System
+            | Self::Activate(_)
+            | Self::Deactivate(_)
+            | Self::Reindex
             | Self::Metadata
             | Self::SystemSearch
             | Self::SystemHistory
@@ -162,6 +182,10 @@ pub(crate) enum Call {
     /// In the compartment of a resource, of one type or of all.
     SearchCompartment(ResourceKey, Option<ResourceType>),
     Bundle,
+    Activate(ResourceKey),
+    Deactivate(ResourceKey),
+    Reindex,
+    ReindexStatus,
 }
 
 impl Call {
@@ -180,6 +204,9 @@ impl Call {
             Self::SearchType(_) | Self::SearchCompartment(_, Some(_)) => "search-type",
             Self::SearchSystem | Self::SearchCompartment(_, None) => "search-system",
             Self::Bundle => "bundle",
+            Self::Activate(_) => "$activate",
+            Self::Deactivate(_) => "$deactivate",
+            Self::Reindex | Self::ReindexStatus => "$reindex",
         }
     }
 }
@@ -258,6 +285,7 @@ mod tests {
             ("/Patient/1/*", Target::Compartment(patient("1"), None)),
             ("/Patient/1/*/_search", Target::CompartmentSearch(patient("1"), None)),
             ("/Patient/1/_search", Target::CompartmentSearch(patient("1"), None)),
+            ("/$reindex", Target::Reindex),
         ];
         for (path, target) in cases {
             assert_eq!(Target::parse(path).ok(), Some(target), "{path}");
