@@ -63,6 +63,13 @@ pub(crate) fn status(root: &Path) -> Result<String, Error> {
             writeln!(out, "| `{when}` | {} | {state} |", text("why").replace('|', "\\|"))?;
         }
     }
+    writeln!(out, "\n## Terminology\n\n| file | what it shows | questions |\n|---|---|---|")?;
+    for path in files(&folder.join("terminology"), false)? {
+        let file = read(&path)?;
+        let why = file.get("why").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let questions = file.get("cases").and_then(Value::as_array).map_or(0, Vec::len);
+        writeln!(out, "| {} | {why} | {questions} |", name(&path))?;
+    }
     let malformed = files(&folder.join("malformed"), true)?.len();
     writeln!(out, "\n## Malformed bodies\n")?;
     writeln!(out, "{malformed} files, each refused with a place or named as a known gap.")?;
