@@ -39,6 +39,7 @@ impl Definitions {
     ) -> Self {
         let indexer = Indexer::compile(&registry, hasher.clone(), settings.zone.clone())
             .with_base(settings.base.clone())
+            .with_text(settings.full_text)
             .with_generation(generation);
         Self { registry, indexer }
     }
@@ -71,6 +72,8 @@ pub(crate) struct Identity {
 
 /// The zone's name in the table `setting`.
 pub(crate) const ZONE: &str = "zone";
+/// The name in the table `setting` of whether there is full text.
+pub(crate) const FULL_TEXT: &str = "full_text";
 /// The identity's name in the table `setting`.
 pub(crate) const IDENTITY: &str = "identity";
 /// The name of the parameters' digest in the table `setting`.

@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 mod backend;
+mod budget;
 mod codec;
 mod core;
 mod error;

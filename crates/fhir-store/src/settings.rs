@@ -19,6 +19,9 @@ pub struct StoreSettings {
     /// The server's own FHIR root without the trailing slash: absolute references under it are
     /// indexed as local ones. Keep it the same for the life of a database.
     pub base: Option<String>,
+    /// Whether the words of resources are indexed for `_text` and `_content`. It is kept in the
+    /// database like the zone.
+    pub full_text: bool,
     /// How many write groups may wait for the writer before `StoreError::Busy` is answered.
     pub queue_length: usize,
     /// How many operations one commit takes at most, a larger atomic group excepted.
@@ -41,6 +44,7 @@ impl StoreSettings {
             clock,
             zone,
             base: None,
+            full_text: true,
             queue_length: 4096,
             commit_ops: 128,
             cache_kib: 16 * 1024,
@@ -54,6 +58,7 @@ impl StoreSettings {
 impl std::fmt::Debug for StoreSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("StoreSettings")
+            .field("full_text", &self.full_text)
             .field("queue_length", &self.queue_length)
             .field("commit_ops", &self.commit_ops)
             .field("cache_kib", &self.cache_kib)

@@ -71,6 +71,35 @@ impl Sql {
         self
     }
 
+    /// ` IN` a list of any length, with one bind.
+    pub(crate) fn in_list(&mut self, dialect: Dialect, values: Vec<i64>) -> &mut Self {
+        match dialect {
+            Dialect::Sqlite => {
+                let values: Vec<String> = values.iter().map(i64::to_string).collect();
+                self.push(" IN (SELECT value FROM json_each(");
+                self.bind(Bind::Text(format!("[{}]", values.join(",")))).push("))")
+            }
+            Dialect::Postgres => self.push(" = ANY(").bind(Bind::Integers(values)).push(")"),
+        }
+    }
+
+    /// ` IN` a list of pairs of any length, for a row value of two columns.
+    pub(crate) fn in_pairs(&mut self, dialect: Dialect, pairs: &[(i64, i64)]) -> &mut Self {
+        match dialect {
+            Dialect::Sqlite => {
+                let pair = |(one, other): &(i64, i64)| format!("[{one},{other}]");
+                let pairs: Vec<String> = pairs.iter().map(pair).collect();
+                self.push(" IN (SELECT value ->> 0, value ->> 1 FROM json_each(");
+                self.bind(Bind::Text(format!("[{}]", pairs.join(",")))).push("))")
+            }
+            Dialect::Postgres => {
+                let (ones, others) = pairs.iter().copied().unzip();
+                self.push(" IN (SELECT * FROM unnest(").bind(Bind::Integers(ones)).push(", ");
+                self.bind(Bind::Integers(others)).push("))")
+            }
+        }
+    }
+
     /// The statement with the SQL types of its columns.
     pub(crate) fn typed<S>(&self) -> Typed<'_, S> {
         Typed { sql: self, columns: PhantomData }

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use diesel::sqlite::SqliteConnection;
 
+use crate::budget;
 use crate::core::Core;
 use crate::error::StoreError;
 use crate::read::Reader;
@@ -69,7 +70,7 @@ impl Engine {
             None => connection::reading(&self.path, &self.settings)?,
         };
         let mut reader = reader::SqliteReader::new(core, &mut connection);
-        let result = work(&mut reader);
+        let result = budget::with_deadline(self.settings.read_timeout_ms, || work(&mut reader));
         reader.end();
         self.keep_reader(connection);
         result

@@ -1,9 +1,9 @@
 //! One alternative of a predicate as a condition on one table.
 
 use fhir_search::rows::LONG_SPAN_US;
-use fhir_search::{Comparator, DateMatch, NumberRange, ParameterId, RowMatch, UnitMatch};
+use fhir_search::{Comparator, DateMatch, NumberRange, ParameterId, PlaceRow, RowMatch, UnitMatch};
 
-use crate::sql::{Bind, Sql};
+use crate::sql::{Bind, Dialect, Sql};
 
 /// A condition on the rows of one table; its column names are unqualified.
 #[derive(Clone, Debug)]
@@ -62,12 +62,75 @@ impl Arm {
         arm
     }
 
-    fn prefix(mut self, folded: &str) -> Self {
-        if !folded.is_empty() {
-            let end = format!("{folded}\u{10ffff}");
-            self.condition.push(" AND folded >= ").bind(Bind::Text(folded.to_owned()));
-            self.condition.push(" AND folded < ").bind(Bind::Text(end));
+    fn prefix(self, folded: &str) -> Self {
+        self.starts("folded", folded)
+    }
+
+    fn starts(mut self, column: &str, start: &str) -> Self {
+        if !start.is_empty() {
+            let end = format!("{start}\u{10ffff}");
+            self.condition.push(" AND ").push(column).push(" >= ");
+            self.condition.bind(Bind::Text(start.to_owned())).push(" AND ").push(column);
+            self.condition.push(" < ").bind(Bind::Text(end));
         }
+        self
+    }
+
+    /// Holds `part` somewhere: every row of the parameter is looked at.
+    fn contains(mut self, dialect: Dialect, part: &str) -> Self {
+        if !part.is_empty() {
+            self.condition.push(match dialect {
+                Dialect::Sqlite => " AND instr(folded, ",
+                Dialect::Postgres => " AND strpos(folded, ",
+            });
+            self.condition.bind(Bind::Text(part.to_owned())).push(") > 0");
+        }
+        self
+    }
+
+    /// Ends with `end`, likewise. A text that is shorter gives a shorter end, which is another.
+    fn ends(mut self, end: &str) -> Self {
+        if !end.is_empty() {
+            let end = Bind::Text(end.to_owned());
+            self.condition.push(" AND substr(folded, length(folded) - length(");
+            self.condition.bind(end.clone()).push(") + 1) = ").bind(end);
+        }
+        self
+    }
+
+    /// `text` itself, or with one of some letters behind it.
+    fn below(self, text: &str) -> Self {
+        let base = Bind::Text(text.to_owned());
+        let mut arm = self.starts("text", text);
+        arm.condition.push(" AND (text = ").bind(base.clone());
+        arm.condition
+            .push(" OR substr(text, length(")
+            .bind(base)
+            .push(") + 1, 1) IN ('/', '|', '#'");
+        // A version is above those that go on from it: 1 is above 1.2.
+        arm.condition.push(if text.contains('|') { ", '.'))" } else { "))" });
+        arm
+    }
+
+    /// Within a straight distance: a slab of the first coordinate, and in it the exact distance.
+    fn near(mut self, place: &PlaceRow, chord: i64) -> Self {
+        // Nothing on the earth is further apart; squares stay far below 2^63.
+        let chord = chord.clamp(-1, MAX_CHORD);
+        if chord < 0 {
+            self.condition.push(" AND 1 = 0");
+            return self;
+        }
+        let axes = [("x", place.x), ("y", place.y), ("z", place.z)];
+        for (axis, middle) in axes {
+            self.condition.push(" AND ").push(axis).push(" >= ").integer(middle - chord);
+            self.condition.push(" AND ").push(axis).push(" <= ").integer(middle + chord);
+        }
+        for (at, (axis, middle)) in axes.into_iter().enumerate() {
+            self.condition.push(if at == 0 { " AND " } else { " + " });
+            self.condition.push(&format!("({axis} - ")).integer(middle);
+            self.condition.push(&format!(") * ({axis} - ")).integer(middle).push(")");
+        }
+        self.condition.push(" <= ").integer(chord * chord);
         self
     }
 
@@ -151,8 +214,11 @@ impl Arm {
     }
 }
 
+/// Longer than the way through the earth, in the units of [`PlaceRow`].
+const MAX_CHORD: i64 = 200_000_000;
+
 /// The conditions any of which makes `row` hold.
-pub(crate) fn arms(row: &RowMatch) -> Vec<Arm> {
+pub(crate) fn arms(dialect: Dialect, row: &RowMatch) -> Vec<Arm> {
     match row {
         RowMatch::Token { p, code, sys } => {
             let arm = Arm::new("token", p.0).hash("code", *code).system("sys", *sys);
@@ -173,17 +239,21 @@ pub(crate) fn arms(row: &RowMatch) -> Vec<Arm> {
             vec![Arm::new("number", p.0).unit(*p, *unit).range("v", range)]
         }
         RowMatch::StringPrefix { p, folded } => vec![Arm::new("string", p.0).prefix(folded)],
-        RowMatch::StringExact { p, folded, .. } => {
-            vec![Arm::new("string", p.0).equal("folded", Bind::Text(folded.clone()))]
+        RowMatch::StringExact { p, folded, exact } => {
+            let arm = Arm::new("string", p.0).equal("folded", Bind::Text(folded.clone()));
+            vec![arm.hash("exact", i64::from(*exact)).point(true)]
         }
         RowMatch::StringIs { p, folded } => {
-            vec![Arm::new("string", p.0).equal("folded", Bind::Text(folded.clone()))]
+            let arm = Arm::new("string", p.0).equal("folded", Bind::Text(folded.clone()));
+            vec![arm.point(false)]
         }
-        RowMatch::StringContains { p, .. }
-        | RowMatch::StringEnds { p, .. }
-        | RowMatch::TokenSet { p, .. }
-        | RowMatch::UriBelow { p, .. }
-        | RowMatch::Near { p, .. } => vec![Arm::new("uri", p.0)],
+        RowMatch::StringContains { p, folded } => {
+            vec![Arm::new("string", p.0).contains(dialect, folded)]
+        }
+        RowMatch::StringEnds { p, folded } => vec![Arm::new("string", p.0).ends(folded)],
+        RowMatch::TokenSet { p, codes } => token_set(dialect, *p, codes),
+        RowMatch::UriBelow { p, text } => vec![Arm::new("uri", p.0).below(text)],
+        RowMatch::Near { p, place, chord } => vec![Arm::new("place", p.0).near(place, *chord)],
         RowMatch::Uri { p, text } => {
             vec![Arm::new("uri", p.0).equal("text", Bind::Text(text.clone())).point(true)]
         }
@@ -209,6 +279,26 @@ pub(crate) fn arms(row: &RowMatch) -> Vec<Arm> {
             vec![arm.prefix(folded).system("sys", *sys)]
         }
     }
+}
+
+/// Codes of any system, and codes of one: each kind with one bind, however many they are.
+fn token_set(dialect: Dialect, p: ParameterId, codes: &[(i64, Option<i64>)]) -> Vec<Arm> {
+    let anywhere: Vec<i64> =
+        codes.iter().filter(|(_, sys)| sys.is_none()).map(|(code, _)| *code).collect();
+    let exact: Vec<(i64, i64)> =
+        codes.iter().filter_map(|(code, sys)| sys.map(|sys| (*code, sys))).collect();
+    let mut arms = Vec::new();
+    if !anywhere.is_empty() {
+        let mut arm = Arm::new("token", p.0);
+        arm.condition.push(" AND code").in_list(dialect, anywhere);
+        arms.push(arm);
+    }
+    if !exact.is_empty() {
+        let mut arm = Arm::new("token", p.0);
+        arm.condition.push(" AND (code, sys)").in_pairs(dialect, &exact);
+        arms.push(arm);
+    }
+    arms
 }
 
 /// A date is looked for among the short spans and among the long ones.
@@ -252,7 +342,7 @@ mod tests {
     use super::*;
 
     fn plan(connection: &mut SqliteConnection, row: &RowMatch) -> String {
-        let [arm] = arms(row).try_into().unwrap();
+        let [arm] = arms(Dialect::Sqlite, row).try_into().unwrap();
         let mut sql = Sql::new("EXPLAIN QUERY PLAN SELECT rid FROM ");
         sql.push(arm.table).push(" WHERE ").append(&arm.condition);
         let steps: Vec<(i32, i32, i32, String)> =

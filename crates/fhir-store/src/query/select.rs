@@ -30,7 +30,7 @@ enum ColumnMatch {
 }
 
 impl Leg {
-    fn of(predicate: &Predicate) -> Self {
+    fn of(dialect: Dialect, predicate: &Predicate) -> Self {
         let dates = match predicate.any.as_slice() {
             [Match::Row(RowMatch::Date { p, when })] => Some((*p, *when)),
             _ => None,
@@ -38,7 +38,7 @@ impl Leg {
         let mut leg = Self { arms: Vec::new(), columns: Vec::new(), dates, is_taken: false };
         for alternative in &predicate.any {
             match alternative {
-                Match::Row(row) => leg.arms.extend(arm::arms(row)),
+                Match::Row(row) => leg.arms.extend(arm::arms(dialect, row)),
                 Match::Id(id) => leg.columns.push(ColumnMatch::Id(id.as_str().to_owned())),
                 Match::LastUpdated(when) => leg.columns.push(ColumnMatch::Updated(*when)),
                 // Engines see only what they can answer.
@@ -92,7 +92,7 @@ pub(crate) struct Select<'q> {
 
 impl<'q> Select<'q> {
     pub(crate) fn new(dialect: Dialect, query: &'q SearchQuery) -> Self {
-        let legs: Vec<_> = query.predicates.iter().map(Leg::of).collect();
+        let legs: Vec<_> = query.predicates.iter().map(|one| Leg::of(dialect, one)).collect();
         let driver = legs
             .iter()
             .enumerate()

@@ -11,7 +11,7 @@ use crate::backend::migrate::migrate;
 use crate::backend::parameters::{self, ParameterColumns, ParameterRow, ParameterTuple};
 use crate::backend::presence;
 use crate::codec::{self, Codec};
-use crate::core::{Core, IDENTITY, Identity, PARAMETERS, ZONE};
+use crate::core::{Core, FULL_TEXT, IDENTITY, Identity, PARAMETERS, ZONE};
 use crate::error::StoreError;
 use crate::settings::StoreSettings;
 use crate::sql::{Bind, Sql};
@@ -33,6 +33,11 @@ pub(crate) fn open(url: &str, settings: &StoreSettings) -> Result<Core, StoreErr
                 stored: String::from_utf8_lossy(&zone).into_owned(),
                 configured: configured.to_owned(),
             });
+        }
+        let full_text = [u8::from(settings.full_text)];
+        let stored = keep(connection, FULL_TEXT, &full_text)?;
+        if stored != full_text {
+            return Err(StoreError::OtherFullText { stored: stored == [1] });
         }
         let codec = Codec::new(&dictionaries(connection)?);
         Ok(Core::new(registry(connection)?, &identity, codec, settings))

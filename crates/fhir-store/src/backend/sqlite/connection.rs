@@ -5,6 +5,7 @@ use std::path::Path;
 use diesel::connection::{Connection, SimpleConnection};
 use diesel::sqlite::SqliteConnection;
 
+use crate::budget;
 use crate::error::StoreError;
 use crate::settings::StoreSettings;
 
@@ -42,6 +43,7 @@ pub(crate) fn reading(
 }
 
 fn establish(path: &Path) -> Result<SqliteConnection, StoreError> {
+    budget::install();
     let text = path.to_str().ok_or_else(|| {
         StoreError::Open("the path of the database is not Unicode".to_owned().into())
     })?;

@@ -19,7 +19,7 @@ use crate::backend::migrate::migrate;
 use crate::backend::parameters::{self, ParameterColumns, ParameterRow, ParameterTuple};
 use crate::backend::presence;
 use crate::codec::{self, Codec};
-use crate::core::{Core, IDENTITY, Identity, PARAMETERS, ZONE};
+use crate::core::{Core, FULL_TEXT, IDENTITY, Identity, PARAMETERS, ZONE};
 use crate::error::StoreError;
 use crate::settings::StoreSettings;
 use crate::sql::Sql;
@@ -89,6 +89,12 @@ fn keep(
                 configured: configured.to_owned(),
             });
         }
+    }
+    let full_text = [u8::from(settings.full_text)];
+    match get(connection, FULL_TEXT)? {
+        None => put(connection, FULL_TEXT, &full_text)?,
+        Some(stored) if stored == full_text => {}
+        Some(stored) => return Err(StoreError::OtherFullText { stored: stored == [1] }),
     }
     let known: Vec<i32> = DictionaryNumbers::new().load(connection)?;
     for (number, content) in codec::EMBEDDED {
