@@ -1,10 +1,11 @@
 //! Search parameters by resource type.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use fhir_definitions::{ResourceType, SearchParameterDefinition, SearchParameterKind};
 
-use crate::index::expression;
+use crate::index::{self, Reads, expression};
 
 /// Number of a parameter of one resource type, over 0, kept for ever in one database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -148,6 +149,8 @@ pub struct Registry {
     /// By resource type's index; sorted by code.
     by_type: Vec<Vec<SearchParameter>>,
     by_id: HashMap<ParameterId, (ResourceType, usize)>,
+    /// As `by_type`: what the parameters read, found out when it is first asked for.
+    reads: Vec<Vec<OnceLock<Reads>>>,
 }
 
 impl Registry {
@@ -212,6 +215,7 @@ impl Registry {
             for (at, parameter) in list.iter().enumerate() {
                 registry.by_id.insert(parameter.id, (parameter.base, at));
             }
+            registry.reads.push(vec![OnceLock::new(); list.len()]);
         }
         registry
     }
@@ -268,6 +272,18 @@ impl Registry {
     pub fn by_id(&self, id: ParameterId) -> Option<&SearchParameter> {
         let (base, at) = *self.by_id.get(&id)?;
         self.list(base).get(at)
+    }
+
+    /// What the elements of a parameter of this registry hold.
+    pub(crate) fn reads(&self, parameter: &SearchParameter) -> Reads {
+        let kept = self
+            .by_id
+            .get(&parameter.id)
+            .and_then(|(base, at)| self.reads.get(usize::from(base.index()))?.get(*at));
+        match kept {
+            Some(kept) => *kept.get_or_init(|| index::reads(parameter)),
+            None => index::reads(parameter),
+        }
     }
 
     /// All parameters of a type, by code.

@@ -19,7 +19,7 @@ use fhir_search::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use self::population::Population;
+use self::population::{Known, Population};
 
 struct Setting {
     registry: Registry,
@@ -61,7 +61,11 @@ fn finds(resource: &Value, name: &str, text: &str) -> bool {
         fhir_search::parse(&pairs, scope, &SETTING.registry, &SETTING.hasher, &zone, &settings());
     let hash = SETTING.hasher.reference(&key);
     let found = Found { key, hash, updated: Instant(0), rows: Arc::new(rows) };
-    query.unwrap().holds(&found, &mut Population(&[])).unwrap()
+    let found = [found];
+    let mut query = query.unwrap();
+    let mut known = Known { found: &found, documents: &[] };
+    query.resolve(&SETTING.registry, &SETTING.hasher, &mut known).unwrap();
+    query.holds(&found[0], &mut Population(&found)).unwrap()
 }
 
 // Tokens.
@@ -245,9 +249,12 @@ fn number() -> impl Strategy<Value = (i64, u32)> {
     })
 }
 
+/// Whether a number is found; what is stored comes in hundred-thousandths, as a milligram does
+/// among grams.
 fn number_holds(prefix: &str, stored: i64, (asked, places): (i64, u32)) -> bool {
-    // Thousandths: half a unit of the last place is then a whole number.
-    let (stored, asked, half) = (stored * 10, asked * 10, [500, 50, 5][places as usize]);
+    // Millionths: half a unit of the last place is then a whole number.
+    let half = [500_000, 50_000, 5_000][places as usize];
+    let (stored, asked) = (stored * 10, asked * 10_000);
     let within = stored >= asked - half && stored < asked + half;
     match prefix {
         "" | "eq" => within,
@@ -302,10 +309,13 @@ proptest! {
             2 => (format!(r"{prefix}{number}||milli\|gram"), has("unit", "milli|gram")),
             _ => (
                 format!("{prefix}{number}|http://unitsofmeasure.org|g"),
-                has("system", "http://unitsofmeasure.org") && has("code", "g"),
+                has("system", "http://unitsofmeasure.org")
+                    && (has("code", "g") || has("code", "mg")),
             ),
         };
-        let expected = unit_fits && number_holds(prefix, stored.0, asked);
+        let is_converted = form == 3 && has("code", "mg");
+        let stored = if is_converted { stored.0 } else { stored.0 * 1000 };
+        let expected = unit_fits && number_holds(prefix, stored, asked);
         prop_assert_eq!(finds(&resource, "value-quantity", &text), expected, "{}", text);
     }
 
@@ -327,7 +337,7 @@ proptest! {
         let text = format!("{code}${prefix}{}", decimal(asked.0, asked.1));
         let expected = parts
             .iter()
-            .any(|(own, stored)| *own == code && number_holds(prefix, stored.0, asked));
+            .any(|(own, stored)| *own == code && number_holds(prefix, stored.0 * 1000, asked));
         let found = finds(&resource, "component-code-value-quantity", &text);
         prop_assert_eq!(found, expected, "{}", text);
     }

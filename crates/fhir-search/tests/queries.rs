@@ -113,12 +113,8 @@ fn a_target_that_cannot_be_finds_nothing_and_says_so() {
     assert_eq!(query.predicates[0].any, [Match::Never]);
     assert!(query.warnings[0].diagnostics.contains("never points at a Group"));
     let text = "never points at a Group";
-    assert_refused(
-        observation("patient:Group=1"),
-        FailureKind::InvalidParameter,
-        "http.patient",
-        text,
-    );
+    let kind = FailureKind::InvalidParameter;
+    assert_refused(observation("patient:Group=1"), kind, "http.patient:Group", text);
 }
 
 #[test]
@@ -142,22 +138,84 @@ fn leniency_ignores_with_a_warning_but_never_a_modifier() {
 #[test]
 fn modifiers_that_are_not_there_are_refused() {
     let kind = FailureKind::UnsupportedModifier;
-    assert_refused(patient("family:exact=x"), kind, "http.family", ":exact is not supported");
-    assert_refused(patient("family:soundex=x"), kind, "http.family", "no such modifier");
-    assert_refused(observation("subject:identifier=x"), kind, "http.subject", ":Patient");
-    assert_refused(patient("_id:not=x"), kind, "http._id", ":not");
+    assert_refused(patient("family:not=x"), kind, "http.family:not", ":not is not supported");
+    assert_refused(patient("family:soundex=x"), kind, "http.family:soundex", "no such modifier");
+    assert_refused(observation("subject:exact=x"), kind, "http.subject:exact", ":Patient");
+    assert_refused(patient("gender:of-type=a|b|c"), kind, "http.gender:of-type", "no use for");
+    assert_refused(patient("_id:exact=x"), kind, "http._id:exact", ":not");
     assert_refused(patient("_count:x=1"), kind, "http._count", "no meaning");
+    assert_refused(
+        observation("performer:identifier.x=1"),
+        kind,
+        "http.performer:identifier.x",
+        "no resource type",
+    );
+    assert!(observation("subject:identifier=x").is_ok() && patient("_id:not=x").is_ok());
+    let value_set = Scope::Type(ResourceType::named("ValueSet").unwrap());
+    let urn = parse_as(&settings(), value_set, "url:below=urn:oid:1.2");
+    assert_refused(urn, FailureKind::InvalidParameter, "http.url:below", "URN");
 }
 
 #[test]
-fn chains_and_text_searches_are_refused_by_name() {
-    let kind = FailureKind::NotSupported;
-    let chain = observation("subject.name=x");
-    assert_refused(chain, kind, "http.subject.name", "chained parameters");
-    let typed = observation("subject:Patient.name=x");
-    assert_refused(typed, kind, "http.subject", "chained parameters");
-    assert_refused(patient("_has:Observation:patient:code=x"), kind, "http._has", "not supported");
-    assert_refused(patient("_content=x"), kind, "http._content", "not supported");
+fn a_chain_goes_to_every_type_that_has_what_follows() {
+    let query = observation("subject.name=x").unwrap();
+    let targets: Vec<ResourceType> = query.predicates[0]
+        .any
+        .iter()
+        .map(|each| {
+            let Match::Chain(chain) = each else { panic!("{query:?}") };
+            chain.target
+        })
+        .collect();
+    // Device has no parameter name but device-name; Group has none in R4.
+    assert_eq!(targets, [ResourceType::named("Location").unwrap(), ResourceType::PATIENT]);
+    let typed = observation("subject:Patient.name=x").unwrap();
+    assert_eq!(typed.predicates[0].any.len(), 1);
+}
+
+#[test]
+fn names_that_lead_nowhere_are_told_with_near_ones() {
+    let kind = FailureKind::UnknownParameter;
+    let place = "http.subject:Patient.nme";
+    assert_refused(observation("subject:Patient.nme=x"), kind, place, "did you mean name");
+    assert_refused(observation("subject.nme=x"), kind, "http.subject.nme", "did you mean name");
+    let place = "http.patient.organization.nme";
+    assert_refused(observation("patient.organization.nme=x"), kind, place, "Organization has no");
+    let place = "http.patient.orgnization.name";
+    assert_refused(observation("patient.orgnization.name=x"), kind, place, "organization");
+    let place = "http._has:Observation:patint:code";
+    assert_refused(patient("_has:Observation:patint:code=x"), kind, place, "did you mean patient");
+    let kind = FailureKind::InvalidParameter;
+    let place = "http._has:Observation:patient:value-quantity";
+    assert_refused(patient("_has:Observation:patient:value-quantity=x"), kind, place, "number");
+    let place = "http._has:Observatio:patient:code";
+    assert_refused(patient("_has:Observatio:patient:code=x"), kind, place, "Observation");
+    assert_refused(patient("gender.code=x"), kind, "http.gender.code", "token parameter");
+    assert_refused(observation("patient:Group.code=x"), kind, "http.patient:Group.code", "never");
+    assert_refused(patient("_has:Patient:link=x"), kind, "http._has:Patient:link", "expected _has");
+}
+
+#[test]
+fn names_that_lead_too_far_are_refused() {
+    let deep = format!("{}code=x", "_has:Provenance:target:".repeat(11));
+    assert_eq!(patient(&deep).unwrap_err().kind, FailureKind::TooCostly);
+    let provenance = || Scope::Type(ResourceType::PROVENANCE);
+    let wide = parse_as(&settings(), provenance(), "target.subject.focus.focus.subject.name=x");
+    assert_eq!(wide.map(drop).unwrap_err().kind, FailureKind::TooCostly);
+}
+
+#[test]
+fn what_this_server_does_not_keep_is_refused() {
+    assert_refused(patient("_query=x"), FailureKind::NotSupported, "http._query", "named query");
+    let kind = FailureKind::InvalidParameter;
+    assert_refused(patient("_list=$current-allergies"), kind, "http._list", "by their function");
+    assert_refused(patient("_text=(a"), kind, "http._text", "position 1");
+    assert_refused(patient("_summary=text&_include=Patient:link"), kind, "http._summary", "mixed");
+    assert_refused(patient("family=a\\b"), kind, "http.family", "backslash");
+    assert_eq!(patient("_explain=true").unwrap_err().kind, FailureKind::NotSupported);
+    let open = ParseSettings { explain: true, ..settings() };
+    let query = parse_as(&open, Scope::Type(ResourceType::PATIENT), "_explain=true").unwrap();
+    assert!(query.explain);
 }
 
 #[test]
@@ -198,8 +256,12 @@ fn sort_takes_keys_with_an_order() {
     assert!(matches!(query.sort[0].by, SortBy::String(_)));
     assert!(matches!(query.sort[1].by, SortBy::Date(_)));
     assert_eq!(query.sort[3].by, SortBy::Id);
+    let query = patient("_sort=gender,-general-practitioner").unwrap();
+    assert!(matches!(query.sort[0].by, SortBy::Token(_)));
+    assert!(matches!(query.sort[1].by, SortBy::Reference(_)));
     let kind = FailureKind::InvalidParameter;
-    assert_refused(patient("_sort=gender"), kind, "http._sort", "has no order");
+    let composite = observation("_sort=code-value-quantity");
+    assert_refused(composite, kind, "http._sort", "has no order");
     assert_refused(patient("_sort=famly"), kind, "http._sort", "did you mean family");
 }
 
@@ -263,10 +325,39 @@ fn composites_need_all_their_parts() {
 }
 
 #[test]
-fn near_is_refused_rather_than_empty() {
-    let location = Scope::Type("Location".parse().unwrap());
-    let query = parse_as(&settings(), location, "near=1|2");
-    assert_eq!(query.unwrap_err().kind, FailureKind::InvalidParameter);
+fn near_takes_a_point_and_a_distance() {
+    let near = |query: &str| parse_as(&settings(), Scope::Type("Location".parse().unwrap()), query);
+    let query = near("near=60.17|24.94|2|km").unwrap();
+    assert!(matches!(query.predicates[0].any[0], Match::Row(RowMatch::Near { .. })));
+    let kind = FailureKind::InvalidParameter;
+    assert_refused(near("near=95|2"), kind, "http.near", "latitude from -90 to 90");
+    assert_refused(near("near=1|2|3|kg"), kind, "http.near", "a unit of length");
+    assert_eq!(near("near:exact=1|2").unwrap_err().kind, FailureKind::UnsupportedModifier);
+}
+
+#[test]
+fn filters_are_read_with_places() {
+    let kind = FailureKind::InvalidParameter;
+    let place = "http._filter";
+    assert!(patient("_filter=name co \"pet\" and (birthdate ge 2014 or gender eq male)").is_ok());
+    assert!(observation("_filter=subject[active eq true].name co \"pet\"").is_ok());
+    assert!(
+        observation("_filter=code eq loinc|1234-5 and not (value-quantity gt 5|ucum|mg)").is_ok()
+    );
+    assert_refused(patient("_filter=name"), kind, place, "at the end");
+    assert_refused(
+        patient("_filter=name gt x"),
+        kind,
+        place,
+        "position 1: \"name\": the operator gt",
+    );
+    assert_refused(patient("_filter=active eq true and gender sw m"), kind, place, "position 20");
+    assert_refused(observation("_filter=subject eq Patient/1"), kind, place, "they take re, pr");
+    let unknown = FailureKind::UnknownParameter;
+    assert_refused(patient("_filter=nme co x"), unknown, place, "did you mean name");
+    assert_refused(observation("_filter=patient.nme co x"), unknown, place, "did you mean name");
+    let wrong = patient("_filter=birthdate ge soon").unwrap_err().to_string();
+    assert!(!wrong.contains("soon"), "{wrong}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use fhir_definitions::{Definitions, Primitive, ResourceType, TypeDefinition, Val
 use super::composite::{Composite, Part, Shape};
 use super::expression::{Branch, Expressions, Filter, Root, Step};
 use super::extract::{self, Extract};
+use super::reads::Reads;
 use super::trie::{Child, Leaf, Node, NodeId, Trie, signature};
 use crate::parameter::BIRTH_ORDER;
 use crate::{ParameterKind, SearchParameter};
@@ -45,6 +46,25 @@ pub(crate) fn compile<'p>(
         compiler.person(rank, parameter);
     }
     (compiler.finish(), failures)
+}
+
+/// What the elements of a parameter hold.
+pub(crate) fn reads(parameter: &SearchParameter) -> Reads {
+    let definitions = fhir_definitions::r4();
+    let mut expressions = Expressions::default();
+    let mut compiler = Compiler::new(definitions, &mut expressions, parameter.base);
+    let Ok(branches) = compiler.branches(parameter) else { return Reads::unknown() };
+    let mut reads = Reads::default();
+    for branch in &branches {
+        let Ok(places) = compiler.follow(vec![compiler.root()], &branch.steps) else {
+            return Reads::unknown();
+        };
+        for place in places {
+            let element = place.element.and_then(|(owner, key)| owner.element(key));
+            reads.add(definitions, place.value, element);
+        }
+    }
+    reads
 }
 
 struct Compiler<'d, 'e> {

@@ -12,6 +12,7 @@ pub(crate) mod expression;
 mod extract;
 mod link;
 mod person;
+mod reads;
 mod string;
 mod systems;
 mod time;
@@ -25,6 +26,8 @@ use fhir_model::date::Zone;
 use fhir_model::{ResourceKey, ResourceView, Value};
 
 pub use compile::Uncompiled;
+pub(crate) use compile::reads;
+pub(crate) use reads::Reads;
 
 use self::builder::Builder;
 use self::expression::Expressions;

@@ -1,132 +1,198 @@
-//! One search parameter of a query, by its kind, as predicates.
+//! One parameter of a query with its modifier and values, as a predicate.
 
-use fhir_definitions::ResourceType;
 use fhir_model::{FailureKind, Id};
 
-use super::parse::{Context, Fault, Parsed};
-use super::value::{self, Expected, TokenValue};
-use super::{DateMatch, Match, NumberRange, Predicate, RowMatch, UnitMatch};
-use crate::hash::NONE;
-use crate::reference::Target;
-use crate::{Component, ParameterKind, SearchParameter};
+use super::modifier::Modifier;
+use super::near::hint;
+use super::notes::Notes;
+use super::parse::Context;
+use super::result::{RESULT, shown};
+use super::value::{self, Expected};
+use super::{DateMatch, Lookup, Match, Predicate, RowMatch, Scope, TextField, UnitMatch};
+use super::{position, words};
+use crate::{ParameterKind, SearchParameter};
 
-/// The values of one pair: its name for messages, modifier and raw text.
+/// The values of one parameter.
 #[derive(Clone, Copy)]
 pub(crate) struct Criterion<'a> {
-    pub(crate) name: &'a str,
+    /// The whole name as the client wrote it, for messages.
+    pub(crate) place: &'a str,
+    /// The parameter's name alone.
+    pub(crate) code: &'a str,
     pub(crate) modifier: Option<&'a str>,
     pub(crate) text: &'a str,
 }
 
-/// Modifiers that R4 defines; the others are unknown rather than unsupported.
-const MODIFIERS: [&str; 12] = [
-    "missing",
-    "exact",
-    "contains",
-    "text",
-    "not",
-    "above",
-    "below",
-    "in",
-    "not-in",
-    "of-type",
-    "identifier",
-    "iterate",
-];
+/// Parameters of every type that are no index.
+pub(crate) const COLUMNS: [&str; 2] = ["_id", "_lastUpdated"];
+
+/// Parameters of every type with a grammar of their own.
+pub(crate) const OWN: [&str; 6] = ["_text", "_content", "_list", "_filter", "_query", "_has"];
 
 impl Context<'_> {
-    /// `_id`.
-    pub(crate) fn id(&self, criterion: Criterion<'_>, out: &mut Parsed) {
-        self.predicate(criterion, out, |text| {
-            let id: Result<Id, _> = value::unescape(text).parse();
-            id.map(|id| vec![Match::Id(id)]).map_err(|error| format!("expected an id: {error}"))
-        });
+    /// The predicate of one parameter in this scope; none where something is wrong with it.
+    pub(crate) fn criterion(
+        &self,
+        criterion: Criterion<'_>,
+        depth: usize,
+        notes: &mut Notes,
+    ) -> Option<Predicate> {
+        let Criterion { place, code, modifier, text } = criterion;
+        if let Some(modifier) = modifier.filter(|_| OWN.contains(&code)) {
+            let text = format!("the modifier :{} has no meaning here", shown(modifier));
+            notes.fault(FailureKind::UnsupportedModifier, place, text);
+            return None;
+        }
+        match code {
+            "_id" => self.column(criterion, notes, |text| {
+                let id: Result<Id, _> = value::unescape(text).parse();
+                id.map(Match::Id).map_err(|error| format!("expected an id: {error}"))
+            }),
+            "_lastUpdated" => {
+                self.column(criterion, notes, |text| Ok(Match::LastUpdated(self.date(text)?)))
+            }
+            "_text" => words::predicate(TextField::Narrative, criterion, notes),
+            "_content" => words::predicate(TextField::Content, criterion, notes),
+            "_list" => alternatives(criterion, notes, |text| Ok(vec![listed(text)?]))
+                .map(|any| Predicate { any }),
+            "_filter" => self.filter(place, text, depth, notes),
+            "_query" => {
+                let text = "no named query is defined on this server".to_owned();
+                notes.fault(FailureKind::NotSupported, place, text);
+                None
+            }
+            "_has" => {
+                notes.invalid(place, "expected _has:Type:parameter:… with a parameter of Type");
+                None
+            }
+            _ => match self.parameters(code) {
+                Some(parameters) => self.rows(criterion, &parameters, notes),
+                None => {
+                    self.unknown(place, code, notes);
+                    None
+                }
+            },
+        }
     }
 
-    /// `_lastUpdated`.
-    pub(crate) fn last_updated(&self, criterion: Criterion<'_>, out: &mut Parsed) {
-        self.predicate(criterion, out, |text| Ok(vec![Match::LastUpdated(self.date(text)?)]));
+    /// `_id` and `_lastUpdated`, which every resource has.
+    fn column(
+        &self,
+        criterion: Criterion<'_>,
+        notes: &mut Notes,
+        mut matches: impl FnMut(&str) -> Result<Match, Expected>,
+    ) -> Option<Predicate> {
+        let is_id = criterion.code == "_id";
+        match criterion.modifier.map(|text| (text, Modifier::read(text))) {
+            None => {}
+            Some((_, Some(Modifier::Missing))) => {
+                let is_missing = missing(criterion, notes)?;
+                let each = if is_missing { Match::Never } else { Match::All(Vec::new()) };
+                return Some(Predicate { any: vec![each] });
+            }
+            Some((_, Some(Modifier::Not))) if is_id => {}
+            Some((text, _)) => {
+                let works = if is_id { ":missing and :not" } else { ":missing" };
+                let what = format!("the modifier :{} is not supported here", shown(text));
+                let text = format!("{what}; supported here: {works}");
+                notes.fault(FailureKind::UnsupportedModifier, criterion.place, text);
+                return None;
+            }
+        }
+        let any = alternatives(criterion, notes, |text| Ok(vec![matches(text)?]))?;
+        let any = if criterion.modifier.is_some() { vec![Match::Not(any)] } else { any };
+        Some(Predicate { any })
     }
 
     /// A parameter with rows, one definition for each type that is searched.
-    pub(crate) fn parameter(
+    fn rows(
         &self,
         criterion: Criterion<'_>,
         parameters: &[&SearchParameter],
-        out: &mut Parsed,
-    ) {
-        let Some(first) = parameters.first() else { return };
-        let mut only = None;
-        if let Some(modifier) = criterion.modifier {
-            only = ResourceType::named(modifier);
-            if first.kind != ParameterKind::Reference || only.is_none() {
-                out.faults.push(unsupported_modifier(criterion.name, modifier, first.kind));
-                return;
-            }
+        notes: &mut Notes,
+    ) -> Option<Predicate> {
+        let modifier = match criterion.modifier {
+            None => None,
+            Some(text) => match self.modifier(text, parameters) {
+                Ok(modifier) => Some(modifier),
+                Err(text) => {
+                    notes.fault(FailureKind::UnsupportedModifier, criterion.place, text);
+                    return None;
+                }
+            },
+        };
+        if modifier == Some(Modifier::Missing) {
+            let is_missing = missing(criterion, notes)?;
+            let present = Match::Present(parameters.iter().map(|each| each.id).collect());
+            let each = if is_missing { Match::Not(vec![present]) } else { present };
+            return Some(Predicate { any: vec![each] });
         }
         let mut warnings = Vec::new();
-        self.predicate_without_modifier(criterion, out, |text| {
+        let any = alternatives(criterion, notes, |text| {
             let mut any = Vec::new();
             for parameter in parameters {
-                any.extend(self.matches(parameter, text, only, &mut warnings)?);
+                any.extend(self.values(parameter, modifier, text, &mut warnings)?);
             }
             Ok(any)
         });
         for warning in warnings {
-            out.warn(criterion.name, warning);
+            notes.warn(criterion.place, warning);
         }
+        let is_not = matches!(modifier, Some(Modifier::Not | Modifier::NotIn));
+        any.map(|any| Predicate { any: if is_not { vec![Match::Not(any)] } else { any } })
     }
 
-    fn predicate(
-        &self,
-        criterion: Criterion<'_>,
-        out: &mut Parsed,
-        matches: impl FnMut(&str) -> Result<Vec<Match>, Expected>,
-    ) {
-        match criterion.modifier {
-            Some(modifier) => {
-                let kind = ParameterKind::Token;
-                out.faults.push(unsupported_modifier(criterion.name, modifier, kind));
+    /// The modifier of this text, if these parameters take it.
+    fn modifier(&self, text: &str, parameters: &[&SearchParameter]) -> Result<Modifier, String> {
+        let kind = parameters.first().map_or(ParameterKind::Special, |first| first.kind);
+        let modifier = Modifier::read(text);
+        let fits = |modifier: Modifier| {
+            modifier.applies_to(kind)
+                && parameters.iter().all(|parameter| self.takes(parameter, modifier))
+        };
+        if let Some(modifier) = modifier.filter(|modifier| fits(*modifier)) {
+            return Ok(modifier);
+        }
+        let works = Modifier::listed(kind);
+        Err(match modifier {
+            None => format!("R4 has no such modifier{works}"),
+            Some(modifier) if modifier.applies_to(kind) => {
+                format!("what this parameter reads has no use for the modifier :{text}")
             }
-            None => self.predicate_without_modifier(criterion, out, matches),
-        }
-    }
-
-    /// Makes the alternatives of a pair; every faulty one is told.
-    fn predicate_without_modifier(
-        &self,
-        criterion: Criterion<'_>,
-        out: &mut Parsed,
-        mut matches: impl FnMut(&str) -> Result<Vec<Match>, Expected>,
-    ) {
-        let mut any = Vec::new();
-        let texts = value::split(criterion.text, ',');
-        let count = texts.len();
-        for (at, text) in texts.into_iter().enumerate() {
-            let found = if text.is_empty() {
-                Err("expected a value, found none".to_owned())
-            } else {
-                matches(text)
-            };
-            match found {
-                Ok(found) => any.extend(found),
-                Err(expected) if count == 1 => {
-                    out.fault(FailureKind::InvalidParameter, criterion.name, expected);
-                }
-                Err(expected) => {
-                    let text = format!("value {} of {count}: {expected}", at + 1);
-                    out.fault(FailureKind::InvalidParameter, criterion.name, text);
-                }
+            Some(_) => {
+                let kind = kind.as_str();
+                format!("the modifier :{text} is not supported on {kind} parameters{works}")
             }
-        }
-        out.query.predicates.push(Predicate { any });
+        })
     }
 
-    fn matches(
+    /// Whether a modifier of its kind has a meaning for what the parameter reads.
+    fn takes(&self, parameter: &SearchParameter, modifier: Modifier) -> bool {
+        match modifier {
+            Modifier::OfType => self.registry.reads(parameter).has_identifiers(),
+            Modifier::Identifier => self.registry.reads(parameter).has_references(),
+            Modifier::Above | Modifier::Below if parameter.kind == ParameterKind::Reference => {
+                self.registry.reads(parameter).has_canonicals() || self.has_tree(parameter)
+            }
+            Modifier::Missing
+            | Modifier::Exact
+            | Modifier::Contains
+            | Modifier::Text
+            | Modifier::Not
+            | Modifier::Above
+            | Modifier::Below
+            | Modifier::In
+            | Modifier::NotIn
+            | Modifier::Type(_) => true,
+        }
+    }
+
+    /// The alternatives of one value.
+    pub(crate) fn values(
         &self,
         parameter: &SearchParameter,
+        modifier: Option<Modifier>,
         text: &str,
-        only: Option<ResourceType>,
         warnings: &mut Vec<String>,
     ) -> Result<Vec<Match>, Expected> {
         let p = parameter.id;
@@ -135,217 +201,120 @@ impl Context<'_> {
                 RowMatch::Number { p, unit: UnitMatch::Plain, range: value::number(text)? }
             }
             ParameterKind::Date => RowMatch::Date { p, when: self.date(text)? },
-            ParameterKind::String => RowMatch::StringPrefix { p, folded: value::string(text)? },
-            ParameterKind::Token => match value::token(text, self.hasher)? {
-                TokenValue::Code { code, sys } => RowMatch::Token { p, code, sys },
-                TokenValue::System(sys) => {
-                    let identifiers = RowMatch::Token { p, code: NONE, sys: Some(sys) };
-                    let codes = RowMatch::TokenSystem { p, sys };
-                    return Ok(vec![Match::Row(identifiers), Match::Row(codes)]);
-                }
-            },
+            ParameterKind::String => self.string(parameter, modifier, text)?,
+            ParameterKind::Token => return self.token(parameter, modifier, text),
             ParameterKind::Reference => {
-                let targets = self.targets(text, &parameter.targets, only, warnings)?;
-                if targets.is_empty() {
-                    return Ok(vec![Match::Never]);
-                }
-                RowMatch::Reference { p, targets }
+                return self.reference(parameter, modifier, text, warnings);
             }
             ParameterKind::Composite => return self.composite(parameter, text, warnings),
             ParameterKind::Quantity => {
-                let (unit, range) = value::quantity(text, self.hasher)?;
-                RowMatch::Number { p, unit, range }
+                return Ok(vec![self.quantity_value(text)?.matches(p, None)]);
             }
-            ParameterKind::Uri => {
-                let text = value::unescape(text);
-                RowMatch::Uri { p, text: self.hasher.uri(&text).into_owned() }
+            ParameterKind::Uri => return self.uri(parameter, modifier, text),
+            ParameterKind::Special if parameter.code == "near" => {
+                return Ok(vec![position::near(p, text)?]);
             }
             ParameterKind::Special => return Err("this parameter has no values".to_owned()),
         };
         Ok(vec![Match::Row(row)])
     }
 
-    fn date(&self, text: &str) -> Result<DateMatch, Expected> {
+    fn string(
+        &self,
+        parameter: &SearchParameter,
+        modifier: Option<Modifier>,
+        text: &str,
+    ) -> Result<RowMatch, Expected> {
+        let p = parameter.id;
+        let folded = value::string(text)?;
+        Ok(match modifier {
+            Some(Modifier::Exact) => {
+                let exact = self.hasher.exact(&value::unescape(text));
+                RowMatch::StringExact { p, folded, exact }
+            }
+            Some(Modifier::Contains | Modifier::Text) => RowMatch::StringContains { p, folded },
+            _ => RowMatch::StringPrefix { p, folded },
+        })
+    }
+
+    pub(crate) fn date(&self, text: &str) -> Result<DateMatch, Expected> {
         value::date(text, self.zone, self.settings.now)
     }
 
-    /// The hashes that a reference's text stands for; none where it cannot match.
-    fn targets(
-        &self,
-        text: &str,
-        allowed: &[ResourceType],
-        only: Option<ResourceType>,
-        warnings: &mut Vec<String>,
-    ) -> Result<Vec<i64>, Expected> {
-        let plain = value::unescape(text);
-        let is_allowed = |wanted: &ResourceType| allowed.is_empty() || allowed.contains(wanted);
-        if let Some(wanted) = only.filter(|wanted| !is_allowed(wanted)) {
-            return Err(format!("the parameter never points at a {wanted}{}", list(allowed)));
+    /// Says that no parameter has this name, or that its rows are not complete yet.
+    pub(crate) fn unknown(&self, place: &str, code: &str, notes: &mut Notes) {
+        let mut types = self.types();
+        if types.any(|base| self.registry.known(base, code).is_some_and(|known| !known.is_live)) {
+            // Passing over it would find everything, even where the client asks for leniency.
+            let text = "the rows of this search parameter are being built; $reindex tells how far";
+            notes.fault(FailureKind::NotSupported, place, text.to_owned());
+            return;
         }
-        if Id::is_valid(&plain) {
-            let wanted = ResourceType::all().filter(is_allowed);
-            let wanted = wanted.filter(|each| only.is_none_or(|only| only == *each));
-            return Ok(wanted.map(|each| self.hasher.local(each, &plain)).collect());
-        }
-        match Target::read(&plain, self.settings.base.as_deref()) {
-            Some(Target::Local(found, _)) if only.is_some_and(|only| only != found) => {
-                Err(format!("expected the id of another type than {found}"))
-            }
-            Some(Target::Local(found, _)) if !is_allowed(&found) => {
-                let types = list(allowed);
-                warnings.push(format!("it never points at a {found}, so nothing is found{types}"));
-                Ok(Vec::new())
-            }
-            Some(target @ Target::Local(..)) => {
-                if plain.contains("/_history/") {
-                    warnings.push("the version is left out: every version matches".to_owned());
-                }
-                let mut targets = vec![target.hash(self.hasher)];
-                if plain.contains("://") {
-                    // As it stands where the index did not know the root for its own.
-                    targets.extend(Target::read(&plain, None).map(|url| url.hash(self.hasher)));
-                }
-                Ok(targets)
-            }
-            Some(Target::Url(url, Some(version))) if url.contains(':') => {
-                Ok(vec![self.hasher.pair(url, version)])
-            }
-            Some(target @ Target::Url(url, None)) if url.contains(':') => {
-                Ok(vec![target.hash(self.hasher)])
-            }
-            Some(Target::Url(..) | Target::Contained(_)) | None => Err(format!(
-                "expected a reference as id, Type/id, absolute URL or canonical, found a value of \
-                 the shape \"{}\"",
-                value::shape(&plain)
-            )),
-        }
-    }
-
-    fn composite(
-        &self,
-        parameter: &SearchParameter,
-        text: &str,
-        warnings: &mut Vec<String>,
-    ) -> Result<Vec<Match>, Expected> {
-        let texts = value::split(text, '$');
-        if texts.len() != parameter.components.len() {
-            let names: Vec<_> =
-                parameter.components.iter().map(|component| component.code.as_str()).collect();
-            return Err(format!(
-                "expected {} values joined by $ ({}), found {}",
-                names.len(),
-                names.join("$"),
-                texts.len()
-            ));
-        }
-        let mut parts = Vec::new();
-        for (component, text) in parameter.components.iter().zip(texts) {
-            let part = self.part(component, text, warnings);
-            parts.push(part.map_err(|expected| format!("{}: {expected}", component.code))?);
-        }
-        combine(parameter, &parts)
-    }
-
-    fn part(
-        &self,
-        component: &Component,
-        text: &str,
-        warnings: &mut Vec<String>,
-    ) -> Result<Part, Expected> {
-        match component.kind {
-            ParameterKind::Token => match value::token(text, self.hasher)? {
-                TokenValue::Code { code, sys } => Ok(Part::Codes(vec![(code, sys)])),
-                TokenValue::System(_) => Err("expected a code, found a system alone".to_owned()),
-            },
-            ParameterKind::Reference => {
-                let targets = self.targets(text, &component.targets, None, warnings)?;
-                Ok(Part::Codes(targets.into_iter().map(|target| (target, None)).collect()))
-            }
-            ParameterKind::Number => Ok(Part::Number(UnitMatch::Plain, value::number(text)?)),
-            ParameterKind::Quantity => {
-                let (unit, range) = value::quantity(text, self.hasher)?;
-                Ok(Part::Number(unit, range))
-            }
-            ParameterKind::Date => Ok(Part::Date(self.date(text)?)),
-            ParameterKind::String => Ok(Part::Text(value::string(text)?)),
-            ParameterKind::Uri | ParameterKind::Composite | ParameterKind::Special => {
-                Err("this kind of component has no values".to_owned())
-            }
-        }
-    }
-}
-
-/// A component's value.
-enum Part {
-    Codes(Vec<(i64, Option<i64>)>),
-    Number(UnitMatch, NumberRange),
-    Date(DateMatch),
-    Text(String),
-}
-
-fn combine(parameter: &SearchParameter, parts: &[Part]) -> Result<Vec<Match>, Expected> {
-    let p = parameter.id;
-    let Some((Part::Codes(codes), rest)) = parts.split_first() else {
-        return Err("composites of this form have no rows".to_owned());
-    };
-    let mut any = Vec::new();
-    for (code, sys) in codes.iter().copied() {
-        let row = match rest {
-            [Part::Codes(seconds)] => {
-                any.extend(seconds.iter().map(|(code2, sys2)| {
-                    let (code2, sys2) = (*code2, *sys2);
-                    Match::Row(RowMatch::CompositeToken { p, code, sys, code2, sys2 })
-                }));
-                continue;
-            }
-            [Part::Number(unit, range)] => RowMatch::CompositeNumber {
-                p,
-                code,
-                sys,
-                unit: *unit,
-                range: range.clone(),
-                range2: None,
-            },
-            [Part::Number(unit, range), Part::Number(_, range2)] => RowMatch::CompositeNumber {
-                p,
-                code,
-                sys,
-                unit: *unit,
-                range: range.clone(),
-                range2: Some(range2.clone()),
-            },
-            [Part::Date(when)] => RowMatch::CompositeDate { p, code, sys, when: *when },
-            [Part::Text(folded)] => {
-                RowMatch::CompositeString { p, code, sys, folded: folded.clone() }
-            }
-            _ => return Err("composites of this form have no rows".to_owned()),
+        let own = OWN.into_iter().chain(COLUMNS).chain(RESULT);
+        let near = hint(code, self.codes().into_iter().chain(own));
+        let of = match self.scope {
+            Scope::Type(resource_type) => resource_type.as_str(),
+            Scope::Types(_) => "all of the types",
+            Scope::All => "all types",
         };
-        any.push(Match::Row(row));
+        let text = format!("{of} has no search parameter {}{near}", shown(code));
+        notes.fault(FailureKind::UnknownParameter, place, text);
     }
-    if any.is_empty() {
-        any.push(Match::Never);
-    }
-    Ok(any)
 }
 
-fn list(types: &[ResourceType]) -> String {
-    if types.is_empty() || types.len() > 12 {
-        return String::new();
+/// The members of a List.
+fn listed(text: &str) -> Result<Match, Expected> {
+    let plain = value::unescape(text);
+    if plain.starts_with('$') {
+        return Err("expected the id of a List: lists by their function, such as \
+                    $current-allergies, are not kept here"
+            .to_owned());
     }
-    let names: Vec<_> = types.iter().map(|each| each.as_str()).collect();
-    format!("; it points at {}", names.join(", "))
+    let id: Result<Id, _> = plain.strip_prefix("List/").unwrap_or(&plain).parse();
+    id.map(|id| Match::Lookup(Lookup::List(id)))
+        .map_err(|_error| value::expected("the id of a List", &plain))
 }
 
-fn unsupported_modifier(name: &str, modifier: &str, kind: ParameterKind) -> Fault {
-    let what = if MODIFIERS.contains(&modifier) || ResourceType::named(modifier).is_some() {
-        format!("the modifier :{modifier} is not supported on {} parameters", kind.as_str())
-    } else {
-        "R4 has no such modifier".to_owned()
-    };
-    let works = if kind == ParameterKind::Reference {
-        "; supported here is the name of a target type, such as :Patient"
-    } else {
-        "; no modifier is supported here"
-    };
-    Fault::new(FailureKind::UnsupportedModifier, name, what + works)
+/// The value of `:missing`.
+fn missing(criterion: Criterion<'_>, notes: &mut Notes) -> Option<bool> {
+    match criterion.text {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => {
+            notes.invalid(criterion.place, "expected true or false");
+            None
+        }
+    }
+}
+
+/// The alternatives of comma-separated values; every faulty one is told.
+pub(crate) fn alternatives(
+    criterion: Criterion<'_>,
+    notes: &mut Notes,
+    mut matches: impl FnMut(&str) -> Result<Vec<Match>, Expected>,
+) -> Option<Vec<Match>> {
+    let mut any = Vec::new();
+    let mut is_right = true;
+    let texts = value::split(criterion.text, ',');
+    let count = texts.len();
+    for (at, text) in texts.into_iter().enumerate() {
+        let found = if text.is_empty() {
+            Err("expected a value, found none".to_owned())
+        } else {
+            value::check_escapes(text).and_then(|()| matches(text))
+        };
+        match found {
+            Ok(found) => any.extend(found),
+            Err(expected) => {
+                is_right = false;
+                let of = if count == 1 {
+                    String::new()
+                } else {
+                    format!("value {} of {count}: ", at + 1)
+                };
+                notes.invalid(criterion.place, format!("{of}{expected}"));
+            }
+        }
+    }
+    is_right.then_some(any)
 }

@@ -210,6 +210,16 @@ impl RowMatch {
                 rows.place.iter().any(|row| of(p, row.p) && row.is_within(place, *chord))
             }
             Self::Uri { p, text } => rows.uri.iter().any(|row| of(p, row.p) && row.text == *text),
+            Self::CompositeToken { .. }
+            | Self::CompositeNumber { .. }
+            | Self::CompositeDate { .. }
+            | Self::CompositeString { .. } => self.composite_holds(rows),
+        }
+    }
+
+    fn composite_holds(&self, rows: &IndexRows) -> bool {
+        let of = |p: &ParameterId, own: i32| own == p.0;
+        match self {
             Self::CompositeToken { p, code, sys, code2, sys2 } => {
                 rows.composite_token.iter().any(|row| {
                     of(p, row.p)
@@ -243,6 +253,20 @@ impl RowMatch {
                         && row.folded.starts_with(folded)
                 })
             }
+            Self::Token { .. }
+            | Self::TokenSystem { .. }
+            | Self::TokenSet { .. }
+            | Self::Reference { .. }
+            | Self::Date { .. }
+            | Self::Number { .. }
+            | Self::StringPrefix { .. }
+            | Self::StringExact { .. }
+            | Self::StringIs { .. }
+            | Self::StringEnds { .. }
+            | Self::StringContains { .. }
+            | Self::Uri { .. }
+            | Self::UriBelow { .. }
+            | Self::Near { .. } => false,
         }
     }
 }

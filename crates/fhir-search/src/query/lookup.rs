@@ -6,7 +6,7 @@
 use fhir_model::{Failure, Id, ResourceKey};
 
 use super::{Comparator, Match, Predicate, SearchQuery};
-use crate::{ParameterId, Registry, ValueHasher};
+use crate::ParameterId;
 
 /// A question about stored data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,19 +127,6 @@ impl SearchQuery {
     #[must_use]
     pub fn has_lookups(&self) -> bool {
         self.predicates.iter().any(Predicate::has_lookups)
-    }
-
-    /// Replaces every [`Match::Lookup`] by plain matches.
-    ///
-    /// # Errors
-    /// What `answers` fails with.
-    pub fn resolve<A: Answers>(
-        &mut self,
-        _registry: &Registry,
-        _hasher: &ValueHasher,
-        _answers: &mut A,
-    ) -> Result<(), A::Error> {
-        Ok(())
     }
 }
 

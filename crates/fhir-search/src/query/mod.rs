@@ -1,13 +1,26 @@
 //! A search as a tree, and its parsing from the pairs of a request.
 
+mod chain;
 mod compartment;
+mod composite;
 mod criterion;
+mod filter;
 mod holds;
 mod lookup;
+mod modifier;
 mod near;
+mod notes;
 mod parse;
+mod position;
+mod quantity;
+mod reference;
+mod resolve;
 mod result;
+mod token;
+mod ucum;
+mod uri;
 mod value;
+mod words;
 
 use std::sync::Arc;
 

@@ -4,27 +4,14 @@ use fhir_definitions::ResourceType;
 use fhir_model::date::Zone;
 use fhir_model::{Failure, FailureKind, Issue, IssueType};
 
-use super::criterion::Criterion;
-use super::near::hint;
-use super::result::{ONCE, RESULT, resource_type, shown};
+use super::criterion::{COLUMNS, OWN};
+use super::notes::{Fault, Notes};
+use super::result::{ONCE, RESULT, resource_type};
 use super::{
     ContainedMode, ContainedType, Match, ParseSettings, Predicate, RowMatch, Scope, SearchQuery,
     SummaryMode, TotalMode,
 };
 use crate::{Registry, SearchParameter, ValueHasher};
-
-/// Parameters that R4 defines for all types and that no search offers yet.
-const NOT_SUPPORTED: [&str; 9] = [
-    "_content",
-    "_text",
-    "_filter",
-    "_query",
-    "_list",
-    "_has",
-    "_contained",
-    "_containedType",
-    "_score",
-];
 
 /// Values, each counted for every type it may mean, that one search may ask for.
 const MAX_TERMS: usize = 10_000;
@@ -47,8 +34,8 @@ pub fn parse(
     zone: &Zone,
     settings: &ParseSettings,
 ) -> Result<SearchQuery, Failure> {
-    let mut faults = Vec::new();
-    let scope = narrowed(scope, pairs, &mut faults);
+    let mut notes = Notes::default();
+    let scope = narrowed(scope, pairs, &mut notes);
     let query = SearchQuery {
         scope: scope.clone(),
         predicates: Vec::new(),
@@ -66,28 +53,41 @@ pub fn parse(
         warnings: Vec::new(),
     };
     let context = Context { scope: &scope, registry, hasher, zone, settings };
-    let mut parsed = Parsed { query, faults };
+    let mut parsed = Parsed { query, notes };
     for (at, (name, text)) in pairs.iter().enumerate() {
         let is_repeated = || pairs.iter().take(at).any(|(other, _)| other == name);
         if ONCE.contains(&name.as_str()) && is_repeated() {
-            let text = "expected once, found again";
-            parsed.fault(FailureKind::InvalidParameter, name, text.to_owned());
+            parsed.notes.invalid(name, "expected once, found again");
             continue;
         }
         if context.pair(name, text, &mut parsed) {
             parsed.query.applied.push((name.clone(), text.clone()));
         }
     }
-    if parsed.faults.is_empty() {
+    agree(&mut parsed);
+    if parsed.notes.faults.is_empty() {
         too_costly(&mut parsed);
     }
-    match parsed.faults.first() {
-        None => Ok(parsed.query),
+    let Parsed { mut query, notes } = parsed;
+    query.warnings = notes.warnings;
+    match notes.faults.first() {
+        None => Ok(query),
         Some(first) => {
             let kind = first.kind;
-            let issues = parsed.faults.into_iter().map(|fault| fault.issue).collect();
+            let issues = notes.faults.into_iter().map(|fault| fault.issue).collect();
             Err(Failure::with_issues(kind, issues))
         }
+    }
+}
+
+/// Refuses result parameters that exclude each other.
+/// Spec: <https://hl7.org/fhir/R4/search.html#summary>
+fn agree(parsed: &mut Parsed) {
+    let query = &parsed.query;
+    let includes = !query.include.is_empty() || !query.revinclude.is_empty();
+    if query.summary == SummaryMode::Text && includes {
+        let text = "_summary=text cannot be mixed with _include and _revinclude";
+        parsed.notes.invalid("_summary", text);
     }
 }
 
@@ -100,7 +100,7 @@ fn too_costly(parsed: &mut Parsed) {
              most {MAX_TERMS} are answered"
         );
         let issue = Issue::error(IssueType::TooCostly, text);
-        parsed.faults.push(Fault { kind: FailureKind::TooCostly, issue });
+        parsed.notes.faults.push(Fault { kind: FailureKind::TooCostly, issue });
     }
 }
 
@@ -127,6 +127,7 @@ fn terms(each: &Match) -> usize {
 }
 
 /// What stays the same while the pairs are read.
+#[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) scope: &'a Scope,
     pub(crate) registry: &'a Registry,
@@ -138,36 +139,7 @@ pub(crate) struct Context<'a> {
 /// What has been read so far.
 pub(crate) struct Parsed {
     pub(crate) query: SearchQuery,
-    pub(crate) faults: Vec<Fault>,
-}
-
-/// One thing that is wrong.
-pub(crate) struct Fault {
-    kind: FailureKind,
-    issue: Issue,
-}
-
-impl Fault {
-    pub(crate) fn new(kind: FailureKind, name: &str, text: String) -> Self {
-        let (_, code) = kind.answer();
-        Self { kind, issue: Issue::error(code, text).at(place(name)) }
-    }
-}
-
-impl Parsed {
-    pub(crate) fn fault(&mut self, kind: FailureKind, name: &str, text: String) {
-        self.faults.push(Fault::new(kind, name, text));
-    }
-
-    pub(crate) fn warn(&mut self, name: &str, text: String) {
-        let issue = Issue::warning(IssueType::Informational, text).at(place(name));
-        self.query.warnings.push(issue);
-    }
-}
-
-/// `http.birthdate`; a name that is none is shown by its shape.
-fn place(name: &str) -> String {
-    format!("http.{}", shown(name).trim_matches('"'))
+    pub(crate) notes: Notes,
 }
 
 impl<'a> Context<'a> {
@@ -177,77 +149,46 @@ impl<'a> Context<'a> {
             Some((code, modifier)) => (code, Some(modifier)),
             None => (name, None),
         };
-        if text.is_empty() && (RESULT.contains(&code) || self.is_known(code)) {
-            let text = "expected a value, found none".to_owned();
-            out.fault(FailureKind::InvalidParameter, code, text);
+        let is_result = RESULT.contains(&code);
+        let place = if is_result { code } else { name };
+        if text.is_empty() && (is_result || self.is_known(name)) {
+            out.notes.invalid(place, "expected a value, found none");
             return true;
         }
         // No resource holds this character, and PostgreSQL takes no text with it.
         if text.contains('\0') {
-            let text = "expected text without the character U+0000".to_owned();
-            out.fault(FailureKind::InvalidParameter, code, text);
+            out.notes.invalid(place, "expected text without the character U+0000");
             return true;
         }
-        if RESULT.contains(&code) {
+        if is_result {
             if let Err(expected) = self.result(code, modifier, text, out) {
-                out.fault(FailureKind::InvalidParameter, code, expected);
+                out.notes.invalid(code, expected);
             }
             return true;
         }
-        let is_chain = code.contains('.') || modifier.is_some_and(|text| text.contains('.'));
-        if is_chain || NOT_SUPPORTED.contains(&code) {
-            let what = if is_chain { "chained parameters are" } else { "it is" };
-            let text = format!("{what} not supported");
-            return self.refuse(FailureKind::NotSupported, code, text, out);
+        let mut own = Notes { chains: out.notes.chains, ..Notes::default() };
+        let predicate = self.named(name, text, &mut own);
+        out.notes.chains = own.chains;
+        let is_let_through = self.settings.always_allowed.iter().any(|allowed| allowed == name);
+        let is_ignored = !self.settings.strict || is_let_through;
+        let mut is_unknown =
+            own.faults.iter().map(|fault| fault.kind == FailureKind::UnknownParameter);
+        if is_ignored && !own.faults.is_empty() && is_unknown.all(|is_unknown| is_unknown) {
+            for fault in own.faults {
+                out.notes.warn(place, format!("ignored: {}", fault.issue.diagnostics));
+            }
+            return false;
         }
-        let criterion = Criterion { name: code, modifier, text };
-        match code {
-            "_id" => self.id(criterion, out),
-            "_lastUpdated" => self.last_updated(criterion, out),
-            _ => match self.parameters(code) {
-                Some(parameters) => self.parameter(criterion, &parameters, out),
-                None => return self.unknown(code, out),
-            },
-        }
+        out.notes.faults.append(&mut own.faults);
+        out.notes.warnings.append(&mut own.warnings);
+        out.query.predicates.extend(predicate);
         true
     }
 
-    fn unknown(&self, code: &str, out: &mut Parsed) -> bool {
-        let mut types = self.types();
-        if types.any(|base| self.registry.known(base, code).is_some_and(|known| !known.is_live)) {
-            // Passing over it would find everything, even where the client asks for leniency.
-            let text = "the rows of this search parameter are being built; $reindex tells how far";
-            out.fault(FailureKind::NotSupported, code, text.to_owned());
-            return false;
-        }
-        let is_let_through = self.settings.always_allowed.iter().any(|name| name == code);
-        let names = self.codes().into_iter().chain(RESULT).chain(["_id", "_lastUpdated"]);
-        let near = hint(code, names);
-        let of = match self.scope {
-            Scope::Type(resource_type) => resource_type.as_str(),
-            Scope::Types(_) => "all of the types",
-            Scope::All => "all types",
-        };
-        let text = format!("{of} has no search parameter {}{near}", shown(code));
-        if is_let_through {
-            out.warn(code, format!("ignored: {text}"));
-            return false;
-        }
-        self.refuse(FailureKind::UnknownParameter, code, text, out)
-    }
-
-    /// A fault, or a warning where the client asked for leniency; false: the pair is ignored.
-    fn refuse(&self, kind: FailureKind, name: &str, text: String, out: &mut Parsed) -> bool {
-        if self.settings.strict {
-            out.fault(kind, name, text);
-        } else {
-            out.warn(name, format!("ignored: {text}"));
-        }
-        false
-    }
-
-    fn is_known(&self, code: &str) -> bool {
-        matches!(code, "_id" | "_lastUpdated") || self.parameters(code).is_some()
+    /// Whether the first part of a name is one that is searched by.
+    fn is_known(&self, name: &str) -> bool {
+        let code = name.split([':', '.']).next().unwrap_or_default();
+        COLUMNS.contains(&code) || OWN.contains(&code) || self.parameters(code).is_some()
     }
 
     /// The types that are searched.
@@ -280,11 +221,9 @@ impl<'a> Context<'a> {
 }
 
 /// The scope after `_type`.
-fn narrowed(scope: Scope, pairs: &[(String, String)], faults: &mut Vec<Fault>) -> Scope {
+fn narrowed(scope: Scope, pairs: &[(String, String)], notes: &mut Notes) -> Scope {
     let Some((_, text)) = pairs.iter().find(|(name, _)| name == "_type") else { return scope };
-    let mut fault = |text: String| {
-        faults.push(Fault::new(FailureKind::InvalidParameter, "_type", text));
-    };
+    let mut fault = |text: String| notes.invalid("_type", text);
     let mut types = Vec::new();
     for name in text.split(',').filter(|_| !text.is_empty()) {
         match resource_type(name) {

@@ -7,11 +7,11 @@ use fhir_model::FailureKind;
 use super::near::hint;
 use super::parse::{Context, Parsed};
 use super::value::{self, Expected};
-use super::{Include, SortBy, SortKey, SummaryMode, TotalMode};
+use super::{ContainedMode, ContainedType, Include, SortBy, SortKey, SummaryMode, TotalMode};
 use crate::{ParameterId, ParameterKind, SearchParameter};
 
 /// All result parameters, and what belongs to every request.
-pub(crate) const RESULT: [&str; 10] = [
+pub(crate) const RESULT: [&str; 13] = [
     "_sort",
     "_count",
     "_include",
@@ -19,13 +19,17 @@ pub(crate) const RESULT: [&str; 10] = [
     "_summary",
     "_total",
     "_elements",
+    "_contained",
+    "_containedType",
+    "_explain",
     "_type",
     "_format",
     "_pretty",
 ];
 
 /// Those that may come once only.
-pub(crate) const ONCE: [&str; 5] = ["_sort", "_count", "_summary", "_total", "_type"];
+pub(crate) const ONCE: [&str; 8] =
+    ["_sort", "_count", "_summary", "_total", "_contained", "_containedType", "_explain", "_type"];
 
 impl Context<'_> {
     /// Reads a result parameter. `modifier` is what follows the name's colon.
@@ -41,7 +45,7 @@ impl Context<'_> {
         if let Some(modifier) = modifier.filter(|_| !is_iterate) {
             let works = if is_include { "; supported here is :iterate" } else { "" };
             let text = format!("the modifier :{modifier} has no meaning here{works}");
-            out.fault(FailureKind::UnsupportedModifier, name, text);
+            out.notes.fault(FailureKind::UnsupportedModifier, name, text);
             return Ok(());
         }
         match name {
@@ -56,6 +60,9 @@ impl Context<'_> {
                 })?;
                 out.query.count = count.min(self.settings.max_count);
             }
+            "_contained" => out.query.contained = contained(text)?,
+            "_containedType" => out.query.contained_type = contained_type(text)?,
+            "_explain" => self.explain(text, out)?,
             "_summary" => out.query.summary = summary(text)?,
             "_total" => out.query.total = total(text)?,
             "_elements" => {
@@ -71,13 +78,27 @@ impl Context<'_> {
                 for include in includes.iter().filter(|include| !include.iterate) {
                     if self.types().all(|searched| searched != include.source) {
                         let source = include.source;
-                        out.warn(name, format!("no match is a {source}, so nothing is included"));
+                        out.notes
+                            .warn(name, format!("no match is a {source}, so nothing is included"));
                     }
                 }
                 out.query.include.extend(includes);
             }
             "_revinclude" => out.query.revinclude.extend(self.revinclude(text, is_iterate)?),
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn explain(&self, text: &str, out: &mut Parsed) -> Result<(), Expected> {
+        match text {
+            _ if !self.settings.explain => {
+                let text = "plans are not shown on this server".to_owned();
+                out.notes.fault(FailureKind::NotSupported, "_explain", text);
+            }
+            "true" => out.query.explain = true,
+            "false" => out.query.explain = false,
+            _ => return Err("expected true or false".to_owned()),
         }
         Ok(())
     }
@@ -90,6 +111,10 @@ impl Context<'_> {
         let by = match code {
             "_id" => SortBy::Id,
             "_lastUpdated" => SortBy::LastUpdated,
+            "_score" => {
+                let text = "no search has scores; sort by a parameter of the type";
+                return Err(text.to_owned());
+            }
             code => self.sort_by(code)?,
         };
         Ok(SortKey { by, descending })
@@ -108,12 +133,11 @@ impl Context<'_> {
             ParameterKind::String => Ok(SortBy::String(ids)),
             ParameterKind::Number | ParameterKind::Quantity => Ok(SortBy::Number(ids)),
             ParameterKind::Uri => Ok(SortBy::Uri(ids)),
-            ParameterKind::Token
-            | ParameterKind::Reference
-            | ParameterKind::Composite
-            | ParameterKind::Special => Err(format!(
+            ParameterKind::Token => Ok(SortBy::Token(ids)),
+            ParameterKind::Reference => Ok(SortBy::Reference(ids)),
+            ParameterKind::Composite | ParameterKind::Special => Err(format!(
                 "{code} is a {} parameter, which has no order; sort by _id, _lastUpdated or a \
-                 date, string, number, quantity or uri parameter",
+                 parameter of another type",
                 kind.as_str()
             )),
         }
@@ -234,6 +258,23 @@ fn total(text: &str) -> Result<TotalMode, Expected> {
     }
 }
 
+fn contained(text: &str) -> Result<ContainedMode, Expected> {
+    match text {
+        "false" => Ok(ContainedMode::False),
+        "true" => Ok(ContainedMode::True),
+        "both" => Ok(ContainedMode::Both),
+        _ => Err("expected false, true or both".to_owned()),
+    }
+}
+
+fn contained_type(text: &str) -> Result<ContainedType, Expected> {
+    match text {
+        "container" => Ok(ContainedType::Container),
+        "contained" => Ok(ContainedType::Contained),
+        _ => Err("expected container or contained".to_owned()),
+    }
+}
+
 fn summary(text: &str) -> Result<SummaryMode, Expected> {
     match text {
         "true" => Ok(SummaryMode::True),
@@ -255,7 +296,8 @@ pub(crate) fn resource_type(name: &str) -> Result<ResourceType, Expected> {
 
 /// A name that may be shown: what no name can be is shown by its shape.
 pub(crate) fn shown(name: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
     if name.len() <= 64 && name.bytes().all(is_plain) {
         return format!("\"{name}\"");
     }

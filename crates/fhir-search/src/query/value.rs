@@ -8,7 +8,7 @@ use fhir_model::date::Zone;
 use fhir_model::decimal::Decimal;
 use fhir_model::{Instant, date};
 
-use super::{Comparator, DateMatch, NumberRange, UnitMatch};
+use super::{Comparator, DateMatch, NumberRange};
 use crate::hash::NONE;
 use crate::rows::{OPEN_END_US, OPEN_START_US};
 use crate::{ValueHasher, fold};
@@ -40,6 +40,18 @@ pub(crate) fn unescape(text: &str) -> String {
     plain
 }
 
+/// Refuses a backslash before a letter that needs none: what was meant can only be guessed.
+/// Spec: <https://hl7.org/fhir/R4/search.html#escaping>
+pub(crate) fn check_escapes(text: &str) -> Result<(), Expected> {
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        if letter == '\\' && !matches!(letters.next(), Some(',' | '|' | '$' | '\\')) {
+            return Err(expected("\\\\, \\|, \\$ or \\, wherever a backslash stands", text));
+        }
+    }
+    Ok(())
+}
+
 /// What a text looks like without what it says: digits as 9, letters as a.
 pub(crate) fn shape(text: &str) -> String {
     let outline = text.chars().take(40).map(|letter| match letter {
@@ -55,7 +67,7 @@ pub(crate) fn shape(text: &str) -> String {
     outline
 }
 
-fn expected(what: &str, found: &str) -> Expected {
+pub(crate) fn expected(what: &str, found: &str) -> Expected {
     format!("expected {what}, found a value of the shape \"{}\"", shape(found))
 }
 
@@ -84,9 +96,19 @@ fn prefixed(text: &str) -> Result<(Comparator, &str), Expected> {
 pub(crate) fn date(text: &str, zone: &Zone, now: Instant) -> Result<DateMatch, Expected> {
     let plain = unescape(text);
     let (comparator, value) = prefixed(&plain)?;
+    compared_date(comparator, value, zone, now)
+}
+
+/// A date without a prefix.
+pub(crate) fn compared_date(
+    comparator: Comparator,
+    text: &str,
+    zone: &Zone,
+    now: Instant,
+) -> Result<DateMatch, Expected> {
     // An offset's plus sign that was not percent-encoded arrives as a space.
-    let range = date::instants(&value.replace(' ', "+"), zone)
-        .map_err(|error| expected(&format!("a date or dateTime ({})", error.expected()), &plain))?;
+    let range = date::instants(&text.replace(' ', "+"), zone)
+        .map_err(|error| expected(&format!("a date or dateTime ({})", error.expected()), text))?;
     let (mut lo, mut hi) = (range.start, range.end);
     if comparator == Comparator::Ap {
         let gap = lo.saturating_sub(now.0).max(now.0.saturating_sub(hi)).max(0);
@@ -96,57 +118,70 @@ pub(crate) fn date(text: &str, zone: &Zone, now: Instant) -> Result<DateMatch, E
     Ok(DateMatch { comparator, lo, hi })
 }
 
-/// A number with its prefix as a range.
-pub(crate) fn number(text: &str) -> Result<NumberRange, Expected> {
-    let plain = unescape(text);
-    let (comparator, value) = prefixed(&plain)?;
-    let decimal: Decimal =
-        value.parse().map_err(|_error| expected("a number such as 5, -0.40 or 1.0e2", &plain))?;
-    let exact = |inclusive| Some((decimal.to_key(), inclusive));
-    let range = match comparator {
-        Comparator::Eq | Comparator::Ne => {
-            let (low, high) = decimal.written_range();
-            NumberRange {
-                min: Some((low.to_key(), true)),
-                max: Some((high.to_key(), false)),
-                negated: comparator == Comparator::Ne,
-            }
-        }
-        Comparator::Gt | Comparator::Sa => NumberRange { min: exact(false), ..Default::default() },
-        Comparator::Lt | Comparator::Eb => NumberRange { max: exact(false), ..Default::default() },
-        Comparator::Ge => NumberRange { min: exact(true), ..Default::default() },
-        Comparator::Le => NumberRange { max: exact(true), ..Default::default() },
-        Comparator::Ap => {
-            let (low, high) = decimal.approximate_range();
-            NumberRange {
-                min: Some((low.to_key(), true)),
-                max: Some((high.to_key(), true)),
-                negated: false,
-            }
-        }
-    };
-    Ok(range)
+/// A number as it was written, and how to compare with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Prefixed {
+    pub(crate) comparator: Comparator,
+    /// A decimal.
+    pub(crate) number: String,
 }
 
-/// `[prefix]number`, `number||code` or `number|system|code`.
-/// Spec: <https://hl7.org/fhir/R4/search.html#quantity>
-pub(crate) fn quantity(
-    text: &str,
-    hasher: &ValueHasher,
-) -> Result<(UnitMatch, NumberRange), Expected> {
-    let parts: Vec<String> = split(text, '|').into_iter().map(unescape).collect();
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    let (value, unit) = match parts.as_slice() {
-        [value] | [value, "", ""] => (*value, UnitMatch::Any),
-        [value, "", code] => (*value, UnitMatch::Code(hasher.hash(code))),
-        [value, system, code] if !code.is_empty() => {
-            (*value, UnitMatch::SystemCode(hasher.hash(system), hasher.hash(code)))
-        }
-        _ => {
-            return Err(expected("a quantity as number, number||code or number|system|code", text));
-        }
-    };
-    Ok((unit, number(value)?))
+/// A number with its prefix.
+pub(crate) fn prefixed_number(text: &str) -> Result<Prefixed, Expected> {
+    let plain = unescape(text);
+    let (comparator, value) = prefixed(&plain)?;
+    compared_number(comparator, value)
+}
+
+/// A number without a prefix.
+pub(crate) fn compared_number(comparator: Comparator, text: &str) -> Result<Prefixed, Expected> {
+    decimal(text).map(|_| Prefixed { comparator, number: text.to_owned() })
+}
+
+fn decimal(text: &str) -> Result<Decimal, Expected> {
+    text.parse().map_err(|_error| expected("a number such as 5, -0.40 or 1.0e2", text))
+}
+
+/// A number with its prefix as a range.
+pub(crate) fn number(text: &str) -> Result<NumberRange, Expected> {
+    prefixed_number(text)?.range()
+}
+
+/// The bounds of a comparison: each with whether it belongs to the range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub(crate) min: Option<(Decimal, bool)>,
+    pub(crate) max: Option<(Decimal, bool)>,
+    pub(crate) negated: bool,
+}
+
+impl Prefixed {
+    /// What the comparison means.
+    pub(crate) fn bounds(&self) -> Result<Bounds, Expected> {
+        let number = decimal(&self.number)?;
+        let (min, max) = match self.comparator {
+            Comparator::Eq | Comparator::Ne => {
+                let (low, high) = number.written_range();
+                (Some((low, true)), Some((high, false)))
+            }
+            Comparator::Gt | Comparator::Sa => (Some((number, false)), None),
+            Comparator::Lt | Comparator::Eb => (None, Some((number, false))),
+            Comparator::Ge => (Some((number, true)), None),
+            Comparator::Le => (None, Some((number, true))),
+            Comparator::Ap => {
+                let (low, high) = number.approximate_range();
+                (Some((low, true)), Some((high, true)))
+            }
+        };
+        Ok(Bounds { min, max, negated: self.comparator == Comparator::Ne })
+    }
+
+    /// The same as keys.
+    pub(crate) fn range(&self) -> Result<NumberRange, Expected> {
+        let Bounds { min, max, negated } = self.bounds()?;
+        let key = |(end, inclusive): (Decimal, bool)| (end.to_key(), inclusive);
+        Ok(NumberRange { min: min.map(key), max: max.map(key), negated })
+    }
 }
 
 /// A token: a code with what is said of its system, or a system alone.
@@ -225,18 +260,6 @@ mod tests {
         for text in ["", "five", "5,4", "xx5", "gt"] {
             assert!(number(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn quantities_name_their_unit_in_three_ways() {
-        let hasher = ValueHasher::new(&[1; 16]);
-        let mg = hasher.hash("mg");
-        let unit = |text: &str| quantity(text, &hasher).map(|(unit, _)| unit);
-        assert_eq!(unit("5.4"), Ok(UnitMatch::Any));
-        assert_eq!(unit("5.4||mg"), Ok(UnitMatch::Code(mg)));
-        let sys = hasher.hash("http://u");
-        assert_eq!(unit("lt5.4|http://u|mg"), Ok(UnitMatch::SystemCode(sys, mg)));
-        assert!(unit("5.4|mg").is_err() && unit("5.4|http://u|").is_err());
     }
 
     #[test]
