@@ -1,7 +1,7 @@
 //! What a query leaves open until its snapshot is there, answered from that snapshot.
 
 use fhir_access::Permit;
-use fhir_model::{Failure, FailureKind, Id, ResourceKey};
+use fhir_model::{Failure, Id, ResourceKey};
 use fhir_search::{Answers, Coded, Direction, ParameterId, SearchQuery};
 
 use crate::app::{App, ReadFailure};
@@ -91,11 +91,7 @@ impl Answers for InSnapshot<'_, '_> {
         tree::listed(self.sight, self.base, list)
     }
 
-    fn units(&mut self, _p: ParameterId) -> Result<Vec<(i64, String)>, ReadFailure> {
-        Err(not_yet("units that can be converted"))
+    fn units(&mut self, p: ParameterId) -> Result<Vec<(i64, String)>, ReadFailure> {
+        Ok(self.sight.units(p)?)
     }
-}
-
-fn not_yet(what: &str) -> ReadFailure {
-    Failure::new(FailureKind::NotSupported, format!("{what}: not supported yet")).into()
 }

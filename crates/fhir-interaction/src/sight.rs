@@ -108,6 +108,11 @@ impl<'a> Sight<'a> {
         self.reader.journal(file)
     }
 
+    /// The UCUM units that quantities of a parameter have, which say nothing about whose they are.
+    pub(crate) fn units(&mut self, p: ParameterId) -> Result<Vec<(i64, String)>, StoreError> {
+        self.reader.units(p)
+    }
+
     /// Whether the permit lets this resource be seen.
     pub(crate) fn sees(&mut self, key: &ResourceKey) -> Result<bool, StoreError> {
         if self.permit.predicates().is_empty() {

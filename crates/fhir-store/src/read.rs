@@ -141,6 +141,13 @@ pub trait Reader {
     /// # Errors
     /// `StoreError` where the database fails.
     fn journal(&mut self, file: &str) -> Result<Vec<i64>, StoreError>;
+
+    /// The UCUM units that quantities of a parameter have, or had: their number in index rows
+    /// (`fhir_search::UnitRow::unit`) and their code.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn units(&mut self, p: ParameterId) -> Result<Vec<(i64, String)>, StoreError>;
 }
 
 /// Where a resource's row is. Rows are given at creation, in time order, and never change.

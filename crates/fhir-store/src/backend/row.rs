@@ -90,6 +90,13 @@ pub(crate) fn referring(
     sql
 }
 
+/// The UCUM units of a parameter.
+pub(crate) fn units(p: ParameterId) -> Sql {
+    let mut sql = Sql::new("SELECT unit, ucum FROM unit WHERE p = ");
+    sql.integer(p.0).push(" AND ucum <> '' ORDER BY unit");
+    sql
+}
+
 fn list(sql: &mut Sql, values: impl Iterator<Item = i64>) {
     let mut is_empty = true;
     for value in values {

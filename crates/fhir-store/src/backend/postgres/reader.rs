@@ -289,4 +289,8 @@ impl Reader for PostgresReader<'_> {
         sql.bind(Bind::Text(file.to_owned())).push(" ORDER BY position");
         Ok(sql.typed::<BigInt>().load(self.connection)?)
     }
+
+    fn units(&mut self, p: ParameterId) -> Result<Vec<(i64, String)>, StoreError> {
+        Ok(row::units(p).typed::<(BigInt, Text)>().load(self.connection)?)
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use diesel::RunQueryDsl;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::{OptionalExtension, QueryResult};
-use diesel::sql_types::{BigInt, Untyped};
+use diesel::sql_types::{BigInt, Text, Untyped};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use fhir_definitions::ResourceType;
 use fhir_model::{Instant, ResourceKey, VersionId};
@@ -443,6 +443,11 @@ impl Reader for SqliteReader<'_> {
 
     fn journal(&mut self, file: &str) -> Result<Vec<i64>, StoreError> {
         Ok(Journal::new(file).load(self.connection)?)
+    }
+
+    fn units(&mut self, p: ParameterId) -> Result<Vec<(i64, String)>, StoreError> {
+        self.snapshot()?;
+        Ok(row::units(p).typed::<(BigInt, Text)>().load(self.connection)?)
     }
 }
 
