@@ -140,38 +140,48 @@ impl<'a> Words<'a> {
 
     /// The ASCII that a text starts with; gives the rest.
     fn ascii<'t>(&mut self, text: &'t str) -> &'t str {
-        let bytes = text.as_bytes();
-        let mut at = 0;
-        loop {
-            let start = at;
-            while bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) {
-                at += 1;
+        let mut buffer = [0_u8; 128];
+        let mut length = 0;
+        let mut end = text.len();
+        for (at, byte) in text.bytes().enumerate() {
+            let letter = match byte {
+                b'a'..=b'z' | b'0'..=b'9' => byte,
+                b'A'..=b'Z' => byte | 0x20,
+                0x80.. => {
+                    end = at;
+                    break;
+                }
+                _ => {
+                    self.letters = 0;
+                    continue;
+                }
+            };
+            if length + 2 > buffer.len() {
+                self.flush(buffer.get(..length));
+                length = 0;
             }
-            if at > start {
-                self.run(text.get(start..at).unwrap_or_default());
+            let is_start = length == 0 && self.out.is_empty();
+            let mut put = |byte| {
+                if let Some(free) = buffer.get_mut(length) {
+                    *free = byte;
+                    length += 1;
+                }
+            };
+            if self.letters == 0 && !is_start {
+                put(b' ');
             }
-            let start = at;
-            let is_gap = |byte: &u8| byte.is_ascii() && !byte.is_ascii_alphanumeric();
-            while bytes.get(at).is_some_and(is_gap) {
-                at += 1;
+            if self.letters < MAX_WORD_LETTERS {
+                put(letter);
             }
-            if at == start {
-                return text.get(at..).unwrap_or_default();
-            }
-            self.end();
+            self.letters += 1;
         }
+        self.flush(buffer.get(..length));
+        text.get(end..).unwrap_or_default()
     }
 
-    /// Letters and digits of ASCII.
-    fn run(&mut self, run: &str) {
-        self.open();
-        let start = self.out.len();
-        let room = MAX_WORD_LETTERS.saturating_sub(self.letters);
-        self.out.push_str(run.get(..room).unwrap_or(run));
-        if let Some(added) = self.out.get_mut(start..) {
-            added.make_ascii_lowercase();
-        }
-        self.letters += run.len();
+    fn flush(&mut self, ascii: Option<&[u8]>) {
+        let text = ascii.and_then(|ascii| std::str::from_utf8(ascii).ok());
+        self.out.push_str(text.unwrap_or_default());
     }
 
     fn open(&mut self) {

@@ -15,14 +15,16 @@ pub const OPEN_START_US: i64 = -62_135_596_800_000_000;
 /// End of a range whose end is not known: 10000-01-01T00:00Z.
 pub const OPEN_END_US: i64 = 253_402_300_800_000_000;
 
-/// A code: one row answers `code`, `|code` and `system|code`.
+/// A code: one row answers `code`, `|code` and `system|code`. Under a reference parameter stand
+/// the identifiers of its references (`:identifier`), under the number of
+/// [`crate::Registry::contained`] that a resource of that type is inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenRow {
     /// The parameter.
     pub p: i32,
-    /// Hash of the folded code; 0 for "an identifier of this system".
+    /// Hash of the folded code; 0 for "an identifier of this system", 1 for "inside".
     pub code: i64,
-    /// Hash of the system, 0 without one.
+    /// Hash of the system, 0 without one; that of its required binding for a plain code.
     pub sys: i64,
 }
 
@@ -99,7 +101,8 @@ pub struct StringRow {
     /// Case, accents and white space folded.
     pub folded: String,
     /// Hash of the text as it stands ([`crate::ValueHasher::exact`]); 0 where this is not a whole
-    /// value but a word of one.
+    /// value but a word of one, and for the texts of codes, which are not asked for as they stand.
+    /// A word that is a whole value too stands once, as that.
     pub exact: i32,
 }
 
@@ -145,7 +148,8 @@ pub struct UriRow {
     pub text: String,
 }
 
-/// Two tokens, or a reference and a token, of one element.
+/// Two tokens, or a reference and a token, of one element. Under a token parameter the types of
+/// its identifiers with their values (`:of-type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CompositeTokenRow {
     /// The composite parameter.

@@ -16,18 +16,17 @@ use crate::rows::TextRow;
 
 /// Both kinds of words of a resource.
 pub(crate) fn text(view: ResourceView<'_>, definitions: &Definitions) -> TextRow {
-    let mut walk = Walk { definitions, content: String::with_capacity(512) };
+    let text = TextRow { narrative: String::new(), content: String::with_capacity(512) };
+    let mut walk = Walk { definitions, text, depth: 0 };
     walk.resource(view.resource_type, view.value);
-    let mut narrative = String::new();
-    if let Some(div) = view.at(&["text", "div"]).and_then(Value::text) {
-        xhtml(&div, &mut narrative);
-    }
-    TextRow { narrative, content: walk.content }
+    walk.text
 }
 
 struct Walk<'d> {
     definitions: &'d Definitions,
-    content: String,
+    text: TextRow,
+    /// Objects around what is read, the resource itself apart.
+    depth: usize,
 }
 
 impl Walk<'_> {
@@ -49,7 +48,7 @@ impl Walk<'_> {
         match element.value {
             ValueType::Primitive(Primitive::Xhtml) => {
                 if let Some(div) = member.text() {
-                    xhtml(&div, &mut self.content);
+                    self.narrative(&div);
                 }
             }
             ValueType::Primitive(primitive) => {
@@ -58,21 +57,35 @@ impl Walk<'_> {
                 let is_link = element.xml == XmlForm::Attribute || element.key == "reference";
                 if is_read(primitive) && !is_link {
                     for text in member.items().filter_map(Value::text) {
-                        Words::new(&mut self.content).add(&text);
+                        Words::new(&mut self.text.content).add(&text);
                     }
                 }
             }
             ValueType::Complex(index) => {
                 let definition = self.definitions.get(index);
+                self.depth += 1;
                 for item in member.items() {
                     self.object(definition, item);
                 }
+                self.depth -= 1;
             }
             ValueType::Resource => {
+                self.depth += 1;
                 for inner in member.items().filter_map(ResourceView::of) {
                     self.resource(inner.resource_type, inner.value);
                 }
+                self.depth -= 1;
             }
+        }
+    }
+
+    /// Of the resource itself where it stands in `text`, right under it.
+    fn narrative(&mut self, div: &str) {
+        let start = self.text.content.len();
+        xhtml(div, &mut self.text.content);
+        if self.depth == 1 {
+            let own = self.text.content.get(start..).unwrap_or_default();
+            own.trim_start().clone_into(&mut self.text.narrative);
         }
     }
 
@@ -121,7 +134,7 @@ const INLINE: [&str; 20] = [
 fn xhtml(div: &str, out: &mut String) {
     let mut words = Words::new(out);
     let mut rest = div;
-    while let Some(at) = rest.find(['<', '&']) {
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'<' | b'&')) {
         let (before, markup) = rest.split_at_checked(at).unwrap_or((rest, ""));
         words.add(before);
         rest = if let Some(reference) = markup.strip_prefix('&') {
@@ -149,7 +162,7 @@ fn xhtml(div: &str, out: &mut String) {
 /// The name of the tag that a text begins with, and what follows the tag.
 fn tag(markup: &str) -> (&str, &str) {
     let inside = markup.trim_start_matches(['<', '/']);
-    let name = inside.find(|letter: char| !letter.is_ascii_alphanumeric());
+    let name = inside.bytes().position(|byte| !byte.is_ascii_alphanumeric());
     let name = name.and_then(|end| inside.get(..end)).unwrap_or(inside);
     let mut quote = None;
     let end = inside.bytes().position(|byte| {
