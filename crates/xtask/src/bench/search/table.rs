@@ -20,17 +20,21 @@ pub(crate) fn print(sizes: &[u64], lines: &[Line]) {
     println!("{head}");
     let columns = head.matches('|').count() - 4;
     println!("|---|---|{}---|", "---:|".repeat(columns));
-    let (mut pass, mut miss, mut refused) = (0, 0, 0);
+    let (mut pass, mut busy, mut miss, mut refused) = (0, 0, 0, 0);
     for line in lines {
         let verdict = verdict(line, sizes);
         match verdict {
             Verdict::Pass => pass += 1,
+            Verdict::Busy(_) => busy += 1,
             Verdict::Miss(_) => miss += 1,
             Verdict::Refused => refused += 1,
         }
         println!("{}", row(line, &verdict, is_told));
     }
-    println!("\n{} shapes: {pass} PASS, {miss} MISS, {refused} refused", lines.len());
+    println!(
+        "\n{} shapes: {pass} PASS, {busy} PASS by CPU time only, {miss} MISS, {refused} refused",
+        lines.len()
+    );
 }
 
 fn row(line: &Line, verdict: &Verdict, is_told: bool) -> String {
@@ -59,6 +63,7 @@ fn row(line: &Line, verdict: &Verdict, is_told: bool) -> String {
     let over = if over == 0 { String::new() } else { format!(" ({over} ended at the budget)") };
     let words = match verdict {
         Verdict::Pass => "PASS".to_owned(),
+        Verdict::Busy(why) => format!("PASS by CPU; by the clock {why}"),
         Verdict::Miss(why) => format!("**MISS** {why}"),
         Verdict::Refused => {
             line.rounds.iter().find_map(|round| round.refused.clone()).unwrap_or_default()
