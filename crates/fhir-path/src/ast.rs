@@ -62,6 +62,12 @@ impl Expression {
         infer::infer(&self.root, base, base)
     }
 
+    /// Whether a function of this name is called anywhere in it.
+    #[must_use]
+    pub fn calls(&self, function: &str) -> bool {
+        self.root.calls(function)
+    }
+
     /// As [`Expression::result_types`] for an expression inside a resource of type `resource`.
     ///
     /// # Errors
@@ -98,6 +104,39 @@ pub(crate) enum Expr {
     Chain(Box<Expr>, Vec<(&'static Operator, Expr)>),
     Negative(Box<Expr>),
     Positive(Box<Expr>),
+}
+
+impl Expr {
+    fn calls(&self, function: &str) -> bool {
+        match self {
+            Self::Empty
+            | Self::Literal(_)
+            | Self::This
+            | Self::Index
+            | Self::Total
+            | Self::Constant(_)
+            | Self::Name(_) => false,
+            Self::Path(head, steps) => {
+                head.calls(function) || steps.iter().any(|step| step.calls(function))
+            }
+            Self::Chain(first, rest) => {
+                first.calls(function) || rest.iter().any(|(_, right)| right.calls(function))
+            }
+            Self::Negative(inner) | Self::Positive(inner) => inner.calls(function),
+        }
+    }
+}
+
+impl Step {
+    fn calls(&self, function: &str) -> bool {
+        match self {
+            Self::Member(_) | Self::Is(_) | Self::Of(_) => false,
+            Self::At(position) => position.calls(function),
+            Self::Call(called, arguments) => {
+                called.name == function || arguments.iter().any(|each| each.calls(function))
+            }
+        }
+    }
 }
 
 /// What follows on what stands before it.

@@ -169,10 +169,11 @@ impl Parser {
         let mut parsed = self.term()?;
         loop {
             if self.take(".") {
+                let position = self.at;
                 let name = match self.next() {
                     Some(Token::Word(name) | Token::Delimited(name)) => name,
                     _ => {
-                        self.at -= usize::from(self.at > 0);
+                        self.at = position;
                         return Err(self.expected("the name of an element or function"));
                     }
                 };

@@ -65,6 +65,12 @@ impl Quantity {
         &self.unit
     }
 
+    /// Whether the unit is a word such as `year`, not a UCUM code.
+    #[must_use]
+    pub fn is_calendar(&self) -> bool {
+        calendar_word(&self.unit).is_some()
+    }
+
     /// The numbers of both in the finer of the two units, with that unit; nothing where the units
     /// measure different things. With `lenient` a calendar's year counts like UCUM's.
     fn alike(&self, other: &Self, lenient: bool) -> Option<(Decimal, Decimal, String)> {

@@ -1,12 +1,13 @@
 //! From the resource to [`CustomParameter`], with all faults.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use fhir_definitions::ResourceType;
 use fhir_model::{Failure, FailureKind, Issue, IssueType, ResourceView, Value};
 
 use super::CustomParameter;
-use crate::{Component, ParameterKind, Registry};
+use crate::{Component, ParameterId, ParameterKind, Registry, index};
 
 pub(super) fn read(
     view: ResourceView<'_>,
@@ -54,7 +55,7 @@ impl Reader<'_> {
         let components = self.components(kind);
         let (url, code) = (url?, code?);
         self.collisions(&bases, &code, &url);
-        Some(CustomParameter {
+        let parameter = CustomParameter {
             url,
             code,
             kind: kind?,
@@ -62,7 +63,34 @@ impl Reader<'_> {
             expression: expression?,
             targets,
             components,
-        })
+        };
+        if self.issues.is_empty() {
+            self.expressions(&parameter);
+        }
+        Some(parameter)
+    }
+
+    /// Each type of the parameter must be able to give values of its type. Types with the same
+    /// fault are told together.
+    fn expressions(&mut self, parameter: &CustomParameter) {
+        let mut faults: BTreeMap<(Option<usize>, String), Vec<&str>> = BTreeMap::new();
+        for one in parameter.parameters(&mut |_, _, _| ParameterId(1)) {
+            if let Some(misfit) = index::misfit(&one) {
+                let fault = (misfit.component, misfit.reason);
+                faults.entry(fault).or_default().push(one.base.as_str());
+            }
+        }
+        for ((component, reason), bases) in faults {
+            let place = match component {
+                Some(at) => format!("component[{at}].expression"),
+                None => "expression".to_owned(),
+            };
+            if bases.len() == parameter.bases.len() {
+                self.fault(&place, reason);
+            } else {
+                self.fault(&place, format!("for {}: {reason}", bases.join(", ")));
+            }
+        }
     }
 
     fn text(&self, key: &str) -> Option<String> {

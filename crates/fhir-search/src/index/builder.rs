@@ -149,6 +149,10 @@ impl Visit for Builder<'_> {
         }
     }
 
+    fn forget(&mut self) {
+        self.last = None;
+    }
+
     fn target_type(&mut self, reference: Value<'_>) -> Option<ResourceType> {
         let named = self.reading(reference).and_then(|reading| reading.named);
         named.or_else(|| text_at(reference, "type")?.parse().ok())

@@ -4,6 +4,7 @@
 use fhir_definitions::{Definitions, Primitive, ResourceType, TypeDefinition, ValueType};
 
 use super::composite::{Composite, Part, Shape};
+use super::evaluated::Evaluated;
 use super::expression::{Branch, Expressions, Filter, Root, Step};
 use super::extract::{self, Extract};
 use super::reads::Reads;
@@ -22,30 +23,47 @@ pub struct Uncompiled {
     pub reason: String,
 }
 
-/// Compiles the parameters of one type; what cannot be compiled is listed. `people` are the
-/// reference parameters that may name whose data a resource is, best first.
+/// The parameters of one type, ready to be read.
+pub(crate) struct Compiled {
+    pub(crate) trie: Trie,
+    /// Those that fit no trie.
+    pub(crate) evaluated: Vec<Evaluated>,
+    pub(crate) failures: Vec<Uncompiled>,
+}
+
+/// Compiles the parameters of one type, into the trie where they fit; what cannot be compiled is
+/// listed. `people` are the reference parameters that may name whose data a resource is, best
+/// first.
 pub(crate) fn compile<'p>(
     definitions: &Definitions,
     expressions: &mut Expressions,
     base: ResourceType,
     parameters: impl Iterator<Item = &'p SearchParameter>,
     people: &[&SearchParameter],
-) -> (Trie, Vec<Uncompiled>) {
+) -> Compiled {
     let mut compiler = Compiler::new(definitions, expressions, base);
     let mut failures = Vec::new();
+    let mut evaluated = Vec::new();
     let parameters: Vec<&SearchParameter> = parameters.collect();
     compiler.number(&parameters);
     compiler.contained();
     for parameter in parameters.iter().filter(|parameter| !parameter.is_contained()) {
-        if let Err(reason) = compiler.parameter(parameter) {
-            failures.push(Uncompiled { base, code: parameter.code.clone(), reason });
+        if compiler.parameter(parameter).is_ok() {
+            continue;
+        }
+        match Evaluated::compile(parameter, compiler.nth(parameter)) {
+            Ok(parameter) => evaluated.push(parameter),
+            Err(misfit) => {
+                let reason = misfit.reason;
+                failures.push(Uncompiled { base, code: parameter.code.clone(), reason });
+            }
         }
     }
     compiler.is_any_target = true;
     for (rank, parameter) in (1..).zip(people) {
         compiler.person(rank, parameter);
     }
-    (compiler.finish(), failures)
+    Compiled { trie: compiler.finish(), evaluated, failures }
 }
 
 /// What the elements of a parameter hold.

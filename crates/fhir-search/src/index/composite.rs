@@ -75,6 +75,11 @@ impl Builder<'_> {
             parts.push(builder.rows);
         }
         parts.reverse();
+        self.combine(composite.shape, p, parts);
+    }
+
+    /// Adds the rows that the components' values give together.
+    pub(crate) fn combine(&mut self, shape: Shape, p: i32, parts: Vec<IndexRows>) {
         let Some((first, rest)) = parts.split_first() else { return };
         let Some(second) = rest.first() else { return };
         self.rows.unit.extend(second.unit.iter().map(|unit| UnitRow { p, ..unit.clone() }));
@@ -83,7 +88,7 @@ impl Builder<'_> {
             if self.rows.count() - before > MAX_COMBINATIONS {
                 return;
             }
-            match composite.shape {
+            match shape {
                 Shape::Token => {
                     let row = |(code2, sys2)| CompositeTokenRow { p, code, sys, code2, sys2 };
                     self.rows

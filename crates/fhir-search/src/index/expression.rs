@@ -212,7 +212,7 @@ impl<'a> Parser<'a> {
         if !self.take(&Token::Sign("(")) {
             return Ok(vec![Step::Member(name.to_owned())]);
         }
-        let steps = match name {
+        let mut steps = match name {
             "as" | "ofType" => vec![Step::As(self.type_name()?)],
             "where" => vec![Step::Where(self.filter()?)],
             "extension" => vec![
@@ -223,6 +223,11 @@ impl<'a> Parser<'a> {
             other => return Err(InvalidExpression::Function(other.to_owned())),
         };
         self.close()?;
+        // R4's parameters end with an extension and mean its value; others say `.value`.
+        let is_last = self.tokens.get(self.at).is_none_or(|(_, next)| *next != Token::Sign("."));
+        if name == "extension" && !is_last {
+            steps.pop();
+        }
         Ok(steps)
     }
 
@@ -400,6 +405,10 @@ mod tests {
         let filter = |text: &str| Filter::Equals { member: "url".into(), text: text.into() };
         assert_eq!(
             steps("Device.extension('u')"),
+            [member("extension"), Step::Where(filter("u")), member("value")]
+        );
+        assert_eq!(
+            steps("Device.extension('u').value"),
             [member("extension"), Step::Where(filter("u")), member("value")]
         );
         assert_eq!(

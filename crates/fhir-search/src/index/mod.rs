@@ -3,11 +3,13 @@
 //! [`Indexer::compile`] turns the expressions of all parameters into a trie of keys for each
 //! resource type. A walk over the span tape meets every element once; nothing is evaluated that
 //! the resource does not have, and nothing is allocated beside the rows.
+//! Expressions that fit no trie are evaluated with FHIRPath, once a resource.
 
 mod amount;
 mod builder;
 mod compile;
 mod composite;
+mod evaluated;
 pub(crate) mod expression;
 mod extract;
 mod link;
@@ -30,13 +32,14 @@ pub(crate) use compile::reads;
 pub(crate) use reads::Reads;
 
 use self::builder::Builder;
+use self::evaluated::{Evaluated, Misfit};
 use self::expression::Expressions;
 use self::person::People;
 use self::systems::CodeSystems;
 use self::trie::Trie;
 use crate::hash::NONE;
 use crate::rows::{IndexRows, TokenRow};
-use crate::{Registry, ValueHasher};
+use crate::{Registry, SearchParameter, ValueHasher};
 
 /// A resource inside another one.
 #[derive(Clone, Debug)]
@@ -65,6 +68,8 @@ pub struct Indexer {
 #[derive(Debug)]
 struct TypeIndexer {
     trie: Trie,
+    /// The parameters that fit no trie.
+    evaluated: Vec<Evaluated>,
     people: People,
 }
 
@@ -86,10 +91,10 @@ impl Indexer {
         let types = ResourceType::all().map(|base| {
             let (people, subjects) = People::new(definitions, registry, base);
             let parameters = registry.of_type(base);
-            let (trie, failures) =
+            let compiled =
                 compile::compile(definitions, &mut expressions, base, parameters, &subjects);
-            uncompiled.extend(failures);
-            TypeIndexer { trie, people }
+            uncompiled.extend(compiled.failures);
+            TypeIndexer { trie: compiled.trie, evaluated: compiled.evaluated, people }
         });
         let types = types.collect();
         let contained =
@@ -154,6 +159,9 @@ impl Indexer {
         };
         let mut builder = Builder::new(self, indexer, view.value);
         indexer.trie.walk(0, view.value, &mut builder);
+        for evaluated in &indexer.evaluated {
+            evaluated.rows(view, &mut builder);
+        }
         for leaf in &indexer.trie.existences {
             builder.mark(leaf.nth);
             if !builder.rows.token.iter().any(|row| row.p == leaf.p) {
@@ -204,4 +212,16 @@ impl Indexer {
         });
         labels.collect()
     }
+}
+
+/// Why a parameter can give no rows, where it cannot.
+pub(crate) fn misfit(parameter: &SearchParameter) -> Option<Misfit> {
+    let definitions = fhir_definitions::r4();
+    let mut expressions = Expressions::default();
+    let parameters = std::iter::once(parameter);
+    let compiled = compile::compile(definitions, &mut expressions, parameter.base, parameters, &[]);
+    if compiled.failures.is_empty() {
+        return None;
+    }
+    Evaluated::compile(parameter, None).err()
 }

@@ -82,6 +82,9 @@ pub(crate) struct Leaf {
 pub(crate) trait Visit {
     fn leaf(&mut self, leaf: &Leaf, value: Value<'_>);
 
+    /// What was kept of the last value does not hold for the next one: it stands elsewhere.
+    fn forget(&mut self) {}
+
     /// The type that a reference says it points at.
     fn target_type(&mut self, reference: Value<'_>) -> Option<ResourceType>;
 }

@@ -115,6 +115,9 @@ impl Indexer {
         let mut visitor = OneParameter { p: parameter.id.0, base: self.base(), found };
         if let Some(own) = self.of(view.resource_type) {
             own.trie.walk(0, view.value, &mut visitor);
+            for evaluated in own.evaluated.iter().filter(|each| each.is_of(parameter.id)) {
+                evaluated.visit(view, &self.zone, &mut visitor);
+            }
         }
     }
 }

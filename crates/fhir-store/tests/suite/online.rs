@@ -106,7 +106,7 @@ fn what_is_known_stays_and_what_clashes_is_told(world: &World) {
     let url = "http://hl7.org/fhir/SearchParameter/Patient-language";
     let own = definition("language", url, "Patient.communication.language");
     assert_eq!(activate(world, &own), Activation::Unchanged);
-    let other = own.replace(".language\"", "\"");
+    let other = own.replace("communication.language", "contact.relationship");
     assert_eq!(activate(world, &other), Activation::Clash(ResourceType::PATIENT));
     let changed = definition("marital", "urn:x:marital", "Patient.contact.relationship");
     assert_eq!(activate(world, &changed), Activation::Started);
