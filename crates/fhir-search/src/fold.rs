@@ -140,8 +140,10 @@ impl<'a> Words<'a> {
 
     /// The ASCII that a text starts with; gives the rest.
     fn ascii<'t>(&mut self, text: &'t str) -> &'t str {
+        // Words are put together here: a string takes single letters one at a time.
         let mut buffer = [0_u8; 128];
         let mut length = 0;
+        let mut letters = self.letters;
         let mut end = text.len();
         for (at, byte) in text.bytes().enumerate() {
             let letter = match byte {
@@ -152,30 +154,32 @@ impl<'a> Words<'a> {
                     break;
                 }
                 _ => {
-                    self.letters = 0;
+                    letters = 0;
                     continue;
                 }
             };
-            if length + 2 > buffer.len() {
-                self.flush(buffer.get(..length));
-                length = 0;
-            }
-            let is_start = length == 0 && self.out.is_empty();
-            let mut put = |byte| {
-                if let Some(free) = buffer.get_mut(length) {
-                    *free = byte;
+            if letters == 0 {
+                if length > MAX_WORD_LETTERS / 2 {
+                    self.flush(buffer.get(..length));
+                    length = 0;
+                }
+                if let Some(free) =
+                    buffer.get_mut(length).filter(|_| length > 0 || !self.out.is_empty())
+                {
+                    *free = b' ';
                     length += 1;
                 }
-            };
-            if self.letters == 0 && !is_start {
-                put(b' ');
             }
-            if self.letters < MAX_WORD_LETTERS {
-                put(letter);
+            if letters < MAX_WORD_LETTERS
+                && let Some(free) = buffer.get_mut(length)
+            {
+                *free = letter;
+                length += 1;
             }
-            self.letters += 1;
+            letters += 1;
         }
         self.flush(buffer.get(..length));
+        self.letters = letters;
         text.get(end..).unwrap_or_default()
     }
 
@@ -295,5 +299,22 @@ mod tests {
         words.add("ö");
         words.add("½k");
         assert_eq!(out, "h2o vesaa o1 2k");
+    }
+
+    #[test]
+    fn words_of_any_length_are_those_of_a_plain_reading() {
+        for length in 1..140 {
+            let word = "aB3".repeat(length);
+            let text = format!("{word}, {word}ä-{word}.x {}", "y z ".repeat(length));
+            let plain = |word: &str| word.replace('ä', "a").to_lowercase();
+            let expected: Vec<String> = text
+                .split(|letter: char| !letter.is_alphanumeric())
+                .filter(|word| !word.is_empty())
+                .map(|word| plain(word).chars().take(MAX_WORD_LETTERS).collect())
+                .collect();
+            let mut out = String::new();
+            words(&text, &mut out);
+            assert_eq!(out, expected.join(" "));
+        }
     }
 }
