@@ -1,5 +1,6 @@
 //! Words for full-text search in the form that each database takes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -13,31 +14,37 @@ const MAX_POSITIONS: usize = 255;
 const MAX_WORD: usize = 2_046;
 /// PostgreSQL takes no larger vector than 1 MiB; the rest is for its own bookkeeping.
 const MAX_VECTOR: usize = 900_000;
-/// Between the narrative and the rest, so that no phrase spans both.
-const GAP: usize = 16;
+/// Stands between words that no phrase spans; words are letters and digits.
+const BREAK: &str = "|";
 
 /// Whether there is anything to be found.
 pub(crate) fn is_empty(text: &TextRow) -> bool {
     text.narrative.is_empty() && text.content.is_empty()
 }
 
-/// The words outside the narrative; `content` has those of the narrative at an end.
-pub(crate) fn outside(text: &TextRow) -> &str {
+/// The words outside the narrative, with [`BREAK`] where it was among them: what stood before it and
+/// behind it is no phrase.
+pub(crate) fn outside(text: &TextRow) -> Cow<'_, str> {
     let TextRow { narrative, content } = text;
     if narrative.is_empty() {
-        return content;
+        return Cow::Borrowed(content);
     }
-    let cut = content.strip_prefix(narrative.as_str()).filter(|rest| starts_word(rest));
-    let cut = cut.or_else(|| {
-        content
-            .strip_suffix(narrative.as_str())
-            .filter(|rest| rest.is_empty() || rest.ends_with(' '))
-    });
-    cut.unwrap_or(content).trim_matches(' ')
-}
-
-fn starts_word(rest: &str) -> bool {
-    rest.is_empty() || rest.starts_with(' ')
+    let is_whole = |before: &str, after: &str| {
+        (before.is_empty() || before.ends_with(' ')) && (after.is_empty() || after.starts_with(' '))
+    };
+    let parted = content
+        .match_indices(narrative.as_str())
+        .filter_map(|(at, found)| {
+            let (before, rest) = content.split_at_checked(at)?;
+            Some((before, rest.strip_prefix(found)?))
+        })
+        .find(|(before, after)| is_whole(before, after));
+    match parted.map(|(before, after)| (before.trim_end(), after.trim_start())) {
+        None => Cow::Borrowed(content),
+        Some((before, "")) => Cow::Borrowed(before),
+        Some(("", after)) => Cow::Borrowed(after),
+        Some((before, after)) => Cow::Owned(format!("{before} {BREAK} {after}")),
+    }
 }
 
 /// The text of a `tsvector`: the narrative's words with weight A before all others. What is beyond
@@ -47,9 +54,13 @@ pub(crate) fn vector(text: &TextRow) -> String {
     let mut places: BTreeMap<&str, Vec<(usize, bool)>> = BTreeMap::new();
     let mut bytes = 0_usize;
     let mut position = 0;
-    for (part, is_narrative) in [(text.narrative.as_str(), true), (outside(text), false)] {
-        for word in part.split(' ').filter(|word| !word.is_empty() && word.len() <= MAX_WORD) {
+    let outside = outside(text);
+    for (part, is_narrative) in [(text.narrative.as_str(), true), (outside.as_ref(), false)] {
+        for word in part.split(' ').filter(|word| !word.is_empty()) {
             position = MAX_POSITION.min(position + 1);
+            if word == BREAK || word.len() > MAX_WORD {
+                continue;
+            }
             let is_known = places.contains_key(word);
             bytes = bytes.saturating_add(if is_known { 2 } else { word.len() + 6 });
             if bytes > MAX_VECTOR {
@@ -61,7 +72,8 @@ pub(crate) fn vector(text: &TextRow) -> String {
                 own.push((position, is_narrative));
             }
         }
-        position = MAX_POSITION.min(position + GAP);
+        // No phrase spans the narrative and the rest.
+        position = MAX_POSITION.min(position + 1);
     }
     written(&places)
 }
@@ -96,15 +108,13 @@ mod tests {
         assert_eq!(outside(&text("a b", "c a b")), "c");
         assert_eq!(outside(&text("a b", "a b")), "");
         assert_eq!(outside(&text("a b", "a bc")), "a bc");
+        assert_eq!(outside(&text("a b", "ca b a b d")), "ca b | d");
         assert_eq!(outside(&text("", "c")), "c");
     }
 
     #[test]
     fn a_vector_has_places_and_weights() {
-        assert_eq!(
-            vector(&text("b a b", "b a b it's c\\")),
-            r"'a':2A 'b':1A,3A 'c\\':21 'it''s':20"
-        );
+        assert_eq!(vector(&text("b a b", "b a b it's c\\")), r"'a':2A 'b':1A,3A 'c\\':6 'it''s':5");
         assert_eq!(vector(&TextRow::default()), "");
     }
 

@@ -10,6 +10,7 @@
     reason = "a test fails by a panic, and lists its cases in one place"
 )]
 
+mod arms;
 mod concurrency;
 mod history;
 mod online;

@@ -86,6 +86,13 @@ impl World {
         Self::open(self.url.clone(), Box::new(()))
     }
 
+    /// The same database with other settings, likewise.
+    pub(crate) fn reopened(&self, settings: StoreSettings) -> Self {
+        self.let_go();
+        let store = Store::open(&self.url, &settings).unwrap();
+        Self { store, url: self.url.clone(), settings, _place: Box::new(()) }
+    }
+
     /// The operation that writes a resource given as JSON with its id.
     pub(crate) fn put(&self, json: &str) -> WriteOp {
         let resource =

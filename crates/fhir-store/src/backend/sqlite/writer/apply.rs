@@ -418,7 +418,7 @@ impl Writer {
             DeleteWords::new(rid).execute(&mut self.connection)?;
         }
         if let Some(text) = new {
-            InsertWords::new(rid, &text.narrative, words::outside(text))
+            InsertWords::new(rid, &text.narrative, &words::outside(text))
                 .execute(&mut self.connection)?;
         }
         Ok(())
