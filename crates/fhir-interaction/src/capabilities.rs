@@ -183,7 +183,7 @@ const fn modifiers(kind: ParameterKind) -> Option<&'static str> {
 
 fn is_answered(parameter: &SearchParameter) -> bool {
     parameter.is_live
-        && !parameter.is_contained()
+        && parameter.kind != ParameterKind::Special
         && !matches!(parameter.code.as_str(), "_id" | "_lastUpdated")
 }
 
