@@ -16,6 +16,7 @@ mod history;
 mod online;
 mod open;
 mod search;
+mod tables;
 mod world;
 mod write;
 
