@@ -34,9 +34,21 @@ impl Process {
 
     /// The built server over a SQLite file.
     pub(crate) fn server(binary: &Path, database: &Path) -> Result<Self, Error> {
+        Self::server_with(binary, database, &[])
+    }
+
+    /// The built server over a SQLite file, with settings given as `key=value`.
+    pub(crate) fn server_with(
+        binary: &Path,
+        database: &Path,
+        settings: &[&str],
+    ) -> Result<Self, Error> {
         let database = format!("sqlite:{}", database.display());
         let mut command = Command::new(binary);
         command.args(["serve", "--listen", "127.0.0.1:0", "--database", &database]);
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
         Self::start(&mut command)
     }
 

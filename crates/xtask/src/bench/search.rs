@@ -122,7 +122,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     for size in &arguments.sizes {
         let population = load(*size)?;
         println!("{}", population.told);
-        let server = Process::server(&binary, &population.database)?;
+        let settings = ["search.explain=true"];
+        let server = Process::server_with(&binary, &population.database, &settings)?;
         let draws = draw(arguments.seed, *size, arguments.values.max(1))?;
         served.push(Served { population, server, draws });
     }
