@@ -152,7 +152,7 @@ CREATE TABLE parameter (
 );
 CREATE TABLE dictionary (dict integer PRIMARY KEY, content bytea NOT NULL);
 CREATE TABLE journal (
-  file text NOT NULL, position bigint NOT NULL,
+  file bigint NOT NULL, position bigint NOT NULL,
   PRIMARY KEY (file, position)
 );
 CREATE TABLE setting (name text PRIMARY KEY, value bytea NOT NULL);

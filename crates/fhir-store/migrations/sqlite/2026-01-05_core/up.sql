@@ -151,8 +151,9 @@ CREATE TABLE parameter (
   state INTEGER NOT NULL DEFAULT 0, progress INTEGER NOT NULL DEFAULT 0, definition BLOB
 );
 CREATE TABLE dictionary (dict INTEGER PRIMARY KEY, content BLOB NOT NULL);
+-- file: hash of the name.
 CREATE TABLE journal (
-  file TEXT NOT NULL, position INTEGER NOT NULL,
+  file INTEGER NOT NULL, position INTEGER NOT NULL,
   PRIMARY KEY (file, position)
 ) WITHOUT ROWID;
 CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;

@@ -286,7 +286,7 @@ impl Reader for PostgresReader<'_> {
 
     fn journal(&mut self, file: &str) -> Result<Vec<i64>, StoreError> {
         let mut sql = Sql::new("SELECT position FROM journal WHERE file = ");
-        sql.bind(Bind::Text(file.to_owned())).push(" ORDER BY position");
+        sql.integer(self.core.hasher.hash(file)).push(" ORDER BY position");
         Ok(sql.typed::<BigInt>().load(self.connection)?)
     }
 

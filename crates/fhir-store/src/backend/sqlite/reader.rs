@@ -442,7 +442,7 @@ impl Reader for SqliteReader<'_> {
     }
 
     fn journal(&mut self, file: &str) -> Result<Vec<i64>, StoreError> {
-        Ok(Journal::new(file).load(self.connection)?)
+        Ok(Journal::new(self.core.hasher.hash(file)).load(self.connection)?)
     }
 
     fn units(&mut self, p: ParameterId) -> Result<Vec<(i64, String)>, StoreError> {

@@ -77,7 +77,7 @@ statement!([Sqlite] Changes { after: BigInt = i64, limit: BigInt = i64 }
 statement!([Sqlite] LiveOf { kind: Integer = i32 } -> BigInt,
     "SELECT coalesce(sum(live), 0) FROM counter WHERE type = ?");
 statement!([Sqlite] LiveAll {} -> BigInt, "SELECT coalesce(sum(live), 0) FROM counter");
-statement!([Sqlite] Journal { file: Text = &'a str } -> BigInt,
+statement!([Sqlite] Journal { file: BigInt = i64 } -> BigInt,
     "SELECT position FROM journal WHERE file = ? ORDER BY position");
 
 statement!([Sqlite] InsertResource {
@@ -130,7 +130,7 @@ statement!([Sqlite] InsertUnit {
 statement!([Sqlite] AddToCounter { kind: Integer = i32, live: BigInt = i64 } -> (),
     "INSERT INTO counter (type, live) VALUES (?, ?)
      ON CONFLICT (type) DO UPDATE SET live = live + excluded.live");
-statement!([Sqlite] InsertJournal { file: Text = &'a str, position: BigInt = i64 } -> (),
+statement!([Sqlite] InsertJournal { file: BigInt = i64, position: BigInt = i64 } -> (),
     "INSERT OR IGNORE INTO journal (file, position) VALUES (?, ?)");
 statement!([Sqlite] LastRow {} -> BigInt, "SELECT coalesce(max(rid), 0) FROM resource");
 statement!([Sqlite] LastChange {} -> BigInt, "SELECT coalesce(max(updated), 0) FROM change");

@@ -93,7 +93,8 @@ impl<'a> Transaction<'a> {
         }
         if let Some(journal) = &group.journal {
             let mut sql = Sql::new("INSERT INTO journal (file, position) VALUES (");
-            sql.bind(Bind::Text(journal.file.clone())).push(", ").integer(journal.position);
+            sql.integer(self.core.hasher.hash(&journal.file)).push(", ");
+            sql.integer(journal.position);
             self.run(sql.push(") ON CONFLICT DO NOTHING"))?;
         }
         self.noted.write(self.connection)?;

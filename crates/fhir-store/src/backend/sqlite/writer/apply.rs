@@ -205,7 +205,8 @@ impl Writer {
             }
         }
         if let Some(journal) = &job.group.journal {
-            InsertJournal::new(&journal.file, journal.position).execute(&mut self.connection)?;
+            InsertJournal::new(self.core.hasher.hash(&journal.file), journal.position)
+                .execute(&mut self.connection)?;
         }
         if is_stepped {
             Release::new().execute(&mut self.connection)?;
