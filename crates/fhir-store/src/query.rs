@@ -1,14 +1,21 @@
-//! `SearchQuery` to SQL, for both databases.
+//! Searches, the same for both databases.
 //!
-//! [`arm`] turns one alternative of a predicate into a condition on one index table, [`select`]
-//! puts arms together: one leg drives, the others are probed, the page is cut by keyset. Bodies
-//! are never read here; they are loaded afterwards by row.
+//! [`arm`] turns one row match into conditions on index tables, [`condition`] a whole match into
+//! a condition on a candidate, [`source`] a predicate into rows that can be walked. [`plan`]
+//! chooses which of them drives; [`run`] walks it, lets the database probe what a seek answers and
+//! compares the rest in memory, by the candidate's own index rows ([`world`]). [`sorted`] does so
+//! along the index of a sort key ([`values`]). Bodies of matches are loaded afterwards by row.
 
 pub(crate) mod arm;
-#[allow(dead_code, reason = "the next planner uses it")]
-pub(crate) mod keys;
-#[allow(dead_code, reason = "the next planner uses it")]
-pub(crate) mod presence;
-pub(crate) mod select;
-#[allow(dead_code, reason = "the next planner uses it")]
-pub(crate) mod text;
+pub(crate) mod condition;
+mod contained;
+mod explain;
+mod plan;
+mod resolve;
+pub(crate) mod run;
+pub(crate) mod session;
+mod sorted;
+mod source;
+mod text;
+mod values;
+mod world;

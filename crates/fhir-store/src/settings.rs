@@ -32,6 +32,10 @@ pub struct StoreSettings {
     pub mmap_mib: u32,
     /// How long one read may take, in milliseconds; 0 means no limit.
     pub read_timeout_ms: u64,
+    /// How many matches of one search are sorted in memory: more under a sort key that no index is
+    /// ordered by are refused as too costly. A tenth of it bounds the inner sets of chains that
+    /// are looked up first.
+    pub sorted_in_memory: usize,
     /// Connections to PostgreSQL, and threads that use them.
     pub connections: u32,
 }
@@ -50,6 +54,7 @@ impl StoreSettings {
             cache_kib: 16 * 1024,
             mmap_mib: 1024,
             read_timeout_ms: 30_000,
+            sorted_in_memory: 10_000,
             connections: 8,
         }
     }

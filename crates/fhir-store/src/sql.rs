@@ -36,7 +36,7 @@ pub(crate) enum Bind {
 }
 
 /// Statements with more binds than this are not kept: their shapes are too many.
-const MAX_CACHED_BINDS: usize = 32;
+const MAX_CACHED_BINDS: usize = 64;
 
 /// A text with its binds in order; `?` stands for a bind and for nothing else.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +63,10 @@ impl Sql {
 
     pub(crate) fn integer(&mut self, value: impl Into<i64>) -> &mut Self {
         self.bind(Bind::Integer(value.into()))
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     pub(crate) fn append(&mut self, other: &Self) -> &mut Self {

@@ -39,7 +39,7 @@ use self::systems::CodeSystems;
 use self::trie::Trie;
 use crate::hash::NONE;
 use crate::rows::{IndexRows, TokenRow};
-use crate::{Registry, SearchParameter, ValueHasher};
+use crate::{ParameterId, ParameterKind, Registry, SearchParameter, ValueHasher};
 
 /// A resource inside another one.
 #[derive(Clone, Debug)]
@@ -71,6 +71,26 @@ struct TypeIndexer {
     /// The parameters that fit no trie.
     evaluated: Vec<Evaluated>,
     people: People,
+    /// Parameters whose rows have an order of their own: dates, numbers, strings and URIs.
+    ordered: Vec<ParameterId>,
+}
+
+impl TypeIndexer {
+    /// A value that gives no row by which `_sort` could place the resource (a period without ends,
+    /// a quantity without a value) is noted as a token without code and system: with those that
+    /// have no value at all these are the resources that stand last.
+    fn note_unordered(&self, rows: &mut IndexRows) {
+        for id in self.ordered.iter().filter(|id| rows.present.binary_search(id).is_ok()) {
+            let p = id.0;
+            let has_row = rows.date.iter().any(|row| row.p.abs() == p)
+                || rows.string.iter().any(|row| row.p == p && row.exact != 0)
+                || rows.number.iter().any(|row| row.p == p)
+                || rows.uri.iter().any(|row| row.p == p);
+            if !has_row {
+                rows.token.push(TokenRow { p, code: NONE, sys: NONE });
+            }
+        }
+    }
 }
 
 impl Indexer {
@@ -94,7 +114,13 @@ impl Indexer {
             let compiled =
                 compile::compile(definitions, &mut expressions, base, parameters, &subjects);
             uncompiled.extend(compiled.failures);
-            TypeIndexer { trie: compiled.trie, evaluated: compiled.evaluated, people }
+            let has_order = |kind| {
+                use ParameterKind as K;
+                matches!(kind, K::Date | K::Number | K::Quantity | K::String | K::Uri)
+            };
+            let ordered = registry.of_type(base).filter(|each| has_order(each.kind));
+            let ordered = ordered.map(|each| each.id).collect();
+            TypeIndexer { trie: compiled.trie, evaluated: compiled.evaluated, people, ordered }
         });
         let types = types.collect();
         let contained =
@@ -176,6 +202,7 @@ impl Indexer {
         rows.access.person = person.unwrap_or(own);
         rows.access.labels = self.labels(view.value);
         rows.patient_date = person.zip(indexer.people.date(&rows));
+        indexer.note_unordered(&mut rows);
         rows.settle();
         if self.has_text {
             rows.text = words::text(view, fhir_definitions::r4());

@@ -50,7 +50,7 @@ impl Engine {
         let core = Arc::clone(core);
         self.run(move |connection| {
             connection.build_transaction().read_only().repeatable_read().run(|connection| {
-                let mut reader = reader::PostgresReader { core: &core, connection };
+                let mut reader = reader::PostgresReader::new(&core, connection);
                 work(&mut reader)
             })
         })

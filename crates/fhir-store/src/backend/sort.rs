@@ -4,10 +4,16 @@ use std::cmp::Ordering;
 
 use fhir_search::{IndexRows, ParameterId, SortBy, SortKey};
 
+use crate::core::Definitions;
 use crate::read::{Position, SortValue, StoredVersion};
 
 /// What a resource is sorted by under one key: its least value ascending, its greatest descending.
-pub(crate) fn value_of(key: &SortKey, version: &StoredVersion, rows: &IndexRows) -> SortValue {
+pub(crate) fn value_of(
+    key: &SortKey,
+    version: &StoredVersion,
+    rows: &IndexRows,
+    definitions: &Definitions,
+) -> SortValue {
     let is_of = |parameters: &[ParameterId], p: i32| parameters.iter().any(|one| one.0 == p.abs());
     let last = key.descending;
     let value = match &key.by {
@@ -33,9 +39,20 @@ pub(crate) fn value_of(key: &SortKey, version: &StoredVersion, rows: &IndexRows)
             let values = rows.uri.iter().filter(|row| is_of(of, row.p)).map(|row| &row.text);
             edge(values, last).cloned().map(SortValue::Text)
         }
-        SortBy::Token(_) | SortBy::Reference(_) => None,
+        SortBy::Token(of) | SortBy::Reference(of) => {
+            edge(texts(of, version, definitions).into_iter(), last).map(SortValue::Text)
+        }
     };
     value.unwrap_or(SortValue::Absent)
+}
+
+/// What no index holds: the texts of codes and references, from the body.
+fn texts(of: &[ParameterId], version: &StoredVersion, definitions: &Definitions) -> Vec<String> {
+    let resource = version.body.as_ref().and_then(|body| body.to_resource(&version.key).ok());
+    let Some(resource) = resource else { return Vec::new() };
+    let parameters = of.iter().filter_map(|p| definitions.registry.by_id(*p));
+    let own = parameters.filter(|own| own.base == version.key.resource_type);
+    own.flat_map(|own| definitions.indexer.sort_texts(resource.view(), own)).collect()
 }
 
 fn edge<T: Ord>(values: impl Iterator<Item = T>, last: bool) -> Option<T> {

@@ -17,6 +17,7 @@ mod online;
 mod open;
 mod search;
 mod tables;
+mod trees;
 mod world;
 mod write;
 

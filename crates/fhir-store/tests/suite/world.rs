@@ -9,8 +9,8 @@ use std::thread::Thread;
 
 use fhir_definitions::ResourceType;
 use fhir_model::date::Zone;
-use fhir_model::{Body, Instant, Limits, Resource, ResourceKey};
-use fhir_search::{ParseSettings, Scope, SearchQuery};
+use fhir_model::{Body, Failure, Id, Instant, Limits, Resource, ResourceKey};
+use fhir_search::{Answers, Coded, Direction, ParameterId, ParseSettings, Scope, SearchQuery};
 use fhir_store::{
     Action, DatabaseUrl, Hit, Method, Position, Preconditions, Reader, Store, StoreError,
     StoreSettings, StoredVersion, WriteFault, WriteGroup, WriteOp, Written,
@@ -22,6 +22,43 @@ pub(crate) struct World {
     pub(crate) url: DatabaseUrl,
     pub(crate) settings: StoreSettings,
     _place: Box<dyn std::any::Any + Send + Sync>,
+}
+
+/// What queries ask before they run: of this database only the units.
+struct Units<'w>(&'w World);
+
+impl Answers for Units<'_> {
+    type Error = Failure;
+
+    fn codes_in(&mut self, _value_set: &str) -> Result<Vec<Coded>, Failure> {
+        panic!("not asked here")
+    }
+
+    fn subsumed(
+        &mut self,
+        _system: Option<&str>,
+        _code: &str,
+        _direction: Direction,
+    ) -> Result<Vec<Coded>, Failure> {
+        panic!("not asked here")
+    }
+
+    fn hierarchy(
+        &mut self,
+        _start: &ResourceKey,
+        _parent: ParameterId,
+        _direction: Direction,
+    ) -> Result<Vec<ResourceKey>, Failure> {
+        panic!("not asked here")
+    }
+
+    fn listed(&mut self, _list: &Id) -> Result<Vec<ResourceKey>, Failure> {
+        panic!("not asked here")
+    }
+
+    fn units(&mut self, p: ParameterId) -> Result<Vec<(i64, String)>, Failure> {
+        Ok(self.0.read(move |reader| reader.units(p)))
+    }
 }
 
 /// Waits for a future on this thread.
@@ -73,6 +110,15 @@ impl World {
         let settings = settings();
         let store = Store::open(&url, &settings).unwrap();
         Self { store, url, settings, _place: place }
+    }
+
+    /// The same database, opened again with other settings.
+    pub(crate) fn with(&self, change: impl FnOnce(&mut StoreSettings)) -> Self {
+        self.let_go();
+        let mut settings = settings();
+        change(&mut settings);
+        let store = Store::open(&self.url, &settings).unwrap();
+        Self { store, url: self.url.clone(), settings, _place: Box::new(()) }
     }
 
     /// Closes the store, so that the same database can be opened again.
@@ -169,15 +215,13 @@ impl World {
             explain: false,
         };
         let store = &self.store;
-        fhir_search::parse(
-            &pairs,
-            scope,
-            &store.definitions().registry,
-            store.hasher(),
-            store.zone(),
-            &settings,
-        )
-        .unwrap_or_else(|failure| panic!("{text}: {failure:?}"))
+        let definitions = store.definitions();
+        let registry = &definitions.registry;
+        let parsed =
+            fhir_search::parse(&pairs, scope, registry, store.hasher(), store.zone(), &settings);
+        let mut query = parsed.unwrap_or_else(|failure| panic!("{text}: {failure:?}"));
+        query.resolve(registry, store.hasher(), &mut Units(self)).unwrap();
+        query
     }
 
     pub(crate) fn hits(&self, text: &str, after: Option<Position>, limit: usize) -> Vec<Hit> {

@@ -13,7 +13,8 @@ use crate::backend::row::{self, HitRow};
 use crate::core::Core;
 use crate::error::StoreError;
 use crate::explain::{Explanation, Touched};
-use crate::query::select::Select;
+use crate::query::run::Run;
+use crate::query::session::{Session, Work};
 use crate::read::{
     ChangeCursor, ChangeRow, HistoryPosition, HistoryScope, HistoryWindow, Hit, Position, Reader,
     RowKey, StoredVersion,
@@ -38,6 +39,14 @@ const HISTORY: &str = "SELECT c.dk, c.rid, c.type, r.id, c.version, c.updated, \
 pub(crate) struct PostgresReader<'a> {
     pub(crate) core: &'a Core,
     pub(crate) connection: &'a mut PgConnection,
+    work: Work,
+}
+
+impl<'a> PostgresReader<'a> {
+    /// A reader inside a transaction that is open already.
+    pub(crate) fn new(core: &'a Core, connection: &'a mut PgConnection) -> Self {
+        Self { core, connection, work: Work::within(core.settings.read_timeout_ms) }
+    }
 }
 
 /// Where a resource is or would be: by the bucket in its id, or by the directory.
@@ -118,6 +127,54 @@ impl PostgresReader<'_> {
     }
 }
 
+impl Session for PostgresReader<'_> {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    fn core(&self) -> &Core {
+        self.core
+    }
+
+    fn hits(&mut self, sql: &Sql) -> Result<Vec<Hit>, StoreError> {
+        let rows: Vec<HitRow> = sql.typed::<Untyped>().load(self.connection)?;
+        self.work.note(sql, rows.len());
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
+    fn numbers(&mut self, sql: &Sql) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+        let rows: Vec<(i64, i64, i64)> =
+            sql.typed::<(BigInt, BigInt, BigInt)>().load(self.connection)?;
+        self.work.note(sql, rows.len());
+        Ok(rows)
+    }
+
+    fn keys(&mut self, sql: &Sql) -> Result<Vec<(i32, String)>, StoreError> {
+        let rows: Vec<(i32, String)> = sql.typed::<(Integer, Text)>().load(self.connection)?;
+        self.work.note(sql, rows.len());
+        Ok(rows)
+    }
+
+    fn bodies(&mut self, rows: &[RowKey]) -> Result<Vec<StoredVersion>, StoreError> {
+        self.load(rows)
+    }
+
+    fn plan_of(&mut self, sql: &Sql) -> Result<Vec<String>, StoreError> {
+        let mut explained = Sql::new("EXPLAIN ");
+        explained.append(sql);
+        Ok(explained.typed::<Text>().load(self.connection)?)
+    }
+
+    /// PostgreSQL keeps no account of it.
+    fn repeats(&mut self, _p: i32) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    fn work(&mut self) -> &mut Work {
+        &mut self.work
+    }
+}
+
 impl Reader for PostgresReader<'_> {
     fn current(&mut self, key: &ResourceKey) -> Result<Option<StoredVersion>, StoreError> {
         match locate(self.core, self.connection, key)? {
@@ -177,38 +234,36 @@ impl Reader for PostgresReader<'_> {
         after: Option<&Position>,
         limit: usize,
     ) -> Result<Vec<Hit>, StoreError> {
-        let sql = Select::new(Dialect::Postgres, query).page(after, row::limit_of(limit));
-        let rows: Vec<HitRow> = sql.typed::<Untyped>().load(self.connection)?;
-        Ok(rows.into_iter().map(|row| row.0).collect())
+        Run::new(self, &query.scope)?.search(query, after, limit)
     }
 
     fn count(&mut self, query: &SearchQuery) -> Result<u64, StoreError> {
-        self.number(&Select::new(Dialect::Postgres, query).count())
+        Run::new(self, &query.scope)?.count(query)
     }
 
     fn estimate(&mut self, query: &SearchQuery) -> Result<u64, StoreError> {
-        self.count(query)
+        Run::new(self, &query.scope)?.estimate(query)
     }
 
     fn search_before(
         &mut self,
-        _query: &SearchQuery,
-        _before: &Position,
-        _limit: usize,
+        query: &SearchQuery,
+        before: &Position,
+        limit: usize,
     ) -> Result<Option<Vec<Hit>>, StoreError> {
-        Ok(None)
+        Run::new(self, &query.scope)?.before(query, before, limit)
     }
 
     fn explain(&mut self, query: &SearchQuery, limit: usize) -> Result<Explanation, StoreError> {
-        self.search(query, None, limit)?;
-        Ok(Explanation::default())
+        Run::new(self, &query.scope)?.explain(query, limit)
     }
 
     fn touched(&self) -> Touched {
-        Touched::default()
+        self.work.touched
     }
 
     fn load(&mut self, rows: &[RowKey]) -> Result<Vec<StoredVersion>, StoreError> {
+        self.work.touched.bodies += rows.len() as u64;
         let mut sql = Sql::new(CURRENT);
         sql.push("r.dk = ANY(");
         sql.bind(Bind::Integers(rows.iter().map(|row| row.dk).collect()))

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use diesel::RunQueryDsl;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::{OptionalExtension, QueryResult};
-use diesel::sql_types::{BigInt, Text, Untyped};
+use diesel::sql_types::{BigInt, Integer, Text, Untyped};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use fhir_definitions::ResourceType;
 use fhir_model::{Instant, ResourceKey, VersionId};
-use fhir_search::{DateMatch, ParameterId, SearchQuery};
+use fhir_search::{ParameterId, SearchQuery};
 
 use super::statements::{
     Begin, ByRow, Changes, Commit, CountSystem, CountType, CountVersions, Current, CurrentTuple,
@@ -17,28 +17,19 @@ use super::statements::{
     SystemHistory, TypeHistory, VersionTuple,
 };
 use crate::backend::row::{self, HitRow};
-use crate::backend::sort;
 use crate::core::Core;
 use crate::error::StoreError;
 use crate::explain::{Explanation, Touched};
-use crate::query::select::Select;
+use crate::query::run::Run;
+use crate::query::session::{Session, Work};
 use crate::read::{
-    ChangeCursor, ChangeRow, HistoryPosition, HistoryScope, HistoryWindow, Hit, Matched, Position,
-    Reader, RowKey, SortValue, StoredVersion,
+    ChangeCursor, ChangeRow, HistoryPosition, HistoryScope, HistoryWindow, Hit, Position, Reader,
+    RowKey, StoredVersion,
 };
 use crate::sql::{Dialect, Sql};
 
 /// Bodies of a page are fetched by this many rows with one statement.
 const PAGE: usize = 20;
-
-/// A leg with fewer rows than this is sorted as a list; a longer one is walked in sort order.
-const SHORT_LIST: i64 = 1000;
-
-/// A leg with fewer rows drives without a look at the others.
-const FEW: i64 = 32;
-
-/// Legs are compared up to this many rows.
-const MANY: i64 = 256;
 
 pub(crate) struct SqliteReader<'a> {
     core: &'a Core,
@@ -47,16 +38,19 @@ pub(crate) struct SqliteReader<'a> {
     is_open: bool,
     /// Whether a transaction is open already, which is the writer's.
     is_inside: bool,
+    work: Work,
 }
 
 impl<'a> SqliteReader<'a> {
     pub(crate) fn new(core: &'a Core, connection: &'a mut SqliteConnection) -> Self {
-        Self { core, connection, is_open: false, is_inside: false }
+        let work = Work::within(core.settings.read_timeout_ms);
+        Self { core, connection, is_open: false, is_inside: false, work }
     }
 
     /// A reader that sees what the writer's open transaction has written.
     pub(crate) fn inside(core: &'a Core, connection: &'a mut SqliteConnection) -> Self {
-        Self { core, connection, is_open: false, is_inside: true }
+        let work = Work::within(core.settings.read_timeout_ms);
+        Self { core, connection, is_open: false, is_inside: true, work }
     }
 
     /// Ends the snapshot.
@@ -131,102 +125,55 @@ impl<'a> SqliteReader<'a> {
         }
         Ok(out)
     }
+}
 
-    /// Lets the leg with the fewest rows drive, and says how few they are.
-    fn choose(&mut self, select: &mut Select<'_>, most: i64) -> QueryResult<Option<i64>> {
-        let mut best: Option<(i64, usize)> = None;
-        for (place, probe) in select.probes(most) {
-            let rows: i64 = probe.typed::<BigInt>().get_result(self.connection)?;
-            if best.is_none_or(|(fewest, _)| rows < fewest) {
-                best = Some((rows, place));
-            }
-            if rows < FEW {
-                break;
-            }
-        }
-        if let Some((rows, place)) = best {
-            select.drive_from(place);
-            return Ok(Some(rows));
-        }
-        match select.driver_probe(most) {
-            Some(probe) => probe.typed::<BigInt>().get_result(self.connection).map(Some),
-            None => Ok(None),
-        }
+impl Session for SqliteReader<'_> {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
     }
 
-    fn hits(&mut self, sql: &Sql) -> QueryResult<Vec<Hit>> {
+    fn core(&self) -> &Core {
+        self.core
+    }
+
+    fn hits(&mut self, sql: &Sql) -> Result<Vec<Hit>, StoreError> {
         let rows: Vec<HitRow> = sql.typed::<Untyped>().load(self.connection)?;
+        self.work.note(sql, rows.len());
         Ok(rows.into_iter().map(|row| row.0).collect())
     }
 
-    /// A handful of matches, sorted, and their dates compared, by what the indexer reads in their bodies: no index is keyed by
-    /// row, so the database would have to go through the sort key's whole index instead.
-    fn sorted_here(
-        &mut self,
-        select: &mut Select<'_>,
-        query: &SearchQuery,
-        after: Option<&Position>,
-        limit: i64,
-    ) -> Result<Vec<Hit>, StoreError> {
-        let dates = select.take_dates();
-        let rows: Vec<RowKey> =
-            self.hits(&select.all_in_row_order())?.iter().map(|hit| hit.row).collect();
-        let mut hits = Vec::with_capacity(rows.len());
-        for version in self.load(&rows)? {
-            let index = match &version.body {
-                Some(body) => self.core.rows_of(&version.key, body)?,
-                None => continue,
-            };
-            let holds = |(p, when): &(ParameterId, DateMatch)| {
-                index.date.iter().any(|row| row.p.abs() == p.0 && when.holds(row.lo, row.hi))
-            };
-            if !dates.iter().all(holds) {
-                continue;
-            }
-            let row = version.row;
-            let value = |key| sort::value_of(key, &version, &index);
-            let values = query.sort.iter().map(value).collect();
-            hits.push(Hit { row, position: Position { values, row }, matched: Matched::default() });
-        }
-        hits.sort_by(|one, other| sort::compare(&query.sort, &one.position, &other.position));
-        if let Some(after) = after {
-            hits.retain(|hit| sort::compare(&query.sort, &hit.position, after).is_gt());
-        }
-        hits.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        Ok(hits)
+    fn numbers(&mut self, sql: &Sql) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+        let rows: Vec<(i64, i64, i64)> =
+            sql.typed::<(BigInt, BigInt, BigInt)>().load(self.connection)?;
+        self.work.note(sql, rows.len());
+        Ok(rows)
     }
 
-    /// A search with sort keys: a short list is sorted, a long one walked along the sort key's
-    /// index, with the resources that have no value after it.
-    fn sorted(
-        &mut self,
-        select: &Select<'_>,
-        fewest: Option<i64>,
-        after: Option<&Position>,
-        limit: i64,
-    ) -> QueryResult<Vec<Hit>> {
-        if fewest.is_some_and(|rows| rows < SHORT_LIST) {
-            return self.hits(&select.page(after, limit));
-        }
-        if let Some(walk) = select.walk_updated(after, limit) {
-            return self.hits(&walk);
-        }
-        let walk = match select.date_order() {
-            None => None,
-            Some(p) => {
-                let repeats: i64 = Repeats::new(p.0).get_result(self.connection)?;
-                select.walk_date(repeats > 0, after, limit)
-            }
-        };
-        let Some(walk) = walk else { return self.hits(&select.page(after, limit)) };
-        let mut hits = self.hits(&walk)?;
-        let rest = limit - i64::try_from(hits.len()).unwrap_or(limit);
-        if rest > 0 {
-            let dates_end =
-                Position { values: vec![SortValue::Absent], row: RowKey { rid: i64::MIN, dk: 0 } };
-            hits.extend(self.hits(&select.page(Some(&dates_end), rest))?);
-        }
-        Ok(hits)
+    fn keys(&mut self, sql: &Sql) -> Result<Vec<(i32, String)>, StoreError> {
+        let rows: Vec<(i32, String)> = sql.typed::<(Integer, Text)>().load(self.connection)?;
+        self.work.note(sql, rows.len());
+        Ok(rows)
+    }
+
+    fn bodies(&mut self, rows: &[RowKey]) -> Result<Vec<StoredVersion>, StoreError> {
+        self.load(rows)
+    }
+
+    fn plan_of(&mut self, sql: &Sql) -> Result<Vec<String>, StoreError> {
+        let mut explained = Sql::new("EXPLAIN QUERY PLAN ");
+        explained.append(sql);
+        let steps: Vec<(i32, i32, i32, String)> =
+            explained.typed::<(Integer, Integer, Integer, Text)>().load(self.connection)?;
+        Ok(steps.into_iter().map(|(.., detail)| detail).collect())
+    }
+
+    fn repeats(&mut self, p: i32) -> Result<bool, StoreError> {
+        let repeats: i64 = Repeats::new(p).get_result(self.connection)?;
+        Ok(repeats > 0)
+    }
+
+    fn work(&mut self) -> &mut Work {
+        &mut self.work
     }
 }
 
@@ -314,59 +261,41 @@ impl Reader for SqliteReader<'_> {
         limit: usize,
     ) -> Result<Vec<Hit>, StoreError> {
         self.snapshot()?;
-        let mut select = Select::new(Dialect::Sqlite, query);
-        let limit = row::limit_of(limit);
-        if query.sort.is_empty() {
-            let has_dates = query.predicates.len() > 1 && select.has_dates();
-            if select.has_choice() || has_dates {
-                let fewest = self.choose(&mut select, MANY)?;
-                if has_dates && fewest.is_some_and(|rows| rows < MANY) {
-                    return self.sorted_here(&mut select, query, after, limit);
-                }
-            }
-            return Ok(self.hits(&select.page(after, limit))?);
-        }
-        let fewest = self.choose(&mut select, SHORT_LIST)?;
-        if fewest.is_some_and(|rows| rows < MANY) {
-            return self.sorted_here(&mut select, query, after, limit);
-        }
-        Ok(self.sorted(&select, fewest, after, limit)?)
+        Run::new(self, &query.scope)?.search(query, after, limit)
     }
 
     fn count(&mut self, query: &SearchQuery) -> Result<u64, StoreError> {
         self.snapshot()?;
-        let mut select = Select::new(Dialect::Sqlite, query);
-        if select.has_choice() {
-            self.choose(&mut select, MANY)?;
-        }
-        let count: i64 = select.count().typed::<BigInt>().get_result(self.connection)?;
-        Ok(u64::try_from(count).unwrap_or(0))
+        Run::new(self, &query.scope)?.count(query)
     }
 
     fn estimate(&mut self, query: &SearchQuery) -> Result<u64, StoreError> {
-        self.count(query)
+        self.snapshot()?;
+        Run::new(self, &query.scope)?.estimate(query)
     }
 
     fn search_before(
         &mut self,
-        _query: &SearchQuery,
-        _before: &Position,
-        _limit: usize,
+        query: &SearchQuery,
+        before: &Position,
+        limit: usize,
     ) -> Result<Option<Vec<Hit>>, StoreError> {
-        Ok(None)
+        self.snapshot()?;
+        Run::new(self, &query.scope)?.before(query, before, limit)
     }
 
     fn explain(&mut self, query: &SearchQuery, limit: usize) -> Result<Explanation, StoreError> {
-        self.search(query, None, limit)?;
-        Ok(Explanation::default())
+        self.snapshot()?;
+        Run::new(self, &query.scope)?.explain(query, limit)
     }
 
     fn touched(&self) -> Touched {
-        Touched::default()
+        self.work.touched
     }
 
     fn load(&mut self, rows: &[RowKey]) -> Result<Vec<StoredVersion>, StoreError> {
         self.snapshot()?;
+        self.work.touched.bodies += rows.len() as u64;
         let mut found: HashMap<i64, StoredVersion> = HashMap::with_capacity(rows.len());
         for part in rows.chunks(PAGE) {
             let tuples: Vec<StoredTuple> = match part {

@@ -148,12 +148,12 @@ impl<'a> Transaction<'a> {
     fn matching(&mut self, query: &SearchQuery) -> Result<Vec<RowKey>, StoreError> {
         // Searches by system and by unit read what earlier operations of the group have put off.
         self.noted.write(self.connection)?;
-        let mut reader = PostgresReader { core: self.core, connection: self.connection };
+        let mut reader = PostgresReader::new(self.core, self.connection);
         Ok(reader.search(query, None, 2)?.into_iter().map(|hit| hit.row).collect())
     }
 
     fn key_of(&mut self, row: RowKey) -> Result<(ResourceKey, VersionId, Instant), StoreError> {
-        let mut reader = PostgresReader { core: self.core, connection: self.connection };
+        let mut reader = PostgresReader::new(self.core, self.connection);
         let found = reader.load(&[row])?.into_iter().next();
         // Another transaction may have taken it away between two statements: look again.
         found

@@ -1,0 +1,307 @@
+//! Matches as conditions on a candidate: an alias with `rid` and, on PostgreSQL, `dk`.
+//!
+//! [`Mode::Seek`] writes only what costs a seek or two for each candidate; whatever is dearer is
+//! left to the check in memory. [`Mode::Whole`] is for statements that meet most of a set anyway:
+//! there ranges and chains become sets that the database makes once.
+
+use fhir_definitions::ResourceType;
+use fhir_search::{
+    Chain, Has, Match, ParameterId, Predicate, Registry, RowMatch, TextMatch, ValueHasher,
+};
+
+use super::arm::{self, Arm};
+use super::text::{self, TextArm};
+use crate::backend::presence;
+use crate::sql::{Dialect, Sql};
+
+/// How much a condition may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A few seeks for each candidate.
+    Seek,
+    /// Sets are made once for the whole statement.
+    Whole,
+}
+
+/// So many values stand in a text one by one; more are one bind.
+const FEW_VALUES: usize = 8;
+
+/// Writes conditions.
+#[derive(Clone, Copy)]
+pub(crate) struct Conditions<'d> {
+    pub(crate) dialect: Dialect,
+    pub(crate) registry: &'d Registry,
+    pub(crate) hasher: &'d ValueHasher,
+    /// The candidate is a row of `access` itself.
+    pub(crate) is_access: bool,
+}
+
+/// ` IN (…)` with values as binds: few of them one by one, many as one list.
+pub(crate) fn within(sql: &mut Sql, dialect: Dialect, values: &[i64]) {
+    if values.is_empty() {
+        sql.push(" IN (NULL)");
+        return;
+    }
+    if dialect == Dialect::Sqlite && values.len() <= FEW_VALUES {
+        sql.push(" IN (");
+        // Three values make the statement of four: shapes stay few.
+        let places = values.len().next_power_of_two();
+        for (place, value) in values.iter().chain(values.last().into_iter().cycle()).enumerate() {
+            if place >= places {
+                break;
+            }
+            sql.push(if place > 0 { ", " } else { "" }).integer(*value);
+        }
+        sql.push(")");
+        return;
+    }
+    sql.in_list(dialect, values.to_vec());
+}
+
+impl Conditions<'_> {
+    /// ` AND one.dk = other.dk`, which every join inside a compartment carries on PostgreSQL.
+    fn on_dk(&self, one: &str, other: &str) -> String {
+        match self.dialect {
+            Dialect::Sqlite => String::new(),
+            Dialect::Postgres => format!(" AND {one}.dk = {other}.dk"),
+        }
+    }
+
+    /// `candidate IN (SELECT …`, up to the columns; the caller goes on with ` FROM`.
+    fn is_among(&self, candidate: &str, row: &str) -> String {
+        match self.dialect {
+            Dialect::Sqlite => format!("{candidate}.rid IN (SELECT {row}.rid"),
+            Dialect::Postgres => {
+                format!("({candidate}.rid, {candidate}.dk) IN (SELECT {row}.rid, {row}.dk")
+            }
+        }
+    }
+
+    /// That one of the alternatives holds for `candidate`, which is of one of `types`; `None`
+    /// where SQL would be dearer than a look at the candidate itself.
+    pub(crate) fn predicate(
+        &self,
+        predicate: &Predicate,
+        types: &[ResourceType],
+        candidate: &str,
+        mode: Mode,
+    ) -> Option<Sql> {
+        self.any(&predicate.any, types, candidate, mode, 0)
+    }
+
+    fn any(
+        &self,
+        any: &[Match],
+        types: &[ResourceType],
+        candidate: &str,
+        mode: Mode,
+        depth: usize,
+    ) -> Option<Sql> {
+        let mut sql = Sql::new("(");
+        if any.is_empty() {
+            sql.push("1 = 0");
+        }
+        for (place, each) in any.iter().enumerate() {
+            sql.push(if place > 0 { " OR " } else { "" });
+            sql.append(&self.one(each, types, candidate, mode, depth)?);
+        }
+        sql.push(")");
+        Some(sql)
+    }
+
+    fn all(
+        &self,
+        all: &[Predicate],
+        types: &[ResourceType],
+        candidate: &str,
+        mode: Mode,
+        depth: usize,
+    ) -> Option<Sql> {
+        let mut sql = Sql::default();
+        for predicate in all {
+            sql.push(" AND ");
+            sql.append(&self.any(&predicate.any, types, candidate, mode, depth)?);
+        }
+        Some(sql)
+    }
+
+    fn one(
+        &self,
+        each: &Match,
+        types: &[ResourceType],
+        candidate: &str,
+        mode: Mode,
+        depth: usize,
+    ) -> Option<Sql> {
+        let row = format!("x{depth}");
+        Some(match each {
+            Match::All(all) => {
+                let mut sql = Sql::new("(1 = 1");
+                sql.append(&self.all(all, types, candidate, mode, depth)?).push(")");
+                sql
+            }
+            Match::Not(none) => {
+                let mut sql = Sql::new("NOT ");
+                sql.append(&self.any(none, types, candidate, mode, depth)?);
+                sql
+            }
+            Match::Present(parameters) => self.present(parameters, candidate, &row),
+            Match::Chain(chain) => match mode {
+                Mode::Seek => return None,
+                Mode::Whole => self.chain(chain, candidate, depth)?,
+            },
+            Match::Has(has) => self.has(has, candidate, mode, depth)?,
+            Match::Keys(keys) => {
+                let hashes: Vec<i64> = keys.iter().map(|key| self.hasher.reference(key)).collect();
+                self.hashes(&hashes, candidate, &row, mode)
+            }
+            Match::Id(id) => {
+                let hash = |of: &ResourceType| self.hasher.local(*of, id.as_str());
+                let hashes: Vec<i64> = types.iter().map(hash).collect();
+                self.hashes(&hashes, candidate, &row, mode)
+            }
+            Match::LastUpdated(when) => {
+                let mut sql = Sql::new("EXISTS (SELECT 1 FROM resource ");
+                sql.push(&format!("{row} WHERE {row}.rid = {candidate}.rid"));
+                sql.push(&self.on_dk(&row, candidate)).push(" AND ");
+                sql.append(&arm::updated(&format!("{row}.updated"), when)).push(")");
+                sql
+            }
+            Match::Text(text) => self.text(text, candidate, mode, &row),
+            Match::Row(own) => self.row(own, candidate, mode, &row)?,
+            Match::Lookup(_) | Match::Never => Sql::new("1 = 0"),
+        })
+    }
+
+    fn present(&self, parameters: &[ParameterId], candidate: &str, row: &str) -> Sql {
+        let mut sql = Sql::new("(");
+        let masks = presence::masks(self.registry, parameters);
+        if masks.is_empty() {
+            sql.push("1 = 0");
+        }
+        for (place, (of, [first, second])) in masks.into_iter().enumerate() {
+            sql.push(if place > 0 { " OR " } else { "" });
+            let row = if self.is_access && candidate == "c" { candidate } else { row };
+            if row != candidate {
+                sql.push(&format!("EXISTS (SELECT 1 FROM access {row} WHERE {row}.rid = "));
+                sql.push(&format!("{candidate}.rid{} AND ", self.on_dk(row, candidate)));
+            } else {
+                sql.push("(");
+            }
+            sql.push(&format!("{row}.type = ")).integer(of.index());
+            sql.push(&format!(" AND (({row}.present & ")).integer(first).push(") <> 0");
+            sql.push(&format!(" OR ({row}.present2 & ")).integer(second).push(") <> 0))");
+        }
+        sql.push(")");
+        sql
+    }
+
+    fn hashes(&self, hashes: &[i64], candidate: &str, row: &str, mode: Mode) -> Sql {
+        let mut sql = Sql::default();
+        match mode {
+            Mode::Seek => {
+                sql.push(&format!("EXISTS (SELECT 1 FROM resource {row} WHERE "));
+                sql.push(&format!("{row}.rid = {candidate}.rid{}", self.on_dk(row, candidate)));
+                sql.push(&format!(" AND {row}.hash"));
+            }
+            Mode::Whole => {
+                sql.push(&self.is_among(candidate, row));
+                sql.push(&format!(" FROM resource {row} WHERE {row}.hash"));
+            }
+        }
+        within(&mut sql, self.dialect, hashes);
+        sql.push(")");
+        sql
+    }
+
+    fn text(&self, wanted: &TextMatch, candidate: &str, mode: Mode, row: &str) -> Sql {
+        let TextArm { arm, is_complement } = text::arm(self.dialect, wanted);
+        let mut sql = Sql::new(if is_complement { "NOT " } else { "" });
+        match mode {
+            Mode::Seek => {
+                sql.push(&format!("EXISTS (SELECT 1 FROM {} {row} WHERE ", arm.table));
+                sql.append(&arm.condition);
+                sql.push(&format!(" AND {row}.rid = {candidate}.rid"));
+                sql.push(&self.on_dk(row, candidate)).push(")");
+            }
+            Mode::Whole => self.among_arms(&mut sql, &[arm], candidate, row),
+        }
+        sql
+    }
+
+    fn row(&self, own: &RowMatch, candidate: &str, mode: Mode, row: &str) -> Option<Sql> {
+        let arms = arm::arms(self.dialect, own);
+        let is_seek = arms.len() <= FEW_VALUES && arms.iter().all(|arm| arm.is_point);
+        if mode == Mode::Seek && !is_seek {
+            return None;
+        }
+        let mut sql = Sql::new("(");
+        if arms.is_empty() {
+            sql.push("1 = 0");
+        } else if is_seek {
+            for (place, arm) in arms.iter().enumerate() {
+                sql.push(if place > 0 { " OR " } else { "" });
+                sql.push(&format!("EXISTS (SELECT 1 FROM {} {row} WHERE ", arm.table));
+                sql.append(&arm.condition);
+                sql.push(&format!(" AND {row}.rid = {candidate}.rid"));
+                sql.push(&self.on_dk(row, candidate)).push(")");
+            }
+        } else {
+            self.among_arms(&mut sql, &arms, candidate, row);
+        }
+        sql.push(")");
+        Some(sql)
+    }
+
+    fn among_arms(&self, sql: &mut Sql, arms: &[Arm], candidate: &str, row: &str) {
+        for (place, arm) in arms.iter().enumerate() {
+            sql.push(if place > 0 { " OR " } else { "" });
+            sql.push(&self.is_among(candidate, row));
+            sql.push(&format!(" FROM {} {row} WHERE ", arm.table));
+            sql.append(&arm.condition).push(")");
+        }
+    }
+
+    /// Over hashes without `dk`: the target may lie in any compartment.
+    fn chain(&self, chain: &Chain, candidate: &str, depth: usize) -> Option<Sql> {
+        let (row, target) = (format!("x{depth}"), format!("r{depth}"));
+        let mut sql = Sql::default();
+        sql.push(&self.is_among(candidate, &row));
+        sql.push(&format!(" FROM reference {row} WHERE {row}.p"));
+        within(&mut sql, self.dialect, &numbers(&chain.parameters));
+        sql.push(&format!(" AND {row}.target IN (SELECT {target}.hash FROM resource {target}"));
+        sql.push(&format!(" WHERE {target}.type = ")).integer(chain.target.index());
+        sql.push(&format!(" AND {target}.body IS NOT NULL"));
+        let types = [chain.target];
+        sql.append(&self.all(&chain.all, &types, &target, Mode::Whole, depth + 1)?).push("))");
+        Some(sql)
+    }
+
+    fn has(&self, has: &Has, candidate: &str, mode: Mode, depth: usize) -> Option<Sql> {
+        let (row, own) = (format!("x{depth}"), format!("h{depth}"));
+        let types = [has.source];
+        let mut sql = Sql::default();
+        match mode {
+            Mode::Seek => {
+                sql.push(&format!("EXISTS (SELECT 1 FROM reference {row} WHERE {row}.target = "));
+                sql.push(&format!("(SELECT {own}.hash FROM resource {own} WHERE "));
+                sql.push(&format!("{own}.rid = {candidate}.rid{})", self.on_dk(&own, candidate)));
+                sql.push(&format!(" AND {row}.p"));
+                within(&mut sql, self.dialect, &numbers(&has.parameters));
+            }
+            Mode::Whole => {
+                sql.push(&self.is_among(candidate, &own));
+                sql.push(&format!(" FROM resource {own} WHERE {own}.hash IN (SELECT {row}.target"));
+                sql.push(&format!(" FROM reference {row} WHERE {row}.p"));
+                within(&mut sql, self.dialect, &numbers(&has.parameters));
+            }
+        }
+        sql.append(&self.all(&has.all, &types, &row, mode, depth + 1)?);
+        sql.push(if mode == Mode::Seek { ")" } else { "))" });
+        Some(sql)
+    }
+}
+
+pub(crate) fn numbers(parameters: &[ParameterId]) -> Vec<i64> {
+    parameters.iter().map(|p| i64::from(p.0)).collect()
+}

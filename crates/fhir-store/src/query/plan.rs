@@ -1,0 +1,199 @@
+//! The choice of the source that a search is driven from.
+//!
+//! Every predicate whose rows can be walked is counted up to a limit; what each choice would cost
+//! is reckoned from the counts, and the cheapest drives. What the database finds with a seek is
+//! probed there, the rest is compared in memory.
+
+use fhir_definitions::ResourceType;
+use fhir_search::Predicate;
+
+use super::condition::{Conditions, Mode};
+use super::source::{Source, is_of_types};
+use crate::sql::{Dialect, Sql};
+
+/// Legs are compared up to this many rows at first.
+pub(crate) const MANY: u64 = 256;
+/// A leg with fewer rows drives without a look at the others.
+const FEW: u64 = 32;
+
+/// Microseconds: a row of a source, a probe of it, a comparison in memory, a row of a set.
+const ROW_US: f64 = 0.3;
+const PROBE_US: f64 = 1.0;
+const COMPARE_US: f64 = 12.0;
+const GATHER_US: f64 = 0.2;
+
+/// How many rows a source has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) rows: u64,
+    /// Counting stopped there.
+    pub(crate) is_at_least: bool,
+}
+
+/// One predicate of a search, in its possible roles.
+pub(crate) struct Leg {
+    pub(crate) predicate: Predicate,
+    pub(crate) source: Option<Source>,
+    /// The condition on the candidate `c`, where a seek decides it.
+    pub(crate) probe: Option<Sql>,
+    /// The same where `c` is a row of `access`.
+    access_probe: Option<Sql>,
+    pub(crate) size: Option<Size>,
+}
+
+impl Leg {
+    pub(crate) fn new(
+        conditions: &Conditions<'_>,
+        predicate: Predicate,
+        types: &[ResourceType],
+    ) -> Self {
+        let source = Source::of(conditions, &predicate, types);
+        let probe = conditions.predicate(&predicate, types, "c", Mode::Seek);
+        let own = Conditions { is_access: true, ..*conditions };
+        let access_probe = own.predicate(&predicate, types, "c", Mode::Seek);
+        Self { predicate, source, probe, access_probe, size: None }
+    }
+
+    /// The share of a type's resources that satisfies it, as far as is known.
+    pub(crate) fn share(&self, total: f64) -> f64 {
+        match (self.size, &self.source) {
+            (Some(size), _) => (as_f64(size.rows) / total).clamp(1e-6, 1.0),
+            (None, Some(_)) => 0.1,
+            (None, None) => 0.5,
+        }
+    }
+
+    fn probe_us(&self) -> (f64, f64) {
+        if self.probe.is_some() { (PROBE_US, 0.0) } else { (0.0, COMPARE_US) }
+    }
+}
+
+/// What drives, and what is checked where.
+pub(crate) struct Plan {
+    /// Place of the driving leg; none: all resources of the types.
+    pub(crate) driver: Option<usize>,
+    pub(crate) source: Source,
+    /// How many rows the source has, as far as is known.
+    pub(crate) size: Option<Size>,
+    /// Conditions on `c`, each with ` AND ` in front.
+    pub(crate) probes: Sql,
+    /// What is left for memory.
+    pub(crate) residual: Vec<Predicate>,
+}
+
+impl Plan {
+    /// The plan that is driven from a leg.
+    pub(crate) fn driven(
+        dialect: Dialect,
+        legs: &[Leg],
+        driver: Option<usize>,
+        types: &[ResourceType],
+        total: u64,
+    ) -> Self {
+        let of_driver = driver.and_then(|place| legs.get(place));
+        let source =
+            of_driver.and_then(|leg| leg.source.clone()).unwrap_or_else(|| Source::of_types(types));
+        let size = match of_driver {
+            Some(leg) => leg.size,
+            None => Some(Size { rows: total, is_at_least: false }),
+        };
+        let mut probes = Sql::default();
+        if source.is_of_any_type {
+            probes.append(&is_of_types(dialect, types));
+        }
+        let mut residual = Vec::new();
+        for (place, leg) in legs.iter().enumerate() {
+            if Some(place) == driver && source.is_exact {
+                continue;
+            }
+            let is_access = of_driver.is_none();
+            match if is_access { &leg.access_probe } else { &leg.probe } {
+                Some(probe) => {
+                    probes.push(" AND ").append(probe);
+                }
+                None => residual.push(leg.predicate.clone()),
+            }
+        }
+        Self { driver, source, size, probes, residual }
+    }
+}
+
+/// Which legs are worth counting, the likely best first.
+pub(crate) fn countable(legs: &[Leg]) -> Vec<usize> {
+    let mut places: Vec<(u8, usize)> = legs
+        .iter()
+        .enumerate()
+        .filter_map(|(place, leg)| Some((rank(leg.source.as_ref()?), place)))
+        .collect();
+    places.sort_unstable();
+    places.into_iter().map(|(_, place)| place).collect()
+}
+
+/// Lower is likelier to be short: what looks unique, then references, then codes, then ranges.
+fn rank(source: &Source) -> u8 {
+    let Some(arm) = source.arms.first() else { return 0 };
+    match (source.is_ordered, arm.table) {
+        (_, "resource") => 1,
+        (true, "uri" | "composite_token") => 2,
+        (true, "reference") => 3,
+        (true, _) => 4,
+        (false, "reference") => 5,
+        (false, "token") => 6,
+        (false, "string") => 7,
+        (false, _) => 8,
+    }
+}
+
+/// Whether a leg is so short that no other needs a look.
+pub(crate) fn is_short(size: Size) -> bool {
+    size.rows < FEW
+}
+
+/// Up to where a longer look counts: about where a set in need of sorting costs as much as a walk
+/// over everything.
+pub(crate) fn long_limit(total: u64) -> u64 {
+    total.saturating_mul(500).isqrt().clamp(1_024, 50_000)
+}
+
+/// The cheapest driver for a page of `wanted` matches; none: all resources of the types.
+pub(crate) fn cheapest(legs: &[Leg], total: u64, wanted: u64) -> Option<usize> {
+    let all = as_f64(total).max(1.0);
+    let mut best = (cost(legs, None, all, as_f64(wanted)), None);
+    for (place, leg) in legs.iter().enumerate() {
+        if leg.source.is_none() {
+            continue;
+        }
+        let own = cost(legs, Some(place), all, as_f64(wanted));
+        if own <= best.0 {
+            best = (own, Some(place));
+        }
+    }
+    best.1
+}
+
+/// Microseconds for a page, about.
+fn cost(legs: &[Leg], driver: Option<usize>, total: f64, wanted: f64) -> f64 {
+    let leg = driver.and_then(|place| legs.get(place));
+    let rows = leg.map_or(total, |leg| leg.share(total) * total);
+    let is_exact = leg.and_then(|leg| leg.source.as_ref()).is_none_or(|source| source.is_exact);
+    let mut share = 1.0;
+    let (mut probes, mut compare) = (0.0, 0.0_f64);
+    for (place, leg) in legs.iter().enumerate() {
+        if Some(place) == driver && is_exact {
+            continue;
+        }
+        let (probe, memory) = leg.probe_us();
+        share *= if Some(place) == driver { 1.0 } else { leg.share(total) };
+        probes += probe;
+        compare = compare.max(memory);
+    }
+    let candidates = (wanted / share.max(1e-9)).min(rows);
+    let is_ordered = leg.and_then(|leg| leg.source.as_ref()).is_none_or(|one| one.is_ordered);
+    let gather = if is_ordered { 0.0 } else { rows * GATHER_US };
+    candidates * (ROW_US + probes + compare) + gather
+}
+
+#[expect(clippy::cast_precision_loss, reason = "costs are rough")]
+pub(crate) fn as_f64(number: u64) -> f64 {
+    number as f64
+}

@@ -1,0 +1,482 @@
+//! The executor: searches, counts and estimates over one snapshot of either database.
+
+use std::sync::Arc;
+
+use fhir_definitions::ResourceType;
+use fhir_search::{ContainedMode, Found, Match, Predicate, Scope, SearchQuery};
+
+use super::condition::{Conditions, Mode, within};
+use super::plan::{self, Leg, Plan, Size};
+use super::session::{Session, definitions};
+use super::source::{Piece, Source, columns};
+use super::world::{Cache, Sight, found};
+use crate::backend::row;
+use crate::core::Definitions;
+use crate::error::StoreError;
+use crate::read::{Hit, Matched, Position, RowKey, StoredVersion};
+use crate::sql::{Dialect, Sql};
+
+/// Candidates are compared in memory by this many.
+const COMPARED: usize = 32;
+/// One statement gives at most this many candidates.
+pub(super) const MOST: usize = 4_096;
+
+/// An estimate is exact up to this many matches.
+const SEEN: usize = 2_000;
+/// So many resources are looked at for an estimate.
+const SAMPLE: usize = 200;
+
+/// Runs one search.
+pub(crate) struct Run<'a, S> {
+    pub(super) session: &'a mut S,
+    pub(super) definitions: Arc<Definitions>,
+    pub(super) types: Vec<ResourceType>,
+    /// Live resources of the types.
+    pub(super) total: u64,
+    pub(super) cache: Cache,
+}
+
+/// Something found, with what has been read of it.
+pub(super) struct Candidate {
+    pub(super) row: RowKey,
+    pub(super) read: Option<(StoredVersion, Found)>,
+}
+
+/// What a walk in row order came to.
+pub(super) struct Walked {
+    pub(super) found: Vec<Candidate>,
+    /// Everything was seen; otherwise the limit or the fuel ended the walk.
+    pub(super) is_whole: bool,
+}
+
+/// Bounds of a walk in row order.
+pub(super) struct Bounds {
+    pub(super) after: Option<RowKey>,
+    pub(super) is_backwards: bool,
+    pub(super) limit: usize,
+    /// So many candidates may be looked at.
+    pub(super) fuel: u64,
+    /// Bodies are wanted of whatever is found.
+    pub(super) with_bodies: bool,
+}
+
+impl<'a, S: Session> Run<'a, S> {
+    pub(crate) fn new(session: &'a mut S, scope: &Scope) -> Result<Self, StoreError> {
+        let definitions = definitions(session);
+        let mut run =
+            Self { session, definitions, types: Vec::new(), total: 0, cache: Cache::default() };
+        let (types, total) = run.scope(scope)?;
+        run.types = types;
+        run.total = total;
+        Ok(run)
+    }
+
+    /// The types of a scope, and how many resources of them live.
+    fn scope(&mut self, scope: &Scope) -> Result<(Vec<ResourceType>, u64), StoreError> {
+        let types = match scope {
+            Scope::Type(one) => vec![*one],
+            Scope::Types(several) => several.clone(),
+            Scope::All => Vec::new(),
+        };
+        let dialect = self.session.dialect();
+        let mut sql = Sql::new(match dialect {
+            Dialect::Sqlite => "SELECT type, live, 0 FROM counter WHERE live > 0",
+            Dialect::Postgres => {
+                "SELECT type::bigint, sum(live)::bigint, 0::bigint FROM counter WHERE live <> 0"
+            }
+        });
+        if !types.is_empty() || matches!(scope, Scope::Types(_)) {
+            let numbers: Vec<i64> = types.iter().map(|of| i64::from(of.index())).collect();
+            sql.push(" AND type");
+            within(&mut sql, dialect, &numbers);
+        }
+        sql.push(if dialect == Dialect::Postgres { " GROUP BY type" } else { "" });
+        sql.push(" ORDER BY 1");
+        let mut live = Vec::new();
+        let mut total = 0_u64;
+        for (number, of, _) in self.numbers(&sql)? {
+            live.push(row::type_of(i32::try_from(number).unwrap_or(-1))?);
+            total = total.saturating_add(u64::try_from(of).unwrap_or(0));
+        }
+        // Inside a write the counters lag behind: types that are named are looked for anyway.
+        let is_named = !matches!(scope, Scope::All);
+        Ok((if is_named { types } else { live }, total))
+    }
+
+    pub(super) fn numbers(&mut self, sql: &Sql) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+        self.session.work().check()?;
+        self.session.numbers(sql)
+    }
+
+    fn number(&mut self, sql: &Sql) -> Result<u64, StoreError> {
+        let rows = self.numbers(sql)?;
+        Ok(rows.first().map_or(0, |(number, ..)| u64::try_from(*number).unwrap_or(0)))
+    }
+
+    pub(super) fn legs(&self, predicates: &[Predicate]) -> Vec<Leg> {
+        let core = self.session.core();
+        let conditions = Conditions {
+            dialect: self.session.dialect(),
+            registry: &self.definitions.registry,
+            hasher: &core.hasher,
+            is_access: false,
+        };
+        let leg = |predicate: &Predicate| Leg::new(&conditions, predicate.clone(), &self.types);
+        predicates.iter().map(leg).collect()
+    }
+
+    fn size_of(&mut self, leg: &mut Leg, limit: u64) -> Result<Option<Size>, StoreError> {
+        let Some(source) = &leg.source else { return Ok(None) };
+        let known = leg.size.filter(|size| !size.is_at_least || size.rows >= limit);
+        let size = match known {
+            Some(size) => size,
+            None if source.arms.is_empty() => Size { rows: 0, is_at_least: false },
+            None => {
+                let rows = self.number(&source.count(i64::try_from(limit).unwrap_or(i64::MAX)))?;
+                Size { rows, is_at_least: rows >= limit }
+            }
+        };
+        leg.size = Some(size);
+        Ok(Some(size))
+    }
+
+    /// Counts the legs as far as that helps to choose; gives the fewest rows.
+    fn measure(&mut self, legs: &mut [Leg]) -> Result<Option<u64>, StoreError> {
+        let mut fewest = None;
+        let places = plan::countable(legs);
+        for place in &places {
+            let Some(leg) = legs.get_mut(*place) else { continue };
+            let Some(size) = self.size_of(leg, plan::MANY)? else { continue };
+            fewest = Some(fewest.map_or(size.rows, |few: u64| few.min(size.rows)));
+            if plan::is_short(size) {
+                return Ok(fewest);
+            }
+        }
+        if fewest.is_some_and(|rows| rows >= plan::MANY) {
+            let limit = plan::long_limit(self.total);
+            for place in &places {
+                let Some(leg) = legs.get_mut(*place) else { continue };
+                self.size_of(leg, limit)?;
+            }
+        }
+        Ok(fewest)
+    }
+
+    /// Makes the plan for a page of `wanted` matches in row order.
+    pub(super) fn plan(
+        &mut self,
+        predicates: &[Predicate],
+        wanted: usize,
+    ) -> Result<(Plan, Vec<Leg>), StoreError> {
+        let mut legs = self.legs(predicates);
+        let is_alone = matches!(legs.as_slice(), [leg]
+            if leg.source.as_ref().is_some_and(|one| one.is_ordered && one.is_exact));
+        if is_alone {
+            return Ok((
+                Plan::driven(self.session.dialect(), &legs, Some(0), &self.types, self.total),
+                legs,
+            ));
+        }
+        let fewest = self.measure(&mut legs)?;
+        if fewest.is_none_or(|rows| rows >= plan::MANY)
+            && let Some(resolved) = self.resolve_all(predicates)?
+        {
+            legs = self.legs(&resolved);
+            self.measure(&mut legs)?;
+        }
+        let driver = plan::cheapest(&legs, self.total, wanted as u64);
+        Ok((Plan::driven(self.session.dialect(), &legs, driver, &self.types, self.total), legs))
+    }
+
+    /// Candidates of a plan in row order, compared in memory where that is left to do.
+    pub(super) fn walk(&mut self, plan: &Plan, bounds: Bounds) -> Result<Walked, StoreError> {
+        let dialect = self.session.dialect();
+        let compares = bounds.with_bodies || !plan.residual.is_empty();
+        let mut walked = Walked { found: Vec::new(), is_whole: false };
+        let mut fuel = bounds.fuel;
+        let mut after = bounds.after;
+        let is_plain = plan.source.is_ordered && plan.residual.is_empty();
+        let mut many = if is_plain { bounds.limit } else { (bounds.limit * 2).clamp(64, 512) };
+        loop {
+            let limit = row::limit_of(many);
+            let piece = Piece { after, is_backwards: bounds.is_backwards, limit };
+            let sql = if plan.source.is_ordered {
+                plan.source.walk(dialect, &piece, &plan.probes)
+            } else {
+                plan.source.gather(dialect, &piece, &plan.probes)
+            };
+            let rows = self.numbers(&sql)?;
+            let is_last = rows.len() < many;
+            after = rows.last().map(|(rid, dk, _)| RowKey { rid: *rid, dk: *dk }).or(after);
+            let rows: Vec<RowKey> = rows
+                .iter()
+                .filter(|(.., ok)| *ok == 1)
+                .map(|(rid, dk, _)| RowKey { rid: *rid, dk: *dk })
+                .collect();
+            for part in rows.chunks(COMPARED) {
+                if compares {
+                    self.compare(part, &plan.residual, &mut walked.found)?;
+                } else {
+                    let bare = part.iter().map(|row| Candidate { row: *row, read: None });
+                    walked.found.extend(bare);
+                }
+                fuel = fuel.saturating_sub(part.len() as u64);
+                if walked.found.len() >= bounds.limit {
+                    walked.found.truncate(bounds.limit);
+                    return Ok(walked);
+                }
+                if fuel == 0 {
+                    return Ok(walked);
+                }
+            }
+            if is_last {
+                walked.is_whole = true;
+                return Ok(walked);
+            }
+            many = (many * 2).clamp(64, MOST);
+        }
+    }
+
+    /// Keeps the rows whose bodies satisfy the predicates.
+    pub(super) fn compare(
+        &mut self,
+        rows: &[RowKey],
+        residual: &[Predicate],
+        out: &mut Vec<Candidate>,
+    ) -> Result<(), StoreError> {
+        self.session.work().check()?;
+        for version in self.session.bodies(rows)? {
+            let Some(found) = found(self.session, &version)? else { continue };
+            if self.holds(residual, &found)? {
+                out.push(Candidate { row: version.row, read: Some((version, found)) });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn holds(
+        &mut self,
+        residual: &[Predicate],
+        found: &Found,
+    ) -> Result<bool, StoreError> {
+        let mut sight = Sight { session: &mut *self.session, cache: &mut self.cache };
+        for predicate in residual {
+            if !predicate.holds(found, &mut sight)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Matches after a position, in the order of the query.
+    pub(crate) fn search(
+        &mut self,
+        query: &SearchQuery,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Vec<Hit>, StoreError> {
+        if limit == 0 || self.types.is_empty() && query.contained == ContainedMode::False {
+            return Ok(Vec::new());
+        }
+        if query.contained != ContainedMode::False {
+            return self.with_contained(query, after.map(|place| place.row), limit);
+        }
+        if !query.sort.is_empty() {
+            return self.sorted(&query.predicates, &query.sort, after, limit);
+        }
+        let after = after.map(|position| position.row);
+        let (plan, _) = self.plan(&query.predicates, limit)?;
+        let bounds =
+            Bounds { after, is_backwards: false, limit, fuel: u64::MAX, with_bodies: false };
+        Ok(self.walk(&plan, bounds)?.found.into_iter().map(|one| hit(one.row)).collect())
+    }
+
+    /// The last matches before a position.
+    pub(crate) fn before(
+        &mut self,
+        query: &SearchQuery,
+        before: &Position,
+        limit: usize,
+    ) -> Result<Option<Vec<Hit>>, StoreError> {
+        if !query.sort.is_empty() || query.contained != ContainedMode::False {
+            return Ok(None);
+        }
+        let (plan, _) = self.plan(&query.predicates, limit)?;
+        let bounds = Bounds {
+            after: Some(before.row),
+            is_backwards: true,
+            limit,
+            fuel: u64::MAX,
+            with_bodies: false,
+        };
+        let mut hits: Vec<Hit> =
+            self.walk(&plan, bounds)?.found.into_iter().map(|one| hit(one.row)).collect();
+        hits.reverse();
+        Ok(Some(hits))
+    }
+
+    /// How many match, exactly.
+    pub(crate) fn count(&mut self, query: &SearchQuery) -> Result<u64, StoreError> {
+        if query.contained != ContainedMode::False {
+            return self.count_contained(query);
+        }
+        if query.predicates.is_empty() || self.types.is_empty() {
+            return Ok(self.total);
+        }
+        if let ([Predicate { any }], [_]) = (query.predicates.as_slice(), self.types.as_slice())
+            && let [Match::Not(none)] = any.as_slice()
+        {
+            let inside = self.count_of(&[Predicate { any: none.clone() }])?;
+            return Ok(self.total.saturating_sub(inside));
+        }
+        self.count_of(&query.predicates)
+    }
+
+    fn count_of(&mut self, predicates: &[Predicate]) -> Result<u64, StoreError> {
+        let (plan, legs) = self.plan(predicates, usize::MAX)?;
+        let is_short = plan.size.is_some_and(|size| size.rows < 8 * plan::MANY);
+        if is_short || plan.residual.is_empty() {
+            return self.tally(&plan);
+        }
+        // Whatever memory would have to compare one by one is a set for the database.
+        let mut probes = plan.probes.clone();
+        let hasher = self.session.core().hasher.clone();
+        let conditions = Conditions {
+            dialect: self.session.dialect(),
+            registry: &self.definitions.registry,
+            hasher: &hasher,
+            is_access: false,
+        };
+        for (place, leg) in legs.iter().enumerate() {
+            let is_driver = Some(place) == plan.driver && plan.source.is_exact;
+            if is_driver || leg.probe.is_some() {
+                continue;
+            }
+            match conditions.predicate(&leg.predicate, &self.types, "c", Mode::Whole) {
+                Some(probe) => probes.push(" AND ").append(&probe),
+                None => return self.tally(&plan),
+            };
+        }
+        let sql = plan.source.total(self.session.dialect(), &probes);
+        self.number(&sql)
+    }
+
+    /// Counts what a plan gives.
+    fn tally(&mut self, plan: &Plan) -> Result<u64, StoreError> {
+        if plan.residual.is_empty() {
+            let sql = plan.source.total(self.session.dialect(), &plan.probes);
+            return self.number(&sql);
+        }
+        let mut count = 0;
+        let mut after = None;
+        loop {
+            let bounds = Bounds {
+                after,
+                is_backwards: false,
+                limit: MOST,
+                fuel: u64::MAX,
+                with_bodies: false,
+            };
+            let walked = self.walk(plan, bounds)?;
+            count += walked.found.len() as u64;
+            after = walked.found.last().map(|one| one.row);
+            if walked.is_whole {
+                return Ok(count);
+            }
+        }
+    }
+
+    /// About how many match: few exactly, many from a sample over all resources of the types.
+    pub(crate) fn estimate(&mut self, query: &SearchQuery) -> Result<u64, StoreError> {
+        if query.contained != ContainedMode::False {
+            return self.count_contained(query);
+        }
+        if query.predicates.is_empty() || self.types.is_empty() {
+            return Ok(self.total);
+        }
+        let (plan, _) = self.plan(&query.predicates, SEEN)?;
+        let bounds = Bounds {
+            after: None,
+            is_backwards: false,
+            limit: SEEN,
+            fuel: SAMPLE as u64,
+            with_bodies: false,
+        };
+        let walked = self.walk(&plan, bounds)?;
+        let seen = walked.found.len() as u64;
+        if walked.is_whole {
+            return Ok(seen);
+        }
+        let (met, kept) = self.sample(&query.predicates)?;
+        let share = plan::as_f64(kept) / plan::as_f64(met.max(1));
+        let of_all = share * plan::as_f64(self.total);
+        Ok(seen.max(rounded(of_all)))
+    }
+
+    /// How many of a sample there are, and how many of them match.
+    fn sample(&mut self, predicates: &[Predicate]) -> Result<(u64, u64), StoreError> {
+        let dialect = self.session.dialect();
+        let everything = Source::of_types(&self.types);
+        let mut ends = [0; 2];
+        for (end, is_backwards) in ends.iter_mut().zip([false, true]) {
+            let piece = Piece { after: None, is_backwards, limit: 1 };
+            let rows = self.numbers(&everything.walk(dialect, &piece, &Sql::default()))?;
+            *end = rows.first().map_or(0, |(rid, ..)| *rid);
+        }
+        let [first, last] = ends;
+        let step = (last.saturating_sub(first) / row::limit_of(SAMPLE)).max(1);
+        let mut rows = Vec::with_capacity(SAMPLE);
+        for place in 0..SAMPLE {
+            let rid = first.saturating_add(step.saturating_mul(row::limit_of(place)));
+            let after = Some(RowKey { rid: rid.saturating_sub(1), dk: i64::MAX });
+            let piece = Piece { after, is_backwards: false, limit: 1 };
+            let found = self.numbers(&everything.walk(dialect, &piece, &Sql::default()))?;
+            rows.extend(found.first().map(|(rid, dk, _)| RowKey { rid: *rid, dk: *dk }));
+        }
+        rows.dedup();
+        let mut kept = Vec::new();
+        for part in rows.chunks(COMPARED) {
+            self.compare(part, predicates, &mut kept)?;
+        }
+        Ok((rows.len() as u64, kept.len() as u64))
+    }
+
+    /// The hashes of rows.
+    pub(super) fn hashes_of(&mut self, rows: &[RowKey]) -> Result<Vec<i64>, StoreError> {
+        let dialect = self.session.dialect();
+        let rids: Vec<i64> = rows.iter().map(|row| row.rid).collect();
+        let mut sql = Sql::new("SELECT ");
+        sql.push(&columns(dialect, "c")).push(", c.hash FROM resource c WHERE c.rid");
+        within(&mut sql, dialect, &rids);
+        if dialect == Dialect::Postgres {
+            let dks: Vec<i64> = rows.iter().map(|row| row.dk).collect();
+            sql.push(" AND c.dk");
+            within(&mut sql, dialect, &dks);
+        }
+        Ok(self.numbers(&sql)?.into_iter().map(|(.., hash)| hash).collect())
+    }
+
+    /// Types and total for the time of `work`.
+    pub(super) fn inside<T>(
+        &mut self,
+        scope: &Scope,
+        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let (types, total) = self.scope(scope)?;
+        let types = std::mem::replace(&mut self.types, types);
+        let total = std::mem::replace(&mut self.total, total);
+        let done = work(self);
+        self.types = types;
+        self.total = total;
+        done
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rough number")]
+fn rounded(number: f64) -> u64 {
+    number.max(0.0).round() as u64
+}
+
+pub(super) fn hit(row: RowKey) -> Hit {
+    Hit { row, position: Position { values: Vec::new(), row }, matched: Matched::default() }
+}

@@ -1,0 +1,270 @@
+//! Where candidates come from: the index rows of one predicate, or all resources of the types.
+
+use fhir_definitions::ResourceType;
+use fhir_search::{Match, Predicate, RowMatch};
+
+use super::arm::{self, Arm};
+use super::condition::{Conditions, within};
+use super::text;
+use crate::read::RowKey;
+use crate::sql::{Dialect, Sql};
+
+/// So many ordered lists are merged; more are gathered and sorted.
+const MERGED: usize = 8;
+
+/// The rows of a predicate that can be walked.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    /// Where they are; a row may stand in several.
+    pub(crate) arms: Vec<Arm>,
+    /// Each arm is walked in row order from any row on.
+    pub(crate) is_ordered: bool,
+    /// Every row of the source satisfies the predicate.
+    pub(crate) is_exact: bool,
+    /// Rows of other types than the asked ones may be among them.
+    pub(crate) is_of_any_type: bool,
+}
+
+impl Source {
+    pub(crate) fn new(arms: Vec<Arm>) -> Self {
+        let is_ordered = arms.len() <= MERGED && arms.iter().all(|arm| arm.is_point);
+        Self { arms, is_ordered, is_exact: true, is_of_any_type: false }
+    }
+
+    /// All live resources of the types, in row order.
+    pub(crate) fn of_types(types: &[ResourceType]) -> Self {
+        let arm = |of: &ResourceType| {
+            let mut condition = Sql::new("type = ");
+            condition.integer(of.index());
+            Arm { table: "access", condition, is_point: true, is_unique: true }
+        };
+        let arms = types.iter().map(arm).collect();
+        Self { arms, is_ordered: true, is_exact: true, is_of_any_type: false }
+    }
+
+    /// Where everything that satisfies the predicate can be found; `None` where no index knows.
+    pub(crate) fn of(
+        conditions: &Conditions<'_>,
+        predicate: &Predicate,
+        types: &[ResourceType],
+    ) -> Option<Self> {
+        let mut arms = Vec::new();
+        let (mut is_exact, mut is_of_any_type) = (true, false);
+        for each in &predicate.any {
+            let part = of_match(conditions, each, types)?;
+            is_exact &= part.is_exact;
+            is_of_any_type |= part.is_of_any_type;
+            arms.extend(part.arms);
+        }
+        let is_exact = is_exact || arms.is_empty();
+        Some(Self { is_exact, is_of_any_type, ..Self::new(arms) })
+    }
+
+    /// How many rows there are, counted up to a limit.
+    pub(crate) fn count(&self, limit: i64) -> Sql {
+        let mut sql = Sql::new("SELECT count(*), CAST(0 AS bigint), CAST(0 AS bigint) FROM (");
+        if self.arms.is_empty() {
+            sql.push("SELECT 1 WHERE 1 = 0");
+        }
+        for (place, arm) in self.arms.iter().enumerate() {
+            sql.push(if place > 0 { " UNION ALL " } else { "" });
+            sql.push("SELECT 1 FROM ").push(arm.table).push(" WHERE ").append(&arm.condition);
+        }
+        sql.push(" LIMIT ").integer(limit).push(") AS probe");
+        sql
+    }
+}
+
+fn of_match(conditions: &Conditions<'_>, each: &Match, types: &[ResourceType]) -> Option<Source> {
+    Some(match each {
+        Match::Row(RowMatch::Reference { p, targets }) if targets.len() > MERGED => {
+            let mut condition = Sql::new("p = ");
+            condition.integer(p.0).push(" AND target");
+            within(&mut condition, conditions.dialect, targets);
+            let arm = Arm { table: "reference", condition, is_point: false, is_unique: false };
+            Source::new(vec![arm])
+        }
+        Match::Row(row) => Source::new(arm::arms(conditions.dialect, row)),
+        Match::Id(id) => {
+            let hash = |of: &ResourceType| conditions.hasher.local(*of, id.as_str());
+            let hashes: Vec<i64> = types.iter().map(hash).collect();
+            by_hash(conditions.dialect, &hashes, types)
+        }
+        Match::Keys(keys) => {
+            let hashes: Vec<i64> =
+                keys.iter().map(|key| conditions.hasher.reference(key)).collect();
+            by_hash(conditions.dialect, &hashes, types)
+        }
+        Match::LastUpdated(when) => {
+            let arm = |of: &ResourceType| {
+                let mut condition = Sql::new("type = ");
+                condition.integer(of.index()).push(" AND body IS NOT NULL AND ");
+                condition.append(&arm::updated("updated", when));
+                Arm { table: "resource", condition, is_point: false, is_unique: true }
+            };
+            Source::new(types.iter().map(arm).collect())
+        }
+        Match::All(all) => {
+            let mut parts = all.iter().filter_map(|each| Source::of(conditions, each, types));
+            let first = parts.next()?;
+            let mut best =
+                parts.fold(
+                    first,
+                    |best, next| {
+                        if next.is_ordered && !best.is_ordered { next } else { best }
+                    },
+                );
+            best.is_exact = false;
+            best
+        }
+        Match::Never | Match::Lookup(_) => Source::new(Vec::new()),
+        Match::Text(wanted) => {
+            let found = text::arm(conditions.dialect, wanted);
+            if found.is_complement {
+                return None;
+            }
+            // Words stand for resources of every type.
+            Source { is_of_any_type: true, ..Source::new(vec![found.arm]) }
+        }
+        Match::Not(_) | Match::Present(_) | Match::Chain(_) | Match::Has(_) => return None,
+    })
+}
+
+fn by_hash(dialect: Dialect, hashes: &[i64], types: &[ResourceType]) -> Source {
+    let numbers: Vec<i64> = types.iter().map(|of| i64::from(of.index())).collect();
+    let mut condition = Sql::new("hash");
+    within(&mut condition, dialect, hashes);
+    condition.push(" AND body IS NOT NULL AND type");
+    within(&mut condition, dialect, &numbers);
+    Source::new(vec![Arm { table: "resource", condition, is_point: false, is_unique: true }])
+}
+
+/// ` AND c` is of one of the types.
+pub(crate) fn is_of_types(dialect: Dialect, types: &[ResourceType]) -> Sql {
+    let numbers: Vec<i64> = types.iter().map(|of| i64::from(of.index())).collect();
+    let mut sql = Sql::new(" AND EXISTS (SELECT 1 FROM access a WHERE a.type");
+    within(&mut sql, dialect, &numbers);
+    sql.push(" AND a.rid = c.rid");
+    sql.push(if dialect == Dialect::Postgres { " AND a.dk = c.dk)" } else { ")" });
+    sql
+}
+
+/// A piece of a walk in row order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Piece {
+    /// Strictly after this row (before it, where the walk goes backwards).
+    pub(crate) after: Option<RowKey>,
+    /// Largest row first.
+    pub(crate) is_backwards: bool,
+    /// So many rows.
+    pub(crate) limit: i64,
+}
+
+impl Piece {
+    pub(crate) fn keyset(&self, sql: &mut Sql, dialect: Dialect, alias: &str) {
+        let Some(row) = self.after else { return };
+        let side = if self.is_backwards { "<" } else { ">" };
+        match dialect {
+            Dialect::Sqlite => sql.push(&format!(" AND {alias}.rid {side} ")).integer(row.rid),
+            Dialect::Postgres => {
+                sql.push(&format!(" AND ({alias}.rid, {alias}.dk) {side} (")).integer(row.rid);
+                sql.push(", ").integer(row.dk).push(")")
+            }
+        };
+    }
+
+    pub(crate) fn order(&self, sql: &mut Sql, dialect: Dialect, alias: &str) {
+        let direction = if self.is_backwards { " DESC" } else { "" };
+        sql.push(&format!(" ORDER BY {alias}rid{direction}"));
+        if dialect == Dialect::Postgres {
+            sql.push(&format!(", {alias}dk{direction}"));
+        }
+        sql.push(" LIMIT ").integer(self.limit);
+    }
+}
+
+/// `rid` and `dk` under an alias.
+pub(crate) fn columns(dialect: Dialect, alias: &str) -> String {
+    match dialect {
+        Dialect::Sqlite => format!("{alias}.rid AS rid, 0 AS dk"),
+        Dialect::Postgres => format!("{alias}.rid AS rid, {alias}.dk AS dk"),
+    }
+}
+
+impl Source {
+    /// A piece of an ordered source: rows that satisfy `probes`, conditions on `c`, each in front
+    /// with ` AND `. Columns: rid, dk, 1.
+    pub(crate) fn walk(&self, dialect: Dialect, piece: &Piece, probes: &Sql) -> Sql {
+        let mut lists = Vec::new();
+        for arm in &self.arms {
+            let mut sql = Sql::new("SELECT ");
+            sql.push(if arm.is_unique { "" } else { "DISTINCT " });
+            sql.push(&columns(dialect, "c"))
+                .push(", CAST(1 AS bigint) AS ok FROM ")
+                .push(arm.table);
+            sql.push(" c WHERE ").append(&arm.condition);
+            piece.keyset(&mut sql, dialect, "c");
+            sql.append(probes);
+            piece.order(&mut sql, dialect, "c.");
+            lists.push(sql);
+        }
+        if let [one] = lists.as_slice() {
+            return one.clone();
+        }
+        let mut sql = Sql::new("SELECT rid, dk, ok FROM (");
+        if lists.is_empty() {
+            sql.push("SELECT CAST(0 AS bigint) AS rid, CAST(0 AS bigint) AS dk, CAST(1 AS bigint) AS ok WHERE 1 = 0");
+        }
+        for (place, list) in lists.iter().enumerate() {
+            sql.push(if place > 0 { " UNION " } else { "" });
+            sql.push("SELECT * FROM (").append(list).push(&format!(") AS a{place}"));
+        }
+        sql.push(") AS c");
+        piece.order(&mut sql, dialect, "");
+        sql
+    }
+
+    /// A piece of a source without an order: its rows in row order, and whether each satisfies
+    /// `probes`. Columns: rid, dk, 1 or 0.
+    pub(crate) fn gather(&self, dialect: Dialect, piece: &Piece, probes: &Sql) -> Sql {
+        let mut sql = Sql::new("SELECT ");
+        sql.push(&columns(dialect, "c"));
+        sql.push(", CASE WHEN 1 = 1")
+            .append(probes)
+            .push(" THEN CAST(1 AS bigint) ELSE CAST(0 AS bigint) END AS ok FROM (");
+        sql.push("SELECT rid, dk FROM (");
+        for (place, arm) in self.arms.iter().enumerate() {
+            sql.push(if place > 0 { " UNION SELECT " } else { "SELECT DISTINCT " });
+            sql.push(&columns(dialect, "s")).push(" FROM ").push(arm.table).push(" s WHERE ");
+            sql.append(&arm.condition);
+            piece.keyset(&mut sql, dialect, "s");
+        }
+        if self.arms.is_empty() {
+            sql.push("SELECT CAST(0 AS bigint) AS rid, CAST(0 AS bigint) AS dk WHERE 1 = 0");
+        }
+        sql.push(") AS u");
+        piece.order(&mut sql, dialect, "");
+        sql.push(") AS c");
+        let mut all = *piece;
+        all.limit = i64::MAX;
+        all.order(&mut sql, dialect, "c.");
+        sql
+    }
+
+    /// How many rows satisfy `probes`.
+    pub(crate) fn total(&self, dialect: Dialect, probes: &Sql) -> Sql {
+        let mut sql = Sql::new("SELECT count(*), CAST(0 AS bigint), CAST(0 AS bigint) FROM (");
+        for (place, arm) in self.arms.iter().enumerate() {
+            let is_alone = arm.is_unique && self.arms.len() == 1;
+            sql.push(if place > 0 { " UNION " } else { "" });
+            sql.push(if is_alone { "SELECT " } else { "SELECT DISTINCT " });
+            sql.push(&columns(dialect, "c")).push(" FROM ").push(arm.table).push(" c WHERE ");
+            sql.append(&arm.condition).append(probes);
+        }
+        if self.arms.is_empty() {
+            sql.push("SELECT 0 WHERE 1 = 0");
+        }
+        sql.push(") AS found");
+        sql
+    }
+}

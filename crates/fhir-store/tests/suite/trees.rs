@@ -1,0 +1,474 @@
+//! Random queries over a small population, against what they mean (`SearchQuery::holds`).
+
+use std::cmp::Ordering;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use fhir_definitions::ResourceType;
+use fhir_model::ResourceKey;
+use fhir_search::{
+    Chain, Comparator, DateMatch, Found, Has, Match, NumberRange, ParameterId, Predicate, RowMatch,
+    Scope, SearchQuery, SortBy, SortKey, TextField, TextMatch, TextQuery, UnitMatch,
+    World as Sight,
+};
+use fhir_store::{Hit, Position, StoreError, WriteGroup};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use crate::cases;
+use crate::world::World;
+
+cases!(random_trees_are_answered, random_trees_are_answered_by_walks);
+
+/// The population, in row order.
+struct People {
+    all: Vec<Found>,
+}
+
+impl Sight for &People {
+    type Error = Infallible;
+
+    fn targets(&mut self, hashes: &[i64], target: ResourceType) -> Result<Vec<Found>, Infallible> {
+        let is_one = |one: &&Found| hashes.contains(&one.hash) && one.key.resource_type == target;
+        Ok(self.all.iter().filter(is_one).cloned().collect())
+    }
+
+    fn referring(&mut self, hash: i64, of: &[ParameterId]) -> Result<Vec<Found>, Infallible> {
+        let is_one = |one: &&Found| {
+            one.rows
+                .reference
+                .iter()
+                .any(|row| row.target == hash && of.contains(&ParameterId(row.p)))
+        };
+        Ok(self.all.iter().filter(is_one).cloned().collect())
+    }
+}
+
+fn pick<'a, T>(random: &mut StdRng, from: &'a [T]) -> &'a T {
+    &from[random.random_range(0..from.len())]
+}
+
+fn patient(random: &mut StdRng, n: usize) -> String {
+    let families = ["Virtanen", "Virta", "Korhonen", "Åberg", "Mäki Ranta"];
+    let mut parts = vec![format!(r#""resourceType":"Patient","id":"p{n:03}""#)];
+    if random.random_bool(0.8) {
+        let name = if random.random_bool(0.1) {
+            r#"{"use":"official"}"#.to_owned()
+        } else {
+            format!(
+                r#"{{"family":"{}","given":["{}"]}}"#,
+                pick(random, &families),
+                pick(random, &["Anna", "Aino"])
+            )
+        };
+        let more = if random.random_bool(0.2) {
+            format!(r#",{{"family":"{}"}}"#, pick(random, &families))
+        } else {
+            String::new()
+        };
+        parts.push(format!(r#""name":[{name}{more}]"#));
+    }
+    if random.random_bool(0.7) {
+        parts.push(format!(r#""gender":"{}""#, pick(random, &["male", "female"])));
+    }
+    if random.random_bool(0.7) {
+        parts.push(format!(
+            r#""birthDate":"{}""#,
+            pick(random, &["1970-05-06", "1980", "1980-02", "1999-12-31"])
+        ));
+    }
+    if n > 0 && random.random_bool(0.3) {
+        let other = random.random_range(0..n);
+        parts.push(format!(
+            r#""link":[{{"other":{{"reference":"Patient/p{other:03}"}},"type":"seealso"}}]"#
+        ));
+    }
+    format!("{{{}}}", parts.join(","))
+}
+
+fn observation(random: &mut StdRng, n: usize) -> String {
+    let mut parts = vec![format!(
+        r#""resourceType":"Observation","id":"o{n:03}","status":"{}""#,
+        pick(random, &["final", "amended"])
+    )];
+    parts.push(format!(
+        r#""code":{{"coding":[{{"system":"urn:c","code":"{}"}}]}}"#,
+        pick(random, &["a", "b", "c"])
+    ));
+    if random.random_bool(0.9) {
+        parts.push(format!(
+            r#""subject":{{"reference":"Patient/p{:03}"}}"#,
+            random.random_range(0..45)
+        ));
+    }
+    match random.random_range(0..5) {
+        0 => {
+            parts.push(r#""effectivePeriod":{"start":"2024-01-01","end":"2024-12-31"}"#.to_owned())
+        }
+        1 => parts.push(
+            r#""effectivePeriod":{"extension":[{"url":"urn:x","valueCode":"x"}]}"#.to_owned(),
+        ),
+        2 => {}
+        _ => parts.push(format!(
+            r#""effectiveDateTime":"2024-0{}-1{}""#,
+            random.random_range(1..4),
+            random.random_range(0..3)
+        )),
+    }
+    match random.random_range(0..4) {
+        0 => {}
+        1 => parts.push(r#""valueQuantity":{"unit":"kg"}"#.to_owned()),
+        _ => parts.push(format!(
+            r#""valueQuantity":{{"value":{},"unit":"{}"}}"#,
+            random.random_range(1..6),
+            pick(random, &["kg", "mg"])
+        )),
+    }
+    format!("{{{}}}", parts.join(","))
+}
+
+fn population(world: &World, random: &mut StdRng) -> People {
+    let mut resources: Vec<String> = (0..40).map(|n| patient(random, n)).collect();
+    resources.extend((0..80).map(|n| observation(random, n)));
+    // Patients and observations lie among each other.
+    for place in (1..resources.len()).rev() {
+        resources.swap(place, random.random_range(0..=place));
+    }
+    let mut found = Vec::new();
+    let ops = resources.iter().map(|json| {
+        let op = world.put(json);
+        if let fhir_store::Action::Put { rows, .. } = &op.action {
+            found.push((op.key.clone(), Arc::new((**rows).clone())));
+        }
+        op
+    });
+    let ops: Vec<_> = ops.collect();
+    world.group(WriteGroup { ops, ..WriteGroup::default() }).unwrap();
+    let gone = pick(random, &found).0.clone();
+    world.op(world.delete(&gone.to_string()));
+    found.retain(|(key, _)| *key != gone);
+    let keys: Vec<ResourceKey> = found.iter().map(|(key, _)| key.clone()).collect();
+    let versions = world.read(move |reader| reader.load_keys(&keys));
+    let hasher = world.store.hasher();
+    let mut all: Vec<_> = found
+        .into_iter()
+        .map(|(key, rows)| {
+            let version = versions.iter().find(|version| version.key == key).unwrap();
+            let hash = hasher.reference(&key);
+            (version.row, Found { key, hash, updated: version.updated, rows })
+        })
+        .collect();
+    all.sort_by_key(|(row, _)| *row);
+    People { all: all.into_iter().map(|(_, found)| found).collect() }
+}
+
+fn date_match(random: &mut StdRng, lo: i64, hi: i64) -> DateMatch {
+    use Comparator as C;
+    let comparators = [C::Eq, C::Ne, C::Gt, C::Lt, C::Ge, C::Le, C::Sa, C::Eb, C::Ap];
+    DateMatch { comparator: *pick(random, &comparators), lo, hi }
+}
+
+fn start(random: &mut StdRng, folded: &str) -> String {
+    let count = folded.chars().count();
+    folded.chars().take(random.random_range(1..=count.max(1))).collect()
+}
+
+/// A match that some resource satisfies, made from a row that there is.
+fn row_match(random: &mut StdRng, people: &People, of: ResourceType) -> Option<Match> {
+    let own: Vec<&Found> = people.all.iter().filter(|one| one.key.resource_type == of).collect();
+    let one = *pick(random, &own);
+    let rows = &one.rows;
+    let p = ParameterId;
+    if random.random_bool(0.1) {
+        let words: Vec<&str> =
+            rows.text.content.split(' ').filter(|word| !word.is_empty()).collect();
+        if words.is_empty() {
+            return None;
+        }
+        let word = (*pick(random, &words)).to_owned();
+        let query = match random.random_range(0..3) {
+            0 => TextQuery::Not(Box::new(TextQuery::Phrase(vec![word]))),
+            1 => TextQuery::Prefix(start(random, &word)),
+            _ => TextQuery::Phrase(vec![word]),
+        };
+        return Some(Match::Text(TextMatch { field: TextField::Content, query }));
+    }
+    Some(Match::Row(match random.random_range(0..10) {
+        0 | 1 if !rows.token.is_empty() => {
+            let row = pick(random, &rows.token);
+            let sys = random.random_bool(0.5).then_some(row.sys);
+            match random.random_range(0..4) {
+                0 => RowMatch::TokenSet { p: p(row.p), codes: Arc::new(vec![(row.code, sys)]) },
+                1 if row.sys != 0 => RowMatch::TokenSystem { p: p(row.p), sys: row.sys },
+                _ => RowMatch::Token { p: p(row.p), code: row.code, sys },
+            }
+        }
+        2 | 3 if !rows.reference.is_empty() => {
+            let row = pick(random, &rows.reference);
+            let mut targets: Vec<i64> =
+                (0..random.random_range(0..12)).map(|_| pick(random, &people.all).hash).collect();
+            targets.push(row.target);
+            RowMatch::Reference { p: p(row.p), targets }
+        }
+        4 | 5 if !rows.date.is_empty() => {
+            let row = pick(random, &rows.date);
+            RowMatch::Date { p: p(row.p.abs()), when: date_match(random, row.lo, row.hi) }
+        }
+        6 if !rows.number.is_empty() => {
+            let row = pick(random, &rows.number);
+            let range = NumberRange {
+                min: random.random_bool(0.7).then(|| (row.v.clone(), random.random_bool(0.5))),
+                max: random.random_bool(0.5).then(|| (row.v.clone(), random.random_bool(0.5))),
+                negated: random.random_bool(0.2),
+            };
+            let unit =
+                if random.random_bool(0.5) { UnitMatch::Any } else { UnitMatch::Unit(row.unit) };
+            RowMatch::Number { p: p(row.p), unit, range }
+        }
+        7 | 8 if !rows.string.is_empty() => {
+            let row = pick(random, &rows.string);
+            let folded = start(random, &row.folded);
+            match random.random_range(0..4) {
+                0 => RowMatch::StringContains { p: p(row.p), folded },
+                1 => RowMatch::StringIs { p: p(row.p), folded: row.folded.clone() },
+                _ => RowMatch::StringPrefix { p: p(row.p), folded },
+            }
+        }
+        9 if !rows.composite_token.is_empty() => {
+            let row = pick(random, &rows.composite_token);
+            RowMatch::CompositeToken {
+                p: p(row.p),
+                code: row.code,
+                sys: None,
+                code2: row.code2,
+                sys2: Some(row.sys2),
+            }
+        }
+        _ => return None,
+    }))
+}
+
+fn one_match(
+    random: &mut StdRng,
+    people: &People,
+    world: &World,
+    of: ResourceType,
+    depth: u32,
+) -> Match {
+    let registry = &world.store.definitions().registry;
+    let id = |of, code| registry.get(of, code).unwrap().id;
+    let any = |random: &mut StdRng, depth| predicates(random, people, world, of, depth);
+    loop {
+        let chosen = match random.random_range(0..16) {
+            0 if depth > 0 => Match::All(any(random, depth - 1)),
+            1 if depth > 0 => Match::Not(predicate(random, people, world, of, depth - 1).any),
+            2 => Match::Present(
+                registry
+                    .of_type(of)
+                    .filter(|_| random.random_bool(0.05))
+                    .map(|one| one.id)
+                    .collect(),
+            ),
+            3 | 4 if depth > 0 => {
+                let (parameter, target) = if of == ResourceType::PATIENT {
+                    (id(of, "link"), ResourceType::PATIENT)
+                } else {
+                    (id(of, "subject"), ResourceType::PATIENT)
+                };
+                let all = predicates(random, people, world, target, depth - 1);
+                Match::Chain(Chain { parameters: vec![parameter], target, all })
+            }
+            5 | 6 if depth > 0 && of == ResourceType::PATIENT => {
+                let (source, code) = *pick(
+                    random,
+                    &[(ResourceType::OBSERVATION, "subject"), (ResourceType::PATIENT, "link")],
+                );
+                let all = predicates(random, people, world, source, depth - 1);
+                Match::Has(Has { source, parameters: vec![id(source, code)], all })
+            }
+            7 => {
+                let count = random.random_range(0..9);
+                let keys = (0..count).map(|_| pick(random, &people.all).key.clone()).collect();
+                Match::Keys(Arc::new(keys))
+            }
+            8 => Match::Id(pick(random, &people.all).key.id.clone()),
+            9 => {
+                let at = pick(random, &people.all).updated.0;
+                Match::LastUpdated(date_match(random, at, at + 1))
+            }
+            10 if depth > 1 => Match::Never,
+            _ => match row_match(random, people, of) {
+                Some(own) => own,
+                None => continue,
+            },
+        };
+        return chosen;
+    }
+}
+
+fn predicate(
+    random: &mut StdRng,
+    people: &People,
+    world: &World,
+    of: ResourceType,
+    depth: u32,
+) -> Predicate {
+    let count = *pick(random, &[1, 1, 1, 2, 3]);
+    Predicate { any: (0..count).map(|_| one_match(random, people, world, of, depth)).collect() }
+}
+
+fn predicates(
+    random: &mut StdRng,
+    people: &People,
+    world: &World,
+    of: ResourceType,
+    depth: u32,
+) -> Vec<Predicate> {
+    let count = *pick(random, &[0, 1, 1, 1, 2, 2, 3]);
+    (0..count).map(|_| predicate(random, people, world, of, depth)).collect()
+}
+
+fn sort_keys(random: &mut StdRng, world: &World, of: ResourceType) -> Vec<SortKey> {
+    let registry = &world.store.definitions().registry;
+    let id = |code| vec![registry.get(of, code).unwrap().id];
+    let count = *pick(random, &[0, 0, 1, 1, 2]);
+    let key = |random: &mut StdRng| {
+        let by = match (of == ResourceType::PATIENT, random.random_range(0..4)) {
+            (_, 0) => SortBy::Id,
+            (_, 1) => SortBy::LastUpdated,
+            (true, 2) => SortBy::Date(id("birthdate")),
+            (true, _) => SortBy::String(id("family")),
+            (false, 2) => SortBy::Date(id("date")),
+            (false, _) => SortBy::Number(id("value-quantity")),
+        };
+        SortKey { by, descending: random.random_bool(0.5) }
+    };
+    (0..count).map(|_| key(random)).collect()
+}
+
+/// A value as bytes that compare like it.
+fn value_of(found: &Found, key: &SortKey) -> Option<Vec<u8>> {
+    let rows = &found.rows;
+    let of = |parameters: &[ParameterId], p: i32| parameters.iter().any(|one| one.0 == p.abs());
+    let number = |number: i64| (i128::from(number) - i128::from(i64::MIN)).to_be_bytes().to_vec();
+    let values: Vec<Vec<u8>> = match &key.by {
+        SortBy::Id => vec![found.key.id.as_str().as_bytes().to_vec()],
+        SortBy::LastUpdated => vec![number(found.updated.0)],
+        SortBy::Date(all) => {
+            rows.date.iter().filter(|row| of(all, row.p)).map(|row| number(row.lo)).collect()
+        }
+        SortBy::String(all) => rows
+            .string
+            .iter()
+            .filter(|row| row.exact != 0 && of(all, row.p))
+            .map(|row| row.folded.as_bytes().to_vec())
+            .collect(),
+        SortBy::Number(all) => {
+            rows.number.iter().filter(|row| of(all, row.p)).map(|row| row.v.clone()).collect()
+        }
+        SortBy::Uri(_) | SortBy::Token(_) | SortBy::Reference(_) => panic!("not drawn"),
+    };
+    if key.descending { values.into_iter().max() } else { values.into_iter().min() }
+}
+
+fn order(keys: &[SortKey], one: &Found, other: &Found) -> Ordering {
+    for key in keys {
+        let order = match (value_of(one, key), value_of(other, key)) {
+            (None, None) => Ordering::Equal,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(_), None) => Ordering::Less,
+            (Some(one), Some(other)) if key.descending => other.cmp(&one),
+            (Some(one), Some(other)) => one.cmp(&other),
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+    Ordering::Equal
+}
+
+fn expected(people: &People, query: &SearchQuery) -> Vec<String> {
+    let mut sight = people;
+    let holds = |one: &&Found| match query.holds(one, &mut sight) {
+        Ok(holds) => holds,
+        Err(never) => match never {},
+    };
+    let mut all: Vec<&Found> = people.all.iter().filter(holds).collect();
+    all.sort_by(|one, other| order(&query.sort, one, other));
+    all.into_iter().map(|one| one.key.to_string()).collect()
+}
+
+/// Keys of the hits, or nothing where the store says that it would cost too much.
+fn keys_of(
+    world: &World,
+    query: &SearchQuery,
+    after: Option<Position>,
+    limit: usize,
+) -> Option<(Vec<String>, Vec<Hit>)> {
+    let query = query.clone();
+    world.read(move |reader| {
+        let hits = match reader.search(&query, after.as_ref(), limit) {
+            Err(StoreError::TooCostly(_)) => return Ok(None),
+            other => other?,
+        };
+        let rows: Vec<_> = hits.iter().map(|hit| hit.row).collect();
+        let keys = reader.load(&rows)?.into_iter().map(|version| version.key.to_string()).collect();
+        Ok(Some((keys, hits)))
+    })
+}
+
+fn holds_for(world: &World, people: &People, query: &SearchQuery, random: &mut StdRng) {
+    let told = || format!("{:?}\n{:?} {:?}", query.scope, query.predicates, query.sort);
+    let wanted = expected(people, query);
+    let Some((found, hits)) = keys_of(world, query, None, 1000) else { return };
+    assert_eq!(found, wanted, "{}", told());
+    let asked = query.clone();
+    let count = world.read(move |reader| reader.count(&asked));
+    assert_eq!(count, wanted.len() as u64, "count: {}", told());
+    let size = random.random_range(1..9);
+    let mut walked = Vec::new();
+    let mut after = None;
+    while let Some((keys, hits)) = keys_of(world, query, after.clone(), size) {
+        walked.extend(keys);
+        match hits.last() {
+            Some(last) if hits.len() == size => after = Some(last.position.clone()),
+            _ => break,
+        }
+    }
+    assert_eq!(walked, wanted, "pages of {size}: {}", told());
+    if let Some(place) = hits.len().checked_sub(1) {
+        let place = random.random_range(0..=place);
+        let (asked, before) = (query.clone(), hits[place].position.clone());
+        let back = world.read(move |reader| reader.search_before(&asked, &before, size));
+        if let Some(back) = back {
+            assert_eq!(back, hits[place.saturating_sub(size)..place], "before: {}", told());
+        }
+    }
+}
+
+fn run(world: &World, seed: u64, queries: usize) {
+    let mut random = StdRng::seed_from_u64(seed);
+    let people = population(world, &mut random);
+    let types = [ResourceType::PATIENT, ResourceType::OBSERVATION];
+    for _ in 0..queries {
+        let of = *pick(&mut random, &types);
+        let mut query = world.query(&format!("{of}?"));
+        query.predicates = predicates(&mut random, &people, world, of, 2);
+        match random.random_range(0..6) {
+            0 => query.scope = Scope::All,
+            1 => query.scope = Scope::Types(types.to_vec()),
+            _ => query.sort = sort_keys(&mut random, world, of),
+        }
+        holds_for(world, &people, &query, &mut random);
+    }
+}
+
+fn random_trees_are_answered(world: &World) {
+    run(world, 1, 200);
+}
+
+/// With next to no list sorted in memory and no inner set looked up, walks have to serve.
+fn random_trees_are_answered_by_walks(world: &World) {
+    let world = world.with(|settings| settings.sorted_in_memory = 3);
+    run(&world, 2, 200);
+}
