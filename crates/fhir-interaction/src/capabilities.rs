@@ -131,7 +131,27 @@ fn write_type(registry: &Registry, resource_type: ResourceType, out: &mut Vec<u8
         out.push(b',');
         parameter(&each.code, &each.url, each.kind, out);
     }
+    special(out);
     out.extend_from_slice(b"]}");
+}
+
+/// Parameters with a syntax of their own, which no index row stands behind.
+const SPECIAL: [(&str, &str); 5] = [
+    ("_filter", "All operators, and, or, not, parentheses and chains."),
+    ("_has", "_has:Type:reference:parameter=value, nested and in chains."),
+    ("_list", "The id of a List; no $current- lists."),
+    ("_text", "Words of the narrative, where the database keeps full text."),
+    ("_content", "Words of everything, where the database keeps full text."),
+];
+
+fn special(out: &mut Vec<u8>) {
+    for (name, documentation) in SPECIAL {
+        out.extend_from_slice(b",{\"name\":");
+        write::string(name, out);
+        member("type", "special", out);
+        member("documentation", documentation, out);
+        out.push(b'}');
+    }
 }
 
 /// The parameters of searches over types: those that all types have alike.
@@ -147,6 +167,7 @@ fn common(registry: &Registry, out: &mut Vec<u8>) {
             parameter(&each.code, &each.url, each.kind, out);
         }
     }
+    special(out);
 }
 
 /// What every resource has without an index row.
@@ -176,14 +197,14 @@ const fn modifiers(kind: ParameterKind) -> Option<&'static str> {
         ParameterKind::Date | ParameterKind::Number | ParameterKind::Quantity => {
             Some("Modifier: missing. Prefixes: eq, ne, gt, lt, ge, le, sa, eb, ap.")
         }
-        ParameterKind::Special => Some("Modifier: missing."),
+        ParameterKind::Special => Some("latitude|longitude|distance|units."),
         ParameterKind::Composite => None,
     }
 }
 
 fn is_answered(parameter: &SearchParameter) -> bool {
     parameter.is_live
-        && parameter.kind != ParameterKind::Special
+        && !parameter.is_contained()
         && !matches!(parameter.code.as_str(), "_id" | "_lastUpdated")
 }
 

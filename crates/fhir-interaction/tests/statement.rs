@@ -32,8 +32,8 @@ fn every_declared_parameter_answers() {
                     "date" => "2026-01-01",
                     "number" | "quantity" => "1",
                     "reference" => "Patient/a",
-                    // Its value depends on its components.
-                    "composite" => continue,
+                    // What it takes depends on its components, or it has a syntax of its own.
+                    "composite" | "special" => continue,
                     _ => "a",
                 };
                 asked += 1;
@@ -63,6 +63,32 @@ fn the_interactions_are_those_of_the_list() {
         assert_eq!(codes(rest), of_level(Level::System));
         for resource in rest["resource"].as_array().unwrap() {
             assert_eq!(codes(resource), of_level(Level::Type));
+        }
+    });
+}
+
+#[test]
+fn what_has_a_syntax_of_its_own_answers_too() {
+    on_each_backend(|app| {
+        let statement = json(&app.get("metadata").unwrap());
+        let rest = &statement["rest"][0];
+        assert_eq!(rest["compartment"].as_array().unwrap().len(), 5);
+        let list = r#"{"resourceType":"List","id":"l","status":"current","mode":"working"}"#;
+        app.call("PUT", "List/l", Some(list)).unwrap();
+        for parameter in rest["searchParam"].as_array().unwrap() {
+            if parameter["type"] != "special" {
+                continue;
+            }
+            let query = match parameter["name"].as_str().unwrap() {
+                "_filter" => "_filter=_id eq a",
+                "_has" => "_has:Observation:subject:code=a",
+                "_list" => "_list=l",
+                "_text" => "_text=word",
+                "_content" => "_content=word",
+                other => panic!("{other} has no sample here"),
+            };
+            let answer = app.get(&format!("Patient?{query}"));
+            assert!(answer.is_ok(), "Patient?{query}: {}", answer.unwrap_err());
         }
     });
 }

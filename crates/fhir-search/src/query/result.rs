@@ -149,10 +149,9 @@ impl Context<'_> {
         let (types, element) = match name.split_once('.') {
             None => (self.types().collect::<Vec<_>>(), name),
             Some((of, element)) => {
-                let of = resource_type(of)?;
-                if self.types().all(|searched| searched != of) {
-                    return Err(format!("no {of} is searched here"));
-                }
+                let of = resource_type(of).map_err(|_expected| {
+                    "expected elements at the root, such as name or Patient.name".to_owned()
+                })?;
                 (vec![of], element)
             }
         };
