@@ -386,3 +386,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn operators_are_refused_where_a_type_does_not_take_them() {
+    let all = "eq ne co sw ew gt lt ge le ap sa eb pr po ss sb in ni re";
+    let risk = || Scope::Type(ResourceType::named("RiskAssessment").unwrap());
+    let patients = || Scope::Type(ResourceType::PATIENT);
+    let observations = || Scope::Type(ResourceType::OBSERVATION);
+    for (scope, code, value, taken) in [
+        (patients(), "family", "x", "eq ne co sw ew pr"),
+        (risk(), "probability", "1", "eq ne gt lt ge le ap sa eb pr"),
+        (observations(), "value-quantity", "1", "eq ne gt lt ge le ap sa eb pr"),
+        (patients(), "birthdate", "2020", "eq ne gt lt ge le ap sa eb po pr"),
+        (patients(), "_lastUpdated", "2020", "eq ne gt lt ge le ap sa eb po"),
+        (patients(), "gender", "x", "eq ne ss sb in ni pr"),
+        (patients(), "_id", "x", "eq ne"),
+        (patients(), "organization", "Organization/x", "re pr"),
+        (patients(), "_profile", "http://x", "eq ne ss sb pr"),
+        (observations(), "code-value-quantity", "x", ""),
+    ] {
+        for operator in all.split(' ') {
+            let value = if operator == "pr" { "true" } else { value };
+            let query = format!("_filter={code} {operator} {value}");
+            let is_taken = taken.split(' ').any(|each| each == operator);
+            let answer = parse_as(&settings(), scope.clone(), &query);
+            assert_eq!(answer.is_ok(), is_taken, "{query}");
+        }
+    }
+}

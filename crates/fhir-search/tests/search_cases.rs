@@ -47,7 +47,7 @@ fn setting() -> Setting {
     });
     let hasher = ValueHasher::new(&[5; 16]);
     let indexer = Indexer::compile(&registry, hasher.clone(), Zone::default());
-    let indexer = indexer.with_base(Some(BASE.to_owned()));
+    let indexer = indexer.with_base(Some(BASE.to_owned())).with_text(true);
     let mut population = BTreeMap::new();
     for entry in std::fs::read_dir(folder().join("given")).unwrap() {
         let path = entry.unwrap().path();
