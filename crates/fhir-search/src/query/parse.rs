@@ -170,7 +170,8 @@ impl<'a> Context<'a> {
         let predicate = self.named(name, text, &mut own);
         out.notes.chains = own.chains;
         let is_let_through = self.settings.always_allowed.iter().any(|allowed| allowed == name);
-        let is_ignored = !self.settings.strict || is_let_through;
+        // An unknown name in a filter is no reason to find what the rest of it leaves out.
+        let is_ignored = (!self.settings.strict && code != "_filter") || is_let_through;
         let mut is_unknown =
             own.faults.iter().map(|fault| fault.kind == FailureKind::UnknownParameter);
         if is_ignored && !own.faults.is_empty() && is_unknown.all(|is_unknown| is_unknown) {

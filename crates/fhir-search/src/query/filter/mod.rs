@@ -35,6 +35,36 @@ const SYSTEMS: [(&str, &str); 4] = [
     ("ucum", "http://unitsofmeasure.org"),
 ];
 
+/// A name that stands only in filters: two values of one element, which a composite holds.
+/// Spec: <https://hl7.org/fhir/R4/search_filter.html#params>
+struct Grouped {
+    base: &'static str,
+    name: &'static str,
+    composite: &'static str,
+    /// The name in brackets and the one behind them.
+    names: [&'static str; 2],
+    /// Which of both is the composite's first component.
+    first: usize,
+}
+
+/// Those of the specification whose parameters R4 still has.
+const GROUPED: [Grouped; 2] = [
+    Grouped {
+        base: "DocumentReference",
+        name: "relatesTo",
+        composite: "relationship",
+        names: ["code", "target"],
+        first: 1,
+    },
+    Grouped {
+        base: "Group",
+        name: "characteristic",
+        composite: "characteristic-value",
+        names: ["code", "value"],
+        first: 0,
+    },
+];
+
 impl Context<'_> {
     /// The predicate of a filter; `depth` counts the references that lead here.
     pub(crate) fn filter(
@@ -109,6 +139,14 @@ impl Context<'_> {
             });
         };
         self.path(place, name, depth, notes, &|context, last, depth, notes| {
+            let bases = context.types().map(fhir_definitions::ResourceType::as_str);
+            let bases: Vec<&str> = bases.take(2).collect();
+            let mut grouped = GROUPED.iter();
+            if let Some(grouped) =
+                grouped.find(|each| each.name == last && bases.as_slice() == [each.base])
+            {
+                return context.grouped(place, grouped, filter, test, notes);
+            }
             let (code, only) = match last.split_once(':') {
                 Some((code, only)) => (code, Some(only)),
                 None => (last, None),
@@ -127,6 +165,51 @@ impl Context<'_> {
                 Some(vec![filter?, rest?])
             })
         })
+    }
+
+    /// `name[inner eq value].outer eq value` on one element.
+    fn grouped(
+        &self,
+        place: &str,
+        grouped: &Grouped,
+        filter: &Filter,
+        test: &Test,
+        notes: &mut Notes,
+    ) -> Option<Predicate> {
+        let [inner, outer] = grouped.names;
+        let is_equal = |operator| matches!(operator, Operator::Eq | Operator::Re);
+        let values = match filter {
+            Filter::Test(own)
+                if own.name == inner
+                    && test.name == outer
+                    && is_equal(own.operator)
+                    && is_equal(test.operator) =>
+            {
+                [&own.value, &test.value].map(|value| with_system(value, 0).replace('$', "\\$"))
+            }
+            _ => {
+                let name = grouped.name;
+                notes.invalid(place, format!("expected {name}[{inner} eq …].{outer} eq …"));
+                return None;
+            }
+        };
+        let [inner, outer] = values;
+        let text = if grouped.first == 0 {
+            format!("{inner}${outer}")
+        } else {
+            format!("{outer}${inner}")
+        };
+        let parameters = self.parameters(grouped.composite)?;
+        let mut warnings = Vec::new();
+        let mut any = Vec::new();
+        for parameter in parameters {
+            match self.composite(parameter, &text, &mut warnings) {
+                Ok(found) => any.extend(found),
+                Err(expected) => notes.invalid(place, expected),
+            }
+        }
+        warnings.into_iter().for_each(|warning| notes.warn(place, warning));
+        notes.faults.is_empty().then_some(Predicate { any })
     }
 
     /// One comparison in the scope that its path leads to.
