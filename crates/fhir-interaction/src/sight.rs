@@ -3,6 +3,9 @@
 //! Every read goes through here, so that the predicates of a permit hold for reads by id, pages,
 //! totals, includes and histories alike: what is hidden isn't there.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use fhir_access::Permit;
 use fhir_definitions::ResourceType;
 use fhir_model::{ResourceKey, VersionId};
@@ -212,13 +215,18 @@ impl<'a> Sight<'a> {
         if self.permit.predicates().is_empty() {
             return Ok(found);
         }
-        let mut visible = Vec::with_capacity(found.len());
-        for stored in found {
-            if self.sees(&stored.key)? {
-                visible.push(stored);
-            }
+        let mut by_type: BTreeMap<ResourceType, BTreeSet<ResourceKey>> = BTreeMap::new();
+        for stored in &found {
+            by_type.entry(stored.key.resource_type).or_default().insert(stored.key.clone());
         }
-        Ok(visible)
+        let mut visible = BTreeSet::new();
+        for (resource_type, keys) in by_type {
+            let limit = keys.len();
+            let any = vec![Match::Keys(Arc::new(keys.into_iter().collect()))];
+            let query = of_type(resource_type, vec![Predicate { any }]);
+            visible.extend(self.search(&query, None, limit)?.into_iter().map(|hit| hit.row));
+        }
+        Ok(found.into_iter().filter(|stored| visible.contains(&stored.row)).collect())
     }
 }
 

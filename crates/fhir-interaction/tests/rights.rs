@@ -11,7 +11,7 @@ mod support;
 use fhir_access::{Ask, Decision, Interaction, Policy, Refusal};
 use fhir_definitions::ResourceType;
 use fhir_interaction::INTERACTIONS;
-use fhir_search::{Match, Predicate, RowMatch};
+use fhir_search::{Chain, Match, Predicate, RowMatch};
 use fhir_store::Store;
 use support::{TestApp, json, keys, on_each_backend};
 
@@ -88,6 +88,90 @@ fn what_is_hidden_is_hidden_everywhere() {
             assert!(page["entry"][0]["resource"]["id"] == "seen", "{path}");
             assert!(!page.to_string().contains("secret"), "{path}");
         }
+    });
+}
+
+/// Shows Patients that are tagged `open` and Observations about such Patients: a permit of chains
+/// and negations over two types.
+struct AboutOpen(Predicate);
+
+impl AboutOpen {
+    fn over(store: &Store) -> Box<dyn Policy> {
+        let definitions = store.definitions();
+        let registry = &definitions.registry;
+        let id = |of, code| registry.get(of, code).unwrap().id;
+        let (patient, observation) = (ResourceType::PATIENT, ResourceType::OBSERVATION);
+        let tagged = |of, code: &str| {
+            let code = store.hasher().code(code);
+            Match::Row(RowMatch::Token { p: id(of, "_tag"), code, sys: None })
+        };
+        let one = |each| Predicate { any: vec![each] };
+        let chain = Match::Chain(Chain {
+            parameters: vec![id(observation, "subject")],
+            target: patient,
+            all: vec![one(tagged(patient, "open"))],
+        });
+        let observations =
+            Match::All(vec![one(chain), one(Match::Not(vec![tagged(observation, "secret")]))]);
+        Box::new(Self(Predicate { any: vec![tagged(patient, "open"), observations] }))
+    }
+}
+
+impl Policy for AboutOpen {
+    fn decide(&self, _ask: &Ask<'_>) -> Decision {
+        Decision::Allow(vec![self.0.clone()])
+    }
+}
+
+#[test]
+fn a_permit_may_say_anything_of_any_type() {
+    on_each_backend(|app| {
+        let about = |patient: &str| {
+            format!(
+                r#","status":"final","code":{{"text":"x"}},"subject":{{"reference":"Patient/{patient}"}}"#
+            )
+        };
+        put(app, "Patient/seen", "open", "");
+        put(app, "Patient/hidden", "other", r#","gender":"male""#);
+        put(app, "Observation/seen", "any", &about("seen"));
+        put(app, "Observation/secret", "secret", &about("seen"));
+        put(app, "Observation/hidden", "any", &about("hidden"));
+        let guarded = app.guarded(AboutOpen::over);
+        let page = |path: &str| json(&guarded.get(path).unwrap());
+        assert_eq!(keys(&page("Observation"), "match"), ["Observation/seen"]);
+        assert_eq!(keys(&page("Patient"), "match"), ["Patient/seen"]);
+        assert_eq!(page("?_type=Patient,Observation&_summary=count")["total"], 2);
+        assert_eq!(page("_history?_summary=count")["total"], 2);
+        assert_eq!(page("Basic?_summary=count")["total"], 0);
+        let both = keys(&page("Patient?_revinclude=Observation:subject"), "include");
+        assert_eq!(both, ["Observation/seen"]);
+        for path in ["Observation/secret", "Observation/hidden", "Patient/hidden"] {
+            assert_eq!(guarded.get(path).unwrap_err().status(), 404, "{path}");
+        }
+        assert_eq!(keys(&page("Patient/seen/Observation"), "match"), ["Observation/seen"]);
+        assert!(keys(&page("Patient/hidden/Observation"), "match").is_empty());
+        assert_eq!(page("Observation?_total=estimate")["total"], 1);
+    });
+}
+
+#[test]
+fn what_is_hidden_cannot_be_asked_for_through_what_refers_to_it() {
+    on_each_backend(|app| {
+        let subject =
+            r#","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/hidden"}"#;
+        put(app, "Patient/hidden", "secret", r#","gender":"male""#);
+        put(app, "Observation/seen", "open", subject);
+        put(app, "Patient/seen", "open", "");
+        let secret = subject.replace("hidden", "seen");
+        put(app, "Observation/secret", "secret", &secret);
+        let found = |app: &TestApp, path: &str| keys(&json(&app.get(path).unwrap()), "match");
+        let guarded = app.guarded(OnlyOpen::over);
+        let chain = "Observation?subject:Patient.gender=male";
+        assert_eq!(found(app, chain), ["Observation/seen"]);
+        assert!(found(&guarded, chain).is_empty());
+        let has = "Patient?_has:Observation:subject:status=final&_id=seen";
+        assert_eq!(found(app, has), ["Patient/seen"]);
+        assert!(found(&guarded, has).is_empty());
     });
 }
 
