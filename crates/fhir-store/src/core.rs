@@ -14,6 +14,7 @@ use crate::backend::presence;
 use crate::codec::Codec;
 use crate::error::StoreError;
 use crate::id::{IdCipher, bucket};
+use crate::query::statistic::Statistics;
 use crate::settings::{Clock, StoreSettings};
 
 thread_local! {
@@ -60,6 +61,7 @@ pub(crate) struct Core {
     pub(crate) ids: IdCipher,
     pub(crate) codec: Codec,
     pub(crate) clock: Clock,
+    pub(crate) statistics: Statistics,
 }
 
 /// What a database keeps about itself; drawn once, when it is made.
@@ -116,6 +118,7 @@ impl Core {
             ids: IdCipher::new(identity.id_key),
             codec,
             clock: settings.clock.clone(),
+            statistics: Statistics::default(),
         }
     }
 

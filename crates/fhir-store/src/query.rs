@@ -16,6 +16,7 @@ pub(crate) mod run;
 pub(crate) mod session;
 mod sorted;
 mod source;
+pub(crate) mod statistic;
 mod text;
 mod values;
 mod world;

@@ -4,6 +4,7 @@
 //! found by its type. [`Sql`] is a text that depends on the shape of a query; values are always
 //! binds, so that equal shapes share one prepared statement.
 
+use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
 use diesel::pg::Pg;
@@ -67,6 +68,14 @@ impl Sql {
 
     pub(crate) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// A number for the text with its values, the same as long as the program runs.
+    pub(crate) fn digest(&self) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        self.text.hash(&mut hasher);
+        format!("{:?}", self.binds).hash(&mut hasher);
+        hasher.finish()
     }
 
     pub(crate) fn append(&mut self, other: &Self) -> &mut Self {

@@ -5,7 +5,7 @@
 //! probed there, the rest is compared in memory.
 
 use fhir_definitions::ResourceType;
-use fhir_search::Predicate;
+use fhir_search::{Match, ParameterId, Predicate, RowMatch};
 
 use super::condition::{Conditions, Mode};
 use super::source::{Source, is_of_types};
@@ -39,24 +39,36 @@ pub(crate) struct Leg {
     /// The same where `c` is a row of `access`.
     access_probe: Option<Sql>,
     pub(crate) size: Option<Size>,
+    /// The parameter of a leg that is one condition on dates, or several that became one.
+    pub(crate) date: Option<ParameterId>,
 }
 
 impl Leg {
     pub(crate) fn new(
         conditions: &Conditions<'_>,
-        predicate: Predicate,
+        (predicate, date): (Predicate, Option<ParameterId>),
         types: &[ResourceType],
     ) -> Self {
-        let source = Source::of(conditions, &predicate, types);
+        let source = match predicate.any.as_slice() {
+            [Match::All(all)] if date.is_some() => Source::of_dates(conditions, all, types),
+            _ => Source::of(conditions, &predicate, types),
+        };
         let probe = conditions.predicate(&predicate, types, "c", Mode::Seek);
         let own = Conditions { is_access: true, ..*conditions };
         let access_probe = own.predicate(&predicate, types, "c", Mode::Seek);
-        Self { predicate, source, probe, access_probe, size: None }
+        Self { predicate, source, probe, access_probe, size: None, date }
     }
 
     /// The share of a type's resources that satisfies it, as far as is known.
     pub(crate) fn share(&self, total: f64) -> f64 {
         match (self.size, &self.source) {
+            // Where counting stopped, most of what there is may come.
+            (Some(size), _) if size.is_at_least && size.rows > MANY * 16 => {
+                (4.0 * as_f64(size.rows) / total).clamp(0.25, 1.0)
+            }
+            (Some(size), _) if size.is_at_least => {
+                (4.0 * as_f64(size.rows) / total).clamp(1e-6, 1.0)
+            }
             (Some(size), _) => (as_f64(size.rows) / total).clamp(1e-6, 1.0),
             (None, Some(_)) => 0.1,
             (None, None) => 0.5,
@@ -115,6 +127,14 @@ impl Plan {
             }
         }
         Self { driver, source, size, probes, residual }
+    }
+}
+
+/// The parameter of a predicate that is one condition on dates.
+pub(crate) fn date_of(predicate: &Predicate) -> Option<ParameterId> {
+    match predicate.any.as_slice() {
+        [Match::Row(RowMatch::Date { p, .. })] => Some(*p),
+        _ => None,
     }
 }
 

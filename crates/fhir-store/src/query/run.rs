@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fhir_definitions::ResourceType;
-use fhir_search::{ContainedMode, Found, Match, Predicate, Scope, SearchQuery};
+use fhir_search::{ContainedMode, Found, Match, ParameterId, Predicate, Scope, SearchQuery};
 
 use super::condition::{Conditions, Mode, within};
 use super::plan::{self, Leg, Plan, Size};
@@ -113,7 +113,8 @@ impl<'a, S: Session> Run<'a, S> {
         Ok(rows.first().map_or(0, |(number, ..)| u64::try_from(*number).unwrap_or(0)))
     }
 
-    pub(super) fn legs(&self, predicates: &[Predicate]) -> Vec<Leg> {
+    pub(super) fn legs(&mut self, predicates: &[Predicate]) -> Result<Vec<Leg>, StoreError> {
+        let predicates = self.merged_dates(predicates)?;
         let core = self.session.core();
         let conditions = Conditions {
             dialect: self.session.dialect(),
@@ -121,8 +122,33 @@ impl<'a, S: Session> Run<'a, S> {
             hasher: &core.hasher,
             is_access: false,
         };
-        let leg = |predicate: &Predicate| Leg::new(&conditions, predicate.clone(), &self.types);
-        predicates.iter().map(leg).collect()
+        let leg = |one| Leg::new(&conditions, one, &self.types);
+        Ok(predicates.into_iter().map(leg).collect())
+    }
+
+    /// Several conditions on the dates of a parameter become one, where no resource has two dates
+    /// under it: a month is then a range, not what two halves of all time have in common.
+    fn merged_dates(
+        &mut self,
+        predicates: &[Predicate],
+    ) -> Result<Vec<(Predicate, Option<ParameterId>)>, StoreError> {
+        let mut out: Vec<(Predicate, Option<ParameterId>)> = Vec::with_capacity(predicates.len());
+        for predicate in predicates {
+            let date = plan::date_of(predicate);
+            let own = out.iter_mut().find(|(_, earlier)| date.is_some() && *earlier == date);
+            match (own, date) {
+                (Some((earlier, _)), Some(p)) if !self.session.repeats(p.0)? => {
+                    let mut all = match earlier.any.as_slice() {
+                        [Match::All(all)] => all.clone(),
+                        _ => vec![earlier.clone()],
+                    };
+                    all.push(predicate.clone());
+                    *earlier = Predicate { any: vec![Match::All(all)] };
+                }
+                _ => out.push((predicate.clone(), date)),
+            }
+        }
+        Ok(out)
     }
 
     fn size_of(&mut self, leg: &mut Leg, limit: u64) -> Result<Option<Size>, StoreError> {
@@ -132,8 +158,21 @@ impl<'a, S: Session> Run<'a, S> {
             Some(size) => size,
             None if source.arms.is_empty() => Size { rows: 0, is_at_least: false },
             None => {
-                let rows = self.number(&source.count(i64::try_from(limit).unwrap_or(i64::MAX)))?;
-                Size { rows, is_at_least: rows >= limit }
+                let sql = source.count(i64::try_from(limit).unwrap_or(i64::MAX));
+                let kept = (limit > plan::MANY).then(|| sql.digest());
+                let total = self.total;
+                let core = self.session.core();
+                match kept.and_then(|digest| core.statistics.get(digest, total)) {
+                    Some(size) => size,
+                    None => {
+                        let rows = self.number(&sql)?;
+                        let size = Size { rows, is_at_least: rows >= limit };
+                        if let Some(digest) = kept {
+                            self.session.core().statistics.keep(digest, total, size);
+                        }
+                        size
+                    }
+                }
             }
         };
         leg.size = Some(size);
@@ -152,11 +191,19 @@ impl<'a, S: Session> Run<'a, S> {
                 return Ok(fewest);
             }
         }
-        if fewest.is_some_and(|rows| rows >= plan::MANY) {
-            let limit = plan::long_limit(self.total);
+        // Round by round, until the shortest is known.
+        let long = plan::long_limit(self.total);
+        for limit in [plan::MANY * 16, long] {
+            if fewest.is_none_or(|rows| rows < limit.min(plan::MANY)) || limit > long {
+                break;
+            }
+            let mut is_known = false;
             for place in &places {
                 let Some(leg) = legs.get_mut(*place) else { continue };
-                self.size_of(leg, limit)?;
+                is_known |= self.size_of(leg, limit)?.is_some_and(|size| !size.is_at_least);
+            }
+            if is_known {
+                break;
             }
         }
         Ok(fewest)
@@ -168,7 +215,7 @@ impl<'a, S: Session> Run<'a, S> {
         predicates: &[Predicate],
         wanted: usize,
     ) -> Result<(Plan, Vec<Leg>), StoreError> {
-        let mut legs = self.legs(predicates);
+        let legs = self.legs(predicates)?;
         let is_alone = matches!(legs.as_slice(), [leg]
             if leg.source.as_ref().is_some_and(|one| one.is_ordered && one.is_exact));
         if is_alone {
@@ -177,11 +224,30 @@ impl<'a, S: Session> Run<'a, S> {
                 legs,
             ));
         }
+        self.plan_of(predicates, legs, wanted)
+    }
+
+    /// The plan of legs that are counted, even where there is nothing to choose.
+    pub(super) fn sized(
+        &mut self,
+        predicates: &[Predicate],
+        wanted: usize,
+    ) -> Result<(Plan, Vec<Leg>), StoreError> {
+        let legs = self.legs(predicates)?;
+        self.plan_of(predicates, legs, wanted)
+    }
+
+    fn plan_of(
+        &mut self,
+        predicates: &[Predicate],
+        mut legs: Vec<Leg>,
+        wanted: usize,
+    ) -> Result<(Plan, Vec<Leg>), StoreError> {
         let fewest = self.measure(&mut legs)?;
         if fewest.is_none_or(|rows| rows >= plan::MANY)
             && let Some(resolved) = self.resolve_all(predicates)?
         {
-            legs = self.legs(&resolved);
+            legs = self.legs(&resolved)?;
             self.measure(&mut legs)?;
         }
         let driver = plan::cheapest(&legs, self.total, wanted as u64);

@@ -47,7 +47,7 @@ impl<S: Session> Run<'_, S> {
     ) -> Result<Vec<Hit>, StoreError> {
         let page = Page { sort, after, limit };
         let most = self.most_sorted();
-        let (plan, legs) = self.plan(predicates, most)?;
+        let (plan, legs) = self.sized(predicates, most)?;
         let Some(first) = sort.first() else { return Ok(Vec::new()) };
         let walk = self.value_walk(first)?;
         let rows = plan.size.map_or(self.total, |size| size.rows);
@@ -205,8 +205,7 @@ impl<S: Session> Run<'_, S> {
             Some(_) | None => None,
         };
         for leg in legs {
-            let is_own = matches!(leg.predicate.any.as_slice(),
-                [Match::Row(RowMatch::Date { p, .. })] if Some(*p) == own);
+            let is_own = own.is_some() && leg.date == own;
             match (&leg.source, &leg.probe) {
                 (Some(source), _) if is_own && source.arms.len() == walk.arms.len() => {
                     for (arm, bound) in walk.arms.iter_mut().zip(&source.arms) {

@@ -60,6 +60,22 @@ impl Source {
         Some(Self { is_exact, is_of_any_type, ..Self::new(arms) })
     }
 
+    /// The rows that satisfy several conditions on one date: only where no resource has two.
+    pub(crate) fn of_dates(
+        conditions: &Conditions<'_>,
+        all: &[Predicate],
+        types: &[ResourceType],
+    ) -> Option<Self> {
+        let mut parts = all.iter().map(|each| Self::of(conditions, each, types));
+        let mut merged = parts.next()??;
+        for part in parts {
+            for (arm, more) in merged.arms.iter_mut().zip(part?.arms) {
+                arm.condition.push(" AND ").append(&more.condition);
+            }
+        }
+        Some(merged)
+    }
+
     /// How many rows there are, counted up to a limit.
     pub(crate) fn count(&self, limit: i64) -> Sql {
         let mut sql = Sql::new("SELECT count(*), CAST(0 AS bigint), CAST(0 AS bigint) FROM (");
