@@ -13,7 +13,8 @@ CREATE TABLE resource (
   dict INTEGER NOT NULL,
   body BLOB
 );
-CREATE INDEX resource_hash ON resource (hash);
+-- With the type, which SQLite would otherwise take for as good a start as the hash.
+CREATE INDEX resource_hash ON resource (hash, type);
 CREATE INDEX resource_updated ON resource (type, updated);
 -- An index on the type alone is ordered by rid within the type: the walk of a whole type.
 CREATE INDEX resource_live ON resource (type) WHERE body IS NOT NULL;
