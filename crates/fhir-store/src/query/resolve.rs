@@ -120,7 +120,7 @@ impl<S: Session> Run<'_, S> {
         let numbers: Vec<i64> = types.iter().map(|of| i64::from(of.index())).collect();
         let mut sql = Sql::new("SELECT c.type, c.id FROM resource c WHERE c.hash");
         within(&mut sql, dialect, hashes);
-        sql.push(" AND c.body IS NOT NULL AND c.type");
+        sql.push(" AND c.body IS NOT NULL AND +c.type");
         within(&mut sql, dialect, &numbers);
         self.session.work().check()?;
         let keys = self.session.keys(&sql)?;

@@ -150,7 +150,8 @@ fn by_hash(dialect: Dialect, hashes: &[i64], types: &[ResourceType]) -> Source {
     let numbers: Vec<i64> = types.iter().map(|of| i64::from(of.index())).collect();
     let mut condition = Sql::new("hash");
     within(&mut condition, dialect, hashes);
-    condition.push(" AND body IS NOT NULL AND type");
+    // Without the sign SQLite may take an index on the type, which is the whole type.
+    condition.push(" AND body IS NOT NULL AND +type");
     within(&mut condition, dialect, &numbers);
     Source::new(vec![Arm { table: "resource", condition, is_point: false, is_unique: true }])
 }
