@@ -70,6 +70,10 @@ impl Sql {
         &self.text
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
     /// A number for the text with its values, the same as long as the program runs.
     pub(crate) fn digest(&self) -> u64 {
         let mut hasher = std::hash::DefaultHasher::new();

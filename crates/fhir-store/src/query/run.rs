@@ -193,8 +193,8 @@ impl<'a, S: Session> Run<'a, S> {
         }
         // Round by round, until the shortest is known.
         let long = plan::long_limit(self.total);
-        for limit in [plan::MANY * 16, long] {
-            if fewest.is_none_or(|rows| rows < limit.min(plan::MANY)) || limit > long {
+        for limit in [long.min(plan::MANY * 16), long] {
+            if fewest.is_none_or(|rows| rows < plan::MANY) {
                 break;
             }
             let mut is_known = false;
@@ -263,6 +263,12 @@ impl<'a, S: Session> Run<'a, S> {
         let mut after = bounds.after;
         let is_plain = plan.source.is_ordered && plan.residual.is_empty();
         let mut many = if is_plain { bounds.limit } else { (bounds.limit * 2).clamp(64, 512) };
+        let is_checked = !plan.probes.is_empty() || !plan.residual.is_empty();
+        if !plan.source.is_ordered && is_checked {
+            // Each statement gathers the whole set: few statements, then.
+            let rows = plan.size.map_or(0, |size| usize::try_from(size.rows).unwrap_or(MOST));
+            many = many.max(rows.saturating_add(1)).min(MOST);
+        }
         loop {
             let limit = row::limit_of(many);
             let piece = Piece { after, is_backwards: bounds.is_backwards, limit };

@@ -55,7 +55,8 @@ impl<S: Session> Run<'_, S> {
             None => true,
             Some(walk) => {
                 let list = plan::as_f64(rows) * COMPARE_US;
-                rows <= most as u64 && list <= self.walk_cost(walk, &legs, limit)
+                let own = date_key(first);
+                rows <= most as u64 && list <= self.walk_cost(walk, &legs, own, limit)
             }
         };
         if is_list && let Some(hits) = self.listed(&plan, page)? {
@@ -75,11 +76,18 @@ impl<S: Session> Run<'_, S> {
     }
 
     /// Microseconds for a page along the index of the first key, about.
-    fn walk_cost(&self, walk: &ValueWalk, legs: &[Leg], limit: usize) -> f64 {
+    /// Conditions on the walked dates themselves bound it, and cost nothing.
+    fn walk_cost(
+        &self,
+        walk: &ValueWalk,
+        legs: &[Leg],
+        own: Option<ParameterId>,
+        limit: usize,
+    ) -> f64 {
         let total = plan::as_f64(self.total).max(1.0);
         let mut share = 1.0;
         let mut each = ROW_US;
-        for leg in legs {
+        for leg in legs.iter().filter(|leg| own.is_none() || leg.date != own) {
             share *= leg.share(total);
             each += if leg.probe.is_some() { 1.0 } else { COMPARE_US };
         }
@@ -197,11 +205,8 @@ impl<S: Session> Run<'_, S> {
     ) -> Result<(ValueWalk, Checks), StoreError> {
         let mut walk = walk.clone();
         let mut checks = Checks { probes: Sql::default(), residual: Vec::new() };
-        let own = match sort.first().map(|key| &key.by) {
-            Some(SortBy::Date(of)) => match of.as_slice() {
-                [p] if !self.session.repeats(p.0)? => Some(*p),
-                _ => None,
-            },
+        let own = match sort.first().and_then(date_key) {
+            Some(p) if !self.session.repeats(p.0)? => Some(p),
             Some(_) | None => None,
         };
         for leg in legs {
@@ -323,6 +328,23 @@ impl<S: Session> Run<'_, S> {
             return Ok(Some(ValueWalk::of_numbers(&units, key.descending)));
         }
         Ok(ValueWalk::of(&key.by, key.descending, &self.types))
+    }
+}
+
+/// The parameter of a key that is one date.
+fn date_key(key: &SortKey) -> Option<ParameterId> {
+    match &key.by {
+        SortBy::Date(of) => match of.as_slice() {
+            [p] => Some(*p),
+            _ => None,
+        },
+        SortBy::Id
+        | SortBy::LastUpdated
+        | SortBy::String(_)
+        | SortBy::Number(_)
+        | SortBy::Uri(_)
+        | SortBy::Token(_)
+        | SortBy::Reference(_) => None,
     }
 }
 
