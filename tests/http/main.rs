@@ -12,6 +12,7 @@ mod delete;
 mod failures;
 mod formats;
 mod history;
+mod parameters;
 mod read;
 mod search;
 mod search_results;
