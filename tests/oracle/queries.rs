@@ -99,7 +99,7 @@ fn compare(
     if let Some(sort) = &question.sort {
         in_order(population, question, sort, &found).map_err(|at| format!("{path}: order {at}"))?;
     }
-    if keys.len() % 5 == 0 {
+    if keys.len().is_multiple_of(5) {
         let total = client.get(&format!("{path}&_summary=count")).expecting(200).json();
         if total["total"] != keys.len() {
             return Err(format!("{path}: total {} of {}", total["total"], keys.len()));
