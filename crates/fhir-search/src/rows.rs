@@ -252,6 +252,9 @@ pub struct IndexRows {
     pub access: AccessRow,
     /// Person and start of the main date, for types of a patient's compartment that have one.
     pub patient_date: Option<(i64, i64)>,
+    /// The range of the type's main date ([`crate::Indexer::main_date`]), where the resource has
+    /// exactly one.
+    pub main_date: Option<(i64, i64)>,
     /// The parameters that the resource has a value for, ascending, whether it gave rows or not.
     pub present: Vec<ParameterId>,
     /// The words.

@@ -202,12 +202,20 @@ impl Indexer {
         rows.access.person = person.unwrap_or(own);
         rows.access.labels = self.labels(view.value);
         rows.patient_date = person.zip(indexer.people.date(&rows));
+        rows.main_date = indexer.people.main_range(&rows);
         indexer.note_unordered(&mut rows);
         rows.settle();
         if self.has_text {
             rows.text = words::text(view, fhir_definitions::r4());
         }
         rows
+    }
+
+    /// The date parameter of a type whose range every row of the type's resources carries in
+    /// [`IndexRows::main_date`].
+    #[must_use]
+    pub fn main_date(&self, base: ResourceType) -> Option<ParameterId> {
+        self.of(base)?.people.main.map(ParameterId)
     }
 
     /// The same indexer, which also fills [`crate::IndexRows::text`].

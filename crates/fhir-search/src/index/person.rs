@@ -59,6 +59,8 @@ pub(crate) struct People {
     pub(crate) subjects: i32,
     /// Date parameters, best first.
     dates: Vec<i32>,
+    /// The one of them that tells when most things of the type happened, or a Patient's birth.
+    pub(crate) main: Option<i32>,
 }
 
 impl People {
@@ -69,13 +71,16 @@ impl People {
         registry: &'r Registry,
         base: ResourceType,
     ) -> (Self, Vec<&'r SearchParameter>) {
+        let main = DATES.iter().chain(&["birthdate"]).find_map(|code| registry.get(base, code));
+        let main = main.filter(|parameter| parameter.kind == ParameterKind::Date);
+        let main = main.map(|parameter| parameter.id.0);
         let compartment = definitions.compartments.iter().find(|each| each.code == "Patient");
         let member = compartment
             .into_iter()
             .flat_map(|compartment| &compartment.members)
             .find(|member| member.resource_type == base.as_str());
         let Some(member) = member.filter(|_| base != ResourceType::PATIENT) else {
-            return (Self::default(), Vec::new());
+            return (Self { main, ..Self::default() }, Vec::new());
         };
         let listed = member.parameters.iter().filter_map(|code| registry.get(base, code));
         let mut parameters: Vec<_> =
@@ -93,7 +98,15 @@ impl People {
         let dates = DATES.iter().filter_map(|code| registry.get(base, code));
         let dates = dates.filter(|parameter| parameter.kind == ParameterKind::Date);
         let dates = dates.map(|parameter| parameter.id.0).collect();
-        (Self { subjects, dates }, parameters)
+        (Self { subjects, dates, main }, parameters)
+    }
+
+    /// The only range under the main parameter.
+    pub(crate) fn main_range(&self, rows: &IndexRows) -> Option<(i64, i64)> {
+        let main = self.main?;
+        let mut ranges = rows.date.iter().filter(|row| row.p.abs() == main);
+        let range = ranges.next().map(|row| (row.lo, row.hi))?;
+        ranges.all(|row| (row.lo, row.hi) == range).then_some(range)
     }
 
     /// The start of the main date among the rows.

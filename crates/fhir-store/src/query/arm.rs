@@ -309,6 +309,12 @@ fn dates(p: ParameterId, when: &DateMatch) -> Vec<Arm> {
     ]
 }
 
+/// The condition of a date on columns `lo` and `hi`, with ` AND ` in front.
+pub(crate) fn range(when: &DateMatch) -> Sql {
+    let arm = Arm { table: "access", condition: Sql::default(), is_point: false, is_unique: true };
+    arm.date(when, None).condition
+}
+
 /// The condition of `_lastUpdated` on a column with points in time.
 pub(crate) fn updated(column: &str, when: &DateMatch) -> Sql {
     let (lo, hi) = (when.lo, when.hi);

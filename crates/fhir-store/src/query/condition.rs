@@ -34,6 +34,9 @@ pub(crate) struct Conditions<'d> {
     pub(crate) hasher: &'d ValueHasher,
     /// The candidate is a row of `access` itself.
     pub(crate) is_access: bool,
+    /// Types with the date parameter that stands in `access`, where no resource has two dates
+    /// under it: such a date is found by its row.
+    pub(crate) dates: &'d [(ResourceType, ParameterId)],
 }
 
 /// ` IN (…)` with values as binds: few of them one by one, many as one list.
@@ -230,6 +233,15 @@ impl Conditions<'_> {
     }
 
     fn row(&self, own: &RowMatch, candidate: &str, mode: Mode, row: &str) -> Option<Sql> {
+        if let (Mode::Seek, false, RowMatch::Date { p, when }) = (mode, self.is_access, own)
+            && let Some((of, _)) = self.dates.iter().find(|(_, date)| date == p)
+        {
+            let mut sql = Sql::new(&format!("EXISTS (SELECT 1 FROM access {row} WHERE "));
+            sql.push(&format!("{row}.type = ")).integer(of.index());
+            sql.push(&format!(" AND {row}.rid = {candidate}.rid"));
+            sql.append(&arm::range(when)).push(")");
+            return Some(sql);
+        }
         let arms = arm::arms(self.dialect, own);
         let is_seek = arms.len() <= FEW_VALUES && arms.iter().all(|arm| arm.is_point);
         if mode == Mode::Seek && !is_seek {

@@ -175,6 +175,9 @@ pub(crate) fn long_limit(total: u64) -> u64 {
     total.saturating_mul(500).isqrt().clamp(1_024, 50_000)
 }
 
+/// Where counting a leg stops that has to be walked to its end anyway: some 50 ms, once.
+pub(crate) const LONGEST: u64 = 2_000_000;
+
 /// The cheapest driver for a page of `wanted` matches; none: all resources of the types.
 pub(crate) fn cheapest(legs: &[Leg], total: u64, wanted: u64) -> Option<usize> {
     let all = as_f64(total).max(1.0);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use fhir_definitions::ResourceType;
-use fhir_search::{ContainedMode, Found, Match, ParameterId, Predicate, Scope, SearchQuery};
+use fhir_search::{
+    ContainedMode, Found, Match, ParameterId, Predicate, RowMatch, Scope, SearchQuery,
+};
 
 use super::condition::{Conditions, Mode, within};
 use super::plan::{self, Leg, Plan, Size};
@@ -21,6 +23,9 @@ const COMPARED: usize = 32;
 /// One statement gives at most this many candidates.
 pub(super) const MOST: usize = 4_096;
 
+/// So many types are asked for their main dates.
+const FEW_TYPES: usize = 4;
+
 /// An estimate is exact up to this many matches.
 const SEEN: usize = 2_000;
 /// So many resources are looked at for an estimate.
@@ -33,6 +38,8 @@ pub(crate) struct Run<'a, S> {
     pub(super) types: Vec<ResourceType>,
     /// Live resources of the types.
     pub(super) total: u64,
+    /// The main dates of the types, where no resource has two; looked up when dates are asked.
+    dates: Option<Vec<(ResourceType, ParameterId)>>,
     pub(super) cache: Cache,
 }
 
@@ -63,12 +70,46 @@ pub(super) struct Bounds {
 impl<'a, S: Session> Run<'a, S> {
     pub(crate) fn new(session: &'a mut S, scope: &Scope) -> Result<Self, StoreError> {
         let definitions = definitions(session);
-        let mut run =
-            Self { session, definitions, types: Vec::new(), total: 0, cache: Cache::default() };
+        let mut run = Self {
+            session,
+            definitions,
+            types: Vec::new(),
+            dates: None,
+            total: 0,
+            cache: Cache::default(),
+        };
         let (types, total) = run.scope(scope)?;
         run.types = types;
         run.total = total;
         Ok(run)
+    }
+
+    /// Looks up the main dates of the types.
+    fn look_at_dates(&mut self) -> Result<(), StoreError> {
+        if self.dates.is_some() {
+            return Ok(());
+        }
+        let mut dates = Vec::new();
+        // Many types are asked for by what they have in common, which is no date.
+        for of in self.types.iter().take(FEW_TYPES) {
+            if let Some(p) = self.definitions.indexer.main_date(*of)
+                && !self.session.repeats(p.0)?
+            {
+                dates.push((*of, p));
+            }
+        }
+        self.dates = Some(dates);
+        Ok(())
+    }
+
+    /// The type whose rows of `access` hold this date.
+    pub(super) fn type_of_date(
+        &mut self,
+        p: ParameterId,
+    ) -> Result<Option<ResourceType>, StoreError> {
+        self.look_at_dates()?;
+        let mut dates = self.dates.iter().flatten();
+        Ok(dates.find(|(_, date)| *date == p).map(|(of, _)| *of))
     }
 
     /// The types of a scope, and how many resources of them live.
@@ -114,6 +155,9 @@ impl<'a, S: Session> Run<'a, S> {
     }
 
     pub(super) fn legs(&mut self, predicates: &[Predicate]) -> Result<Vec<Leg>, StoreError> {
+        if predicates.iter().any(asks_dates) {
+            self.look_at_dates()?;
+        }
         let predicates = self.merged_dates(predicates)?;
         let core = self.session.core();
         let conditions = Conditions {
@@ -121,6 +165,7 @@ impl<'a, S: Session> Run<'a, S> {
             registry: &self.definitions.registry,
             hasher: &core.hasher,
             is_access: false,
+            dates: self.dates.as_deref().unwrap_or_default(),
         };
         let leg = |one| Leg::new(&conditions, one, &self.types);
         Ok(predicates.into_iter().map(leg).collect())
@@ -180,7 +225,8 @@ impl<'a, S: Session> Run<'a, S> {
     }
 
     /// Counts the legs as far as that helps to choose; gives the fewest rows.
-    fn measure(&mut self, legs: &mut [Leg]) -> Result<Option<u64>, StoreError> {
+    /// Whoever wants all matches walks the whole driver: there the longer legs are told apart too.
+    fn measure(&mut self, legs: &mut [Leg], wanted: usize) -> Result<Option<u64>, StoreError> {
         let mut fewest = None;
         let places = plan::countable(legs);
         for place in &places {
@@ -193,7 +239,8 @@ impl<'a, S: Session> Run<'a, S> {
         }
         // Round by round, until the shortest is known.
         let long = plan::long_limit(self.total);
-        for limit in [long.min(plan::MANY * 16), long] {
+        let whole = if wanted == usize::MAX { plan::LONGEST } else { long };
+        for limit in [long.min(plan::MANY * 16), long, whole] {
             if fewest.is_none_or(|rows| rows < plan::MANY) {
                 break;
             }
@@ -243,12 +290,12 @@ impl<'a, S: Session> Run<'a, S> {
         mut legs: Vec<Leg>,
         wanted: usize,
     ) -> Result<(Plan, Vec<Leg>), StoreError> {
-        let fewest = self.measure(&mut legs)?;
+        let fewest = self.measure(&mut legs, wanted)?;
         if fewest.is_none_or(|rows| rows >= plan::MANY)
             && let Some(resolved) = self.resolve_all(predicates)?
         {
             legs = self.legs(&resolved)?;
-            self.measure(&mut legs)?;
+            self.measure(&mut legs, wanted)?;
         }
         let driver = plan::cheapest(&legs, self.total, wanted as u64);
         Ok((Plan::driven(self.session.dialect(), &legs, driver, &self.types, self.total), legs))
@@ -418,6 +465,7 @@ impl<'a, S: Session> Run<'a, S> {
             registry: &self.definitions.registry,
             hasher: &hasher,
             is_access: false,
+            dates: self.dates.as_deref().unwrap_or_default(),
         };
         for (place, leg) in legs.iter().enumerate() {
             let is_driver = Some(place) == plan.driver && plan.source.is_exact;
@@ -551,4 +599,26 @@ fn rounded(number: f64) -> u64 {
 
 pub(super) fn hit(row: RowKey) -> Hit {
     Hit { row, position: Position { values: Vec::new(), row }, matched: Matched::default() }
+}
+
+/// Whether a date is among the alternatives.
+fn asks_dates(predicate: &Predicate) -> bool {
+    fn is_date(one: &Match) -> bool {
+        match one {
+            Match::Row(RowMatch::Date { .. }) => true,
+            Match::All(all) => all.iter().any(asks_dates),
+            Match::Not(any) => any.iter().any(is_date),
+            Match::Row(_)
+            | Match::Present(_)
+            | Match::Chain(_)
+            | Match::Has(_)
+            | Match::Keys(_)
+            | Match::Text(_)
+            | Match::Lookup(_)
+            | Match::Id(_)
+            | Match::LastUpdated(_)
+            | Match::Never => false,
+        }
+    }
+    predicate.any.iter().any(is_date)
 }

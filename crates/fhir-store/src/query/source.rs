@@ -268,6 +268,21 @@ impl Source {
         sql
     }
 
+    /// All rows once, on SQLite.
+    pub(crate) fn rows(&self) -> Sql {
+        let mut sql = Sql::default();
+        if self.arms.is_empty() {
+            sql.push("SELECT 0 AS rid WHERE 1 = 0");
+        }
+        for (place, arm) in self.arms.iter().enumerate() {
+            let is_alone = arm.is_unique && self.arms.len() == 1;
+            sql.push(if place > 0 { " UNION " } else { "" });
+            sql.push(if is_alone { "SELECT rid FROM " } else { "SELECT DISTINCT rid FROM " });
+            sql.push(arm.table).push(" WHERE ").append(&arm.condition);
+        }
+        sql
+    }
+
     /// How many rows satisfy `probes`.
     pub(crate) fn total(&self, dialect: Dialect, probes: &Sql) -> Sql {
         let mut sql = Sql::new("SELECT count(*), CAST(0 AS bigint), CAST(0 AS bigint) FROM (");

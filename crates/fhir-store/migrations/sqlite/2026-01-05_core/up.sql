@@ -133,7 +133,8 @@ CREATE TABLE patient_date (
 
 -- One narrow row a live resource, in row order within its type: whose it is and how it is labelled,
 -- for rights, and which parameters it has a value for. labels: 8-byte hashes, big-endian. present:
--- bit n for the parameter with slot n; present2: bit n - 63.
+-- bit n for the parameter with slot n; present2: bit n - 63. lo, hi: the type's main date where the
+-- resource has just one, so that a date is compared and sorted by without a body.
 CREATE TABLE access (
   type INTEGER NOT NULL,
   rid INTEGER NOT NULL,
@@ -141,6 +142,8 @@ CREATE TABLE access (
   present INTEGER NOT NULL,
   present2 INTEGER NOT NULL,
   labels BLOB,
+  lo INTEGER,
+  hi INTEGER,
   PRIMARY KEY (type, rid)
 ) WITHOUT ROWID;
 

@@ -101,9 +101,10 @@ statement!([Sqlite] InsertChange {
 statement!([Sqlite] PutAccess {
         kind: Integer = i32, rid: BigInt = i64, person: BigInt = i64, present: BigInt = i64,
         present2: BigInt = i64, labels: Nullable<Binary> = Option<&'a [u8]>,
+        lo: Nullable<BigInt> = Option<i64>, hi: Nullable<BigInt> = Option<i64>,
     } -> (),
-    "INSERT OR REPLACE INTO access (type, rid, person, present, present2, labels)
-     VALUES (?, ?, ?, ?, ?, ?)");
+    "INSERT OR REPLACE INTO access (type, rid, person, present, present2, labels, lo, hi)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
 statement!([Sqlite] DeleteAccess { kind: Integer = i32, rid: BigInt = i64 } -> (),
     "DELETE FROM access WHERE type = ? AND rid = ?");
 statement!([Sqlite] InsertWords {

@@ -379,7 +379,8 @@ impl Writer {
         let Step { kind, rid, version, updated } = step;
         InsertChange::new(updated, kind, rid, version).execute(&mut self.connection)?;
         rows::replace(&mut self.connection, rid, old, new)?;
-        let access = |rows: &'_ IndexRows| (rows.access.clone(), rows.present.clone());
+        let access =
+            |rows: &'_ IndexRows| (rows.access.clone(), rows.present.clone(), rows.main_date);
         if old.map(access) != new.map(access) {
             match new {
                 None => DeleteAccess::new(kind, rid).execute(&mut self.connection)?,
@@ -387,7 +388,9 @@ impl Writer {
                     let labels = row::labels_of(&rows.access.labels);
                     let [present, present2] = self.core.presence(&rows.present);
                     let person = rows.access.person;
-                    PutAccess::new(kind, rid, person, present, present2, labels.as_deref())
+                    let labels = labels.as_deref();
+                    let (lo, hi) = rows.main_date.unzip();
+                    PutAccess::new(kind, rid, person, present, present2, labels, lo, hi)
                         .execute(&mut self.connection)?
                 }
             };
