@@ -63,16 +63,18 @@ pub(crate) fn measure(
         let Some(path) = walk(&mut client, (shape.path)(draw), shape.page)? else { continue };
         if paths.len() < LOOKED_INTO {
             let reply = client.get(&path)?;
+            let mut counted = None;
             if is_over_budget(reply.status, reply.body) {
                 seen.pages += 1.0;
             } else if reply.status >= 300 {
                 let refused = Some(refusal(reply.status, reply.body));
                 return Ok(Round { refused, ..Round::default() });
             } else {
-                seen.look(&reply.json()?);
+                counted = seen.look(&reply.json()?);
             }
             let explained = client.get(&explained(&path))?;
-            seen.touched.extend(touched(&String::from_utf8_lossy(explained.body)));
+            let told = touched(&String::from_utf8_lossy(explained.body));
+            seen.touched.extend(told.map(|rows| at_least(&path, rows, counted)));
         }
         paths.push(path);
         if begin.elapsed() > limit && !paths.is_empty() {
@@ -144,6 +146,13 @@ fn touched(text: &str) -> Option<f64> {
     Some(of("rows")? + of("steps").unwrap_or(0.0))
 }
 
+/// The rows touched where a count was asked for: the explanation tells those that came out of a
+/// statement, and a statement that counts touches at least what it has counted.
+fn at_least(path: &str, rows: f64, total: Option<f64>) -> f64 {
+    let counts = path.contains("_summary=count") || path.contains("_total=accurate");
+    total.filter(|_| counts).map_or(rows, |total| rows.max(total))
+}
+
 /// The path of the page at this place of the walk; none where the walk ends before.
 fn walk(client: &mut Client, path: String, page: usize) -> Result<Option<String>, Error> {
     let mut path = path;
@@ -175,10 +184,12 @@ impl Seen {
         (count > 0).then(|| self.touched.iter().sum::<f64>() / count as f64)
     }
 
-    fn look(&mut self, bundle: &Value) {
+    /// Looks into an answer, and gives its total where it has one.
+    fn look(&mut self, bundle: &Value) -> Option<f64> {
         self.pages += 1.0;
         let entries = bundle.get("entry").and_then(Value::as_array).map_or(0, Vec::len);
         self.entries += entries as f64;
+        bundle.get("total").and_then(Value::as_u64).map(|total| total as f64)
     }
 }
 
@@ -193,6 +204,18 @@ mod tests {
         assert_eq!(touched("{\"resourceType\":\"Bundle\"}"), None);
         assert!(is_over_budget(403, br#"{"issue":[{"code":"too-costly"}]}"#));
         assert!(!is_over_budget(400, br#"{"issue":[{"code":"invalid"}]}"#));
+    }
+
+    #[test]
+    fn a_count_touches_what_it_counts() {
+        let counted = "Observation?_summary=count&code=x";
+        assert_eq!(at_least(counted, 1.0, Some(500.0)), 500.0);
+        assert_eq!(at_least("Observation?_total=accurate", 900.0, Some(500.0)), 900.0);
+        assert_eq!(at_least("Observation?code=x", 21.0, Some(500.0)), 21.0);
+        assert_eq!(at_least(counted, 1.0, None), 1.0);
+        let bundle = serde_json::json!({"total": 7, "entry": [{}, {}]});
+        let mut seen = Seen::default();
+        assert_eq!((seen.look(&bundle), seen.entries), (Some(7.0), 2.0));
     }
 
     #[test]
