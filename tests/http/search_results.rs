@@ -3,9 +3,10 @@
 //! Spec: <https://hl7.org/fhir/R4/search.html#return>
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 
 use kantele_tests::examples::{bundle, entry, glucose, patient_with_id};
-use kantele_tests::{Client, on_each_backend};
+use kantele_tests::{Client, Options, binary, on_each_backend, on_each_backend_with};
 use serde_json::{Value, json};
 
 const JSON: [(&str, &str); 1] = [("Content-Type", "application/fhir+json")];
@@ -228,5 +229,37 @@ fn a_search_is_taken_as_strictly_as_it_is_asked() {
         client.get("Patient?_count=1&_count=2").expecting(400).issues();
         let mixed = client.send("POST", "Patient/_search?gender=female", &FORM, b"gender=male");
         assert!(mixed.expecting(200).keys("match").is_empty());
+    });
+}
+
+#[test]
+fn plans_are_shown_only_where_they_may_be() {
+    on_each_backend(|server| {
+        server.client().get("Patient?_explain=true").expecting(400);
+    });
+    let environment = vec![("KANTELE_SEARCH_EXPLAIN".to_owned(), "true".to_owned())];
+    let options = Options { environment, ..Options::default() };
+    on_each_backend_with(&options, |server| {
+        let client = server.client();
+        store_patients(client, 2);
+        let page = client.get("Patient?family=virt&_explain=true").expecting(200);
+        assert_eq!(page.keys("match").len(), 2);
+        let page = page.json();
+        let entries = page["entry"].as_array().unwrap();
+        let is_outcome = |entry: &&Value| entry["search"]["mode"] == "outcome";
+        let outcome = entries.iter().find(is_outcome).unwrap();
+        let plan = outcome["resource"]["issue"][0]["diagnostics"].as_str().unwrap();
+        assert!(plan.contains("driver:"), "{plan}");
+        assert!(!plan.to_lowercase().contains("virt"), "a plan shows no values: {plan}");
+        let explain = |search: &str| {
+            let arguments = ["explain", search, "--server", client.base()];
+            Command::new(binary::kantele()).args(arguments).output().unwrap()
+        };
+        let said = explain("Patient?family=virt");
+        assert!(said.status.success(), "{said:?}");
+        assert!(String::from_utf8_lossy(&said.stdout).contains("driver:"), "{said:?}");
+        let refused = explain("Patient?familly=virt");
+        assert!(!refused.status.success());
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("family"), "{refused:?}");
     });
 }

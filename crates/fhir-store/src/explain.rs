@@ -51,7 +51,8 @@ pub struct Estimate {
 pub struct ExplainedStatement {
     /// The text; values stand as `?`.
     pub text: String,
-    /// The lines of EXPLAIN QUERY PLAN or EXPLAIN.
+    /// The lines of EXPLAIN QUERY PLAN or EXPLAIN. PostgreSQL's repeat the values; the text form
+    /// of the whole leaves them out.
     pub plan: Vec<String>,
 }
 
@@ -80,9 +81,44 @@ impl fmt::Display for Explanation {
         for ExplainedStatement { text, plan } in &self.statements {
             writeln!(f, "\n{text}")?;
             for line in plan {
-                writeln!(f, "    {line}")?;
+                writeln!(f, "    {}", without_values(line))?;
             }
         }
         Ok(())
+    }
+}
+
+/// A line of a plan with `?` for each text in quotes: plans are shown around, values are not.
+fn without_values(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    let mut chars = line.chars().peekable();
+    let mut is_value = false;
+    while let Some(next) = chars.next() {
+        match (next, is_value) {
+            // A quote inside a value is written twice.
+            ('\'', true) => is_value = chars.next_if_eq(&'\'').is_some(),
+            ('\'', false) => {
+                is_value = true;
+                shown.push('?');
+            }
+            (_, true) => {}
+            (other, false) => shown.push(other),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_show_no_values() {
+        let of = |plan: &str| without_values(plan);
+        assert_eq!(of("SEARCH s USING PRIMARY KEY (p=?)"), "SEARCH s USING PRIMARY KEY (p=?)");
+        let line = "Index Cond: ((p = '22'::bigint) AND (folded >= 'o''hara'::text))";
+        assert_eq!(of(line), "Index Cond: ((p = ?::bigint) AND (folded >= ?::text))");
+        assert_eq!(of("(words @@ '''bon'':*'::tsquery)"), "(words @@ ?::tsquery)");
+        assert_eq!(of("a line that ends in 'the middle"), "a line that ends in ?");
     }
 }
