@@ -1,6 +1,6 @@
 //! `cargo xtask bench search`: what a search costs, and whether the store's size matters to it.
 //!
-//! Two populations of different size are loaded and served side by side ([`population`]); each
+//! Two populations of different size are loaded and served side by side ([`mod@population`]); each
 //! shape of query ([`shapes`]) is asked of both in turns, by one client over one connection, with
 //! values that occur ([`values`]). The table holds each shape against what it may cost: one that
 //! an index answers must end within five milliseconds at p99 and hardly grow; one that must touch
