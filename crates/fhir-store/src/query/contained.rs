@@ -8,8 +8,8 @@ use fhir_search::{ContainedMode, Found, RowMatch, Scope, SearchQuery};
 
 use super::arm;
 use super::plan::Plan;
+use super::reading::Reading;
 use super::run::{Bounds, MOST, Run, hit};
-use super::session::Session;
 use super::source::Source;
 use crate::error::StoreError;
 use crate::read::{Hit, Matched, RowKey, StoredVersion};
@@ -18,7 +18,7 @@ use crate::sql::Sql;
 /// The code of the rows that tell of resources inside.
 const INSIDE: i64 = 1;
 
-impl<S: Session> Run<'_, S> {
+impl<S: Reading> Run<'_, S> {
     /// A page of a search that looks into resources, in row order.
     pub(super) fn with_contained(
         &mut self,
@@ -70,7 +70,7 @@ impl<S: Session> Run<'_, S> {
             Scope::All => ResourceType::all().collect(),
         };
         let numbers = types.iter().filter_map(|of| self.definitions.registry.contained(*of));
-        let dialect = self.session.dialect();
+        let dialect = self.reading.dialect();
         let arms = numbers
             .flat_map(|p| arm::arms(dialect, &RowMatch::Token { p, code: INSIDE, sys: Some(0) }))
             .collect();

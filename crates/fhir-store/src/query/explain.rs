@@ -3,25 +3,25 @@
 use fhir_search::{Match, Predicate, SearchQuery, SortBy, TextField};
 
 use super::plan::Plan;
+use super::reading::Reading;
 use super::run::Run;
-use super::session::Session;
 use crate::error::StoreError;
 use crate::explain::{Estimate, ExplainedStatement, Explanation};
 
-impl<S: Session> Run<'_, S> {
+impl<S: Reading> Run<'_, S> {
     /// Runs a search and says how.
     pub(crate) fn explain(
         &mut self,
         query: &SearchQuery,
         limit: usize,
     ) -> Result<Explanation, StoreError> {
-        let before = self.session.work().touched;
-        self.session.work().trace = Some(Vec::new());
+        let before = self.reading.work().touched;
+        self.reading.work().trace = Some(Vec::new());
         let found = self.search(query, None, limit);
-        let statements = self.session.work().trace.take().unwrap_or_default();
+        let statements = self.reading.work().trace.take().unwrap_or_default();
         found?;
         let mut explanation =
-            Explanation { touched: self.session.work().touched, ..Explanation::default() };
+            Explanation { touched: self.reading.work().touched, ..Explanation::default() };
         explanation.touched.statements -= before.statements;
         explanation.touched.rows -= before.rows;
         explanation.touched.bodies -= before.bodies;
@@ -29,7 +29,7 @@ impl<S: Session> Run<'_, S> {
         for sql in &statements {
             let text = sql.text().to_owned();
             if explanation.statements.iter().all(|known| known.text != text) {
-                let plan = self.session.plan_of(sql)?;
+                let plan = self.reading.plan_of(sql)?;
                 explanation.statements.push(ExplainedStatement { text, plan });
             }
         }

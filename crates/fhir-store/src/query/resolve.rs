@@ -7,8 +7,8 @@ use fhir_model::ResourceKey;
 use fhir_search::{Chain, Has, Match, ParameterId, Predicate, RowMatch, Scope};
 
 use super::condition::within;
+use super::reading::Reading;
 use super::run::{Bounds, Candidate, Run};
-use super::session::Session;
 use crate::backend::row;
 use crate::error::StoreError;
 use crate::read::RowKey;
@@ -17,7 +17,7 @@ use crate::sql::Sql;
 /// So many resources are looked at to learn whether an inner set is short.
 const FUEL: u64 = 2_000;
 
-impl<S: Session> Run<'_, S> {
+impl<S: Reading> Run<'_, S> {
     /// The predicates with every short chain and `_has` replaced; none where nothing was.
     pub(super) fn resolve_all(
         &mut self,
@@ -116,14 +116,14 @@ impl<S: Session> Run<'_, S> {
         if hashes.is_empty() || types.is_empty() {
             return Ok(Vec::new());
         }
-        let dialect = self.session.dialect();
+        let dialect = self.reading.dialect();
         let numbers: Vec<i64> = types.iter().map(|of| i64::from(of.index())).collect();
         let mut sql = Sql::new("SELECT c.type, c.id FROM resource c WHERE c.hash");
         within(&mut sql, dialect, hashes);
         sql.push(" AND c.body IS NOT NULL AND +c.type");
         within(&mut sql, dialect, &numbers);
-        self.session.work().check()?;
-        let keys = self.session.keys(&sql)?;
+        self.reading.work().check()?;
+        let keys = self.reading.keys(&sql)?;
         keys.into_iter().map(|(kind, id)| row::key_of(kind, &id)).collect()
     }
 
@@ -133,7 +133,7 @@ impl<S: Session> Run<'_, S> {
             return Ok(Some(Vec::new()));
         }
         // A longer inner set is not made: each candidate is looked at instead.
-        let most = self.session.core().settings.sorted_in_memory / 10;
+        let most = self.reading.core().settings.sorted_in_memory / 10;
         if predicates.is_empty() && self.total > most as u64 {
             return Ok(None);
         }

@@ -9,7 +9,7 @@ use fhir_search::{
 
 use super::condition::{Conditions, Mode, within};
 use super::plan::{self, Leg, Plan, Size};
-use super::session::{Session, definitions};
+use super::reading::{Reading, definitions};
 use super::source::{Piece, Source, columns};
 use super::world::{Cache, Sight, found};
 use crate::backend::row;
@@ -33,7 +33,7 @@ const SAMPLE: usize = 200;
 
 /// Runs one search.
 pub(crate) struct Run<'a, S> {
-    pub(super) session: &'a mut S,
+    pub(super) reading: &'a mut S,
     pub(super) definitions: Arc<Definitions>,
     pub(super) types: Vec<ResourceType>,
     /// Live resources of the types.
@@ -67,11 +67,11 @@ pub(super) struct Bounds {
     pub(super) with_bodies: bool,
 }
 
-impl<'a, S: Session> Run<'a, S> {
-    pub(crate) fn new(session: &'a mut S, scope: &Scope) -> Result<Self, StoreError> {
-        let definitions = definitions(session);
+impl<'a, S: Reading> Run<'a, S> {
+    pub(crate) fn new(reading: &'a mut S, scope: &Scope) -> Result<Self, StoreError> {
+        let definitions = definitions(reading);
         let mut run = Self {
-            session,
+            reading,
             definitions,
             types: Vec::new(),
             dates: None,
@@ -93,7 +93,7 @@ impl<'a, S: Session> Run<'a, S> {
         // Many types are asked for by what they have in common, which is no date.
         for of in self.types.iter().take(FEW_TYPES) {
             if let Some(p) = self.definitions.indexer.main_date(*of)
-                && !self.session.repeats(p.0)?
+                && !self.reading.repeats(p.0)?
             {
                 dates.push((*of, p));
             }
@@ -119,7 +119,7 @@ impl<'a, S: Session> Run<'a, S> {
             Scope::Types(several) => several.clone(),
             Scope::All => Vec::new(),
         };
-        let dialect = self.session.dialect();
+        let dialect = self.reading.dialect();
         let mut sql = Sql::new(match dialect {
             Dialect::Sqlite => "SELECT type, live, 0 FROM counter WHERE live > 0",
             Dialect::Postgres => {
@@ -145,8 +145,8 @@ impl<'a, S: Session> Run<'a, S> {
     }
 
     pub(super) fn numbers(&mut self, sql: &Sql) -> Result<Vec<(i64, i64, i64)>, StoreError> {
-        self.session.work().check()?;
-        self.session.numbers(sql)
+        self.reading.work().check()?;
+        self.reading.numbers(sql)
     }
 
     fn number(&mut self, sql: &Sql) -> Result<u64, StoreError> {
@@ -159,9 +159,9 @@ impl<'a, S: Session> Run<'a, S> {
             self.look_at_dates()?;
         }
         let predicates = self.merged_dates(predicates)?;
-        let core = self.session.core();
+        let core = self.reading.core();
         let conditions = Conditions {
-            dialect: self.session.dialect(),
+            dialect: self.reading.dialect(),
             registry: &self.definitions.registry,
             hasher: &core.hasher,
             is_access: false,
@@ -182,7 +182,7 @@ impl<'a, S: Session> Run<'a, S> {
             let date = plan::date_of(predicate);
             let own = out.iter_mut().find(|(_, earlier)| date.is_some() && *earlier == date);
             match (own, date) {
-                (Some((earlier, _)), Some(p)) if !self.session.repeats(p.0)? => {
+                (Some((earlier, _)), Some(p)) if !self.reading.repeats(p.0)? => {
                     let mut all = match earlier.any.as_slice() {
                         [Match::All(all)] => all.clone(),
                         _ => vec![earlier.clone()],
@@ -206,14 +206,14 @@ impl<'a, S: Session> Run<'a, S> {
                 let sql = source.count(i64::try_from(limit).unwrap_or(i64::MAX));
                 let kept = (limit > plan::MANY).then(|| sql.digest());
                 let total = self.total;
-                let core = self.session.core();
+                let core = self.reading.core();
                 match kept.and_then(|digest| core.statistics.get(digest, total)) {
                     Some(size) => size,
                     None => {
                         let rows = self.number(&sql)?;
                         let size = Size { rows, is_at_least: rows >= limit };
                         if let Some(digest) = kept {
-                            self.session.core().statistics.keep(digest, total, size);
+                            self.reading.core().statistics.keep(digest, total, size);
                         }
                         size
                     }
@@ -267,7 +267,7 @@ impl<'a, S: Session> Run<'a, S> {
             if leg.source.as_ref().is_some_and(|one| one.is_ordered && one.is_exact));
         if is_alone {
             return Ok((
-                Plan::driven(self.session.dialect(), &legs, Some(0), &self.types, self.total),
+                Plan::driven(self.reading.dialect(), &legs, Some(0), &self.types, self.total),
                 legs,
             ));
         }
@@ -298,12 +298,12 @@ impl<'a, S: Session> Run<'a, S> {
             self.measure(&mut legs, wanted)?;
         }
         let driver = plan::cheapest(&legs, self.total, wanted as u64);
-        Ok((Plan::driven(self.session.dialect(), &legs, driver, &self.types, self.total), legs))
+        Ok((Plan::driven(self.reading.dialect(), &legs, driver, &self.types, self.total), legs))
     }
 
     /// Candidates of a plan in row order, compared in memory where that is left to do.
     pub(super) fn walk(&mut self, plan: &Plan, bounds: Bounds) -> Result<Walked, StoreError> {
-        let dialect = self.session.dialect();
+        let dialect = self.reading.dialect();
         let compares = bounds.with_bodies || !plan.residual.is_empty();
         let mut walked = Walked { found: Vec::new(), is_whole: false };
         let mut fuel = bounds.fuel;
@@ -363,9 +363,9 @@ impl<'a, S: Session> Run<'a, S> {
         residual: &[Predicate],
         out: &mut Vec<Candidate>,
     ) -> Result<(), StoreError> {
-        self.session.work().check()?;
-        for version in self.session.bodies(rows)? {
-            let Some(found) = found(self.session, &version)? else { continue };
+        self.reading.work().check()?;
+        for version in self.reading.bodies(rows)? {
+            let Some(found) = found(self.reading, &version)? else { continue };
             if self.holds(residual, &found)? {
                 out.push(Candidate { row: version.row, read: Some((version, found)) });
             }
@@ -378,7 +378,7 @@ impl<'a, S: Session> Run<'a, S> {
         residual: &[Predicate],
         found: &Found,
     ) -> Result<bool, StoreError> {
-        let mut sight = Sight { session: &mut *self.session, cache: &mut self.cache };
+        let mut sight = Sight { reading: &mut *self.reading, cache: &mut self.cache };
         for predicate in residual {
             if !predicate.holds(found, &mut sight)? {
                 return Ok(false);
@@ -459,9 +459,9 @@ impl<'a, S: Session> Run<'a, S> {
         }
         // Whatever memory would have to compare one by one is a set for the database.
         let mut probes = plan.probes.clone();
-        let hasher = self.session.core().hasher.clone();
+        let hasher = self.reading.core().hasher.clone();
         let conditions = Conditions {
-            dialect: self.session.dialect(),
+            dialect: self.reading.dialect(),
             registry: &self.definitions.registry,
             hasher: &hasher,
             is_access: false,
@@ -477,14 +477,14 @@ impl<'a, S: Session> Run<'a, S> {
                 None => return self.tally(&plan),
             };
         }
-        let sql = plan.source.total(self.session.dialect(), &probes);
+        let sql = plan.source.total(self.reading.dialect(), &probes);
         self.number(&sql)
     }
 
     /// Counts what a plan gives.
     fn tally(&mut self, plan: &Plan) -> Result<u64, StoreError> {
         if plan.residual.is_empty() {
-            let sql = plan.source.total(self.session.dialect(), &plan.probes);
+            let sql = plan.source.total(self.reading.dialect(), &plan.probes);
             return self.number(&sql);
         }
         let mut count = 0;
@@ -535,7 +535,7 @@ impl<'a, S: Session> Run<'a, S> {
 
     /// How many of a sample there are, and how many of them match.
     fn sample(&mut self, predicates: &[Predicate]) -> Result<(u64, u64), StoreError> {
-        let dialect = self.session.dialect();
+        let dialect = self.reading.dialect();
         let everything = Source::of_types(&self.types);
         let mut ends = [0; 2];
         for (end, is_backwards) in ends.iter_mut().zip([false, true]) {
@@ -563,7 +563,7 @@ impl<'a, S: Session> Run<'a, S> {
 
     /// The hashes of rows.
     pub(super) fn hashes_of(&mut self, rows: &[RowKey]) -> Result<Vec<i64>, StoreError> {
-        let dialect = self.session.dialect();
+        let dialect = self.reading.dialect();
         let rids: Vec<i64> = rows.iter().map(|row| row.rid).collect();
         let mut sql = Sql::new("SELECT ");
         sql.push(&columns(dialect, "c")).push(", c.hash FROM resource c WHERE c.rid");

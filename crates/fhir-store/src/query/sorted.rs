@@ -9,8 +9,8 @@ use fhir_definitions::ResourceType;
 use fhir_search::{Match, ParameterId, Predicate, RowMatch, SortBy, SortKey};
 
 use super::plan::{self, Leg, Plan};
+use super::reading::Reading;
 use super::run::{Bounds, Candidate, Run, hit};
-use super::session::Session;
 use super::values::{From, ValueWalk};
 use crate::backend::sort;
 use crate::error::StoreError;
@@ -49,7 +49,7 @@ struct Checks {
     residual: Vec<Predicate>,
 }
 
-impl<S: Session> Run<'_, S> {
+impl<S: Reading> Run<'_, S> {
     pub(super) fn sorted(
         &mut self,
         predicates: &[Predicate],
@@ -98,7 +98,7 @@ impl<S: Session> Run<'_, S> {
 
     /// Where the value of a key is found by the row, if it is. PostgreSQL has its own ways.
     fn light_key(&mut self, key: &SortKey) -> Result<Option<LightKey>, StoreError> {
-        if self.session.dialect() == Dialect::Postgres {
+        if self.reading.dialect() == Dialect::Postgres {
             return Ok(None);
         }
         match (&key.by, date_key(key), self.types.as_slice()) {
@@ -157,7 +157,7 @@ impl<S: Session> Run<'_, S> {
     }
 
     fn most_sorted(&self) -> usize {
-        self.session.core().settings.sorted_in_memory
+        self.reading.core().settings.sorted_in_memory
     }
 
     /// Microseconds for a page along the index of the first key, about.
@@ -291,7 +291,7 @@ impl<S: Session> Run<'_, S> {
         let mut walk = walk.clone();
         let mut checks = Checks { probes: Sql::default(), residual: Vec::new() };
         let own = match sort.first().and_then(date_key) {
-            Some(p) if !self.session.repeats(p.0)? => Some(p),
+            Some(p) if !self.reading.repeats(p.0)? => Some(p),
             Some(_) | None => None,
         };
         for leg in legs {
@@ -329,9 +329,9 @@ impl<S: Session> Run<'_, S> {
         let mut group: Vec<Hit> = Vec::new();
         let mut many = if checks.residual.is_empty() { limit.max(16) } else { (limit * 2).max(64) };
         loop {
-            let sql = walk.piece(self.session.dialect(), from.as_ref(), &checks.probes, many);
-            self.session.work().check()?;
-            let rows = self.session.hits(&sql)?;
+            let sql = walk.piece(self.reading.dialect(), from.as_ref(), &checks.probes, many);
+            self.reading.work().check()?;
+            let rows = self.reading.hits(&sql)?;
             let is_last = rows.len() < many;
             from = rows.last().and_then(|hit| {
                 let value = hit.position.values.first()?.clone();

@@ -7,7 +7,7 @@ use fhir_definitions::ResourceType;
 use fhir_search::{Found, ParameterId, World};
 
 use super::condition::{numbers, within};
-use super::session::Session;
+use super::reading::Reading;
 use super::source::Piece;
 use crate::backend::row;
 use crate::error::StoreError;
@@ -26,33 +26,33 @@ pub(crate) struct Cache {
     rows: HashMap<RowKey, Found>,
 }
 
-/// A session as a [`World`].
+/// A reading as a [`World`].
 pub(crate) struct Sight<'a, S> {
-    pub(crate) session: &'a mut S,
+    pub(crate) reading: &'a mut S,
     pub(crate) cache: &'a mut Cache,
 }
 
 /// A stored version with its index rows; none for a deleted one.
-pub(crate) fn found<S: Session>(
-    session: &mut S,
+pub(crate) fn found<S: Reading>(
+    reading: &mut S,
     version: &StoredVersion,
 ) -> Result<Option<Found>, StoreError> {
     let Some(body) = &version.body else { return Ok(None) };
-    session.work().touched.steps += 1;
-    let core = session.core();
+    reading.work().touched.steps += 1;
+    let core = reading.core();
     let rows = Arc::new(core.rows_of(&version.key, body)?);
     let hash = core.hasher.reference(&version.key);
     Ok(Some(Found { key: version.key.clone(), hash, updated: version.updated, rows }))
 }
 
-impl<S: Session> Sight<'_, S> {
+impl<S: Reading> Sight<'_, S> {
     fn read(&mut self, rows: &[RowKey]) -> Result<Vec<Found>, StoreError> {
         let absent: Vec<RowKey> =
             rows.iter().copied().filter(|row| !self.cache.rows.contains_key(row)).collect();
         for piece in absent.chunks(64) {
-            self.session.work().check()?;
-            for version in self.session.bodies(piece)? {
-                if let Some(found) = found(self.session, &version)? {
+            self.reading.work().check()?;
+            for version in self.reading.bodies(piece)? {
+                if let Some(found) = found(self.reading, &version)? {
                     self.cache.rows.insert(version.row, found);
                 }
             }
@@ -65,11 +65,11 @@ impl<S: Session> Sight<'_, S> {
     }
 }
 
-impl<S: Session> World for Sight<'_, S> {
+impl<S: Reading> World for Sight<'_, S> {
     type Error = StoreError;
 
     fn targets(&mut self, hashes: &[i64], target: ResourceType) -> Result<Vec<Found>, StoreError> {
-        let dialect = self.session.dialect();
+        let dialect = self.reading.dialect();
         let mut absent: Vec<i64> = hashes.to_vec();
         absent.retain(|hash| !self.cache.targets.contains_key(hash));
         absent.sort_unstable();
@@ -83,7 +83,7 @@ impl<S: Session> World for Sight<'_, S> {
             let mut sql = Sql::new(&format!("SELECT {dk}, c.hash FROM resource c WHERE c.hash"));
             within(&mut sql, dialect, &absent);
             sql.push(" AND c.body IS NOT NULL");
-            let rows = self.session.numbers(&sql)?;
+            let rows = self.reading.numbers(&sql)?;
             let rows: Vec<RowKey> =
                 rows.into_iter().map(|(rid, dk, _)| RowKey { rid, dk }).collect();
             for hash in absent {
@@ -106,7 +106,7 @@ impl<S: Session> World for Sight<'_, S> {
         hash: i64,
         parameters: &[ParameterId],
     ) -> Result<Vec<Found>, StoreError> {
-        let dialect = self.session.dialect();
+        let dialect = self.reading.dialect();
         let mut out = Vec::new();
         for p in numbers(parameters) {
             let mut piece = Piece { after: None, is_backwards: false, limit: PIECE };
@@ -117,7 +117,7 @@ impl<S: Session> World for Sight<'_, S> {
                 sql.push(" AND c.target = ").integer(hash);
                 piece.keyset(&mut sql, dialect, "c");
                 piece.order(&mut sql, dialect, "c.");
-                let rows = self.session.numbers(&sql)?;
+                let rows = self.reading.numbers(&sql)?;
                 let rows: Vec<RowKey> =
                     rows.into_iter().map(|(rid, dk, _)| RowKey { rid, dk }).collect();
                 out.extend(self.read(&rows)?);

@@ -13,8 +13,8 @@ use crate::backend::row::{self, HitRow};
 use crate::core::Core;
 use crate::error::StoreError;
 use crate::explain::{Explanation, Touched};
+use crate::query::reading::{Reading, Work};
 use crate::query::run::Run;
-use crate::query::session::{Session, Work};
 use crate::read::{
     ChangeCursor, ChangeRow, HistoryPosition, HistoryScope, HistoryWindow, Hit, Position, Reader,
     RowKey, StoredVersion,
@@ -127,7 +127,7 @@ impl PostgresReader<'_> {
     }
 }
 
-impl Session for PostgresReader<'_> {
+impl Reading for PostgresReader<'_> {
     fn dialect(&self) -> Dialect {
         Dialect::Postgres
     }

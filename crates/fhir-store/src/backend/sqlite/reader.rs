@@ -20,8 +20,8 @@ use crate::backend::row::{self, HitRow};
 use crate::core::Core;
 use crate::error::StoreError;
 use crate::explain::{Explanation, Touched};
+use crate::query::reading::{Reading, Work};
 use crate::query::run::Run;
-use crate::query::session::{Session, Work};
 use crate::read::{
     ChangeCursor, ChangeRow, HistoryPosition, HistoryScope, HistoryWindow, Hit, Position, Reader,
     RowKey, StoredVersion,
@@ -127,7 +127,7 @@ impl<'a> SqliteReader<'a> {
     }
 }
 
-impl Session for SqliteReader<'_> {
+impl Reading for SqliteReader<'_> {
     fn dialect(&self) -> Dialect {
         Dialect::Sqlite
     }

@@ -10,7 +10,7 @@ use crate::read::{Hit, RowKey, StoredVersion};
 use crate::sql::{Dialect, Sql};
 
 /// One open snapshot of a database. The executor is the same for both.
-pub(crate) trait Session {
+pub(crate) trait Reading {
     /// Which texts it understands.
     fn dialect(&self) -> Dialect;
     /// What the store knows beside the database.
@@ -69,6 +69,6 @@ impl Work {
 }
 
 /// The definitions in force, for one search.
-pub(crate) fn definitions(session: &impl Session) -> Arc<Definitions> {
-    session.core().definitions()
+pub(crate) fn definitions(reading: &impl Reading) -> Arc<Definitions> {
+    reading.core().definitions()
 }
