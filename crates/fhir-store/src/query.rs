@@ -9,6 +9,7 @@
 pub(crate) mod arm;
 pub(crate) mod condition;
 mod contained;
+mod count;
 mod explain;
 mod plan;
 pub(crate) mod reading;
