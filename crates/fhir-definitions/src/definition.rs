@@ -187,6 +187,28 @@ impl Primitive {
         Self::Xhtml,
     ];
 
+    /// The primitive that this one is a kind of: `code` is a `string`.
+    /// Spec: <https://hl7.org/fhir/R4/datatypes.html>
+    #[must_use]
+    pub const fn parent(self) -> Option<Self> {
+        match self {
+            Self::Url | Self::Canonical | Self::Oid | Self::Uuid => Some(Self::Uri),
+            Self::Code | Self::Id | Self::Markdown => Some(Self::String),
+            Self::UnsignedInt | Self::PositiveInt => Some(Self::Integer),
+            Self::Boolean
+            | Self::Integer
+            | Self::Decimal
+            | Self::String
+            | Self::Uri
+            | Self::Base64Binary
+            | Self::Date
+            | Self::DateTime
+            | Self::Time
+            | Self::Instant
+            | Self::Xhtml => None,
+        }
+    }
+
     /// The name in the specification.
     #[must_use]
     pub const fn name(self) -> &'static str {

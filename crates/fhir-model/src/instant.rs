@@ -52,7 +52,8 @@ impl Instant {
 }
 
 /// Year, month and day of a day number since 1970-01-01 (Howard Hinnant's `civil_from_days`).
-const fn civil(days: i64) -> (i64, i64, i64) {
+#[must_use]
+pub const fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);

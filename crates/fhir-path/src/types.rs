@@ -149,7 +149,7 @@ impl Type {
         match wanted {
             Self::System(_) => false,
             Self::Primitive(general) => {
-                matches!(self, Self::Primitive(special) if parent(special) == Some(general))
+                matches!(self, Self::Primitive(special) if special.parent() == Some(general))
             }
             Self::Complex(_) => {
                 wanted.name() == "Quantity"
@@ -168,26 +168,6 @@ impl Type {
 
     fn has(self, key: &str) -> bool {
         self.definition().is_some_and(|definition| definition.element(key).is_some())
-    }
-}
-
-fn parent(primitive: Primitive) -> Option<Primitive> {
-    use Primitive as P;
-    match primitive {
-        P::Url | P::Canonical | P::Oid | P::Uuid => Some(P::Uri),
-        P::Code | P::Id | P::Markdown => Some(P::String),
-        P::UnsignedInt | P::PositiveInt => Some(P::Integer),
-        P::Boolean
-        | P::Integer
-        | P::Decimal
-        | P::String
-        | P::Uri
-        | P::Base64Binary
-        | P::Date
-        | P::DateTime
-        | P::Time
-        | P::Instant
-        | P::Xhtml => None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The calendar of ISO 8601 as arithmetic on days (Howard Hinnant's algorithms).
 
+use fhir_model::instant::civil;
+
 pub(crate) const SECOND_US: i64 = 1_000_000;
 pub(crate) const MINUTE_US: i64 = 60 * SECOND_US;
 pub(crate) const HOUR_US: i64 = 60 * MINUTE_US;
@@ -29,16 +31,7 @@ pub(super) const fn microseconds(parts: [i64; 6]) -> i64 {
 /// The parts of [`microseconds`].
 pub(super) const fn parts(us: i64) -> [i64; 6] {
     let (day_number, within) = (us.div_euclid(DAY_US), us.rem_euclid(DAY_US));
-    let shifted = day_number + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
+    let (year, month, day) = civil(day_number);
     [year, month, day, within / HOUR_US, within / MINUTE_US % 60, within % MINUTE_US]
 }
 

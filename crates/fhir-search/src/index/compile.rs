@@ -278,25 +278,9 @@ impl<'d, 'e> Compiler<'d, 'e> {
     /// Whether a cast to `name` lets the value through, as types and their descendants do:
     /// a canonical is a uri. Expressions write primitives in either case.
     fn is_type(&self, value: ValueType, name: &str) -> bool {
-        use Primitive as P;
         match value {
             ValueType::Primitive(primitive) => {
-                let ancestor = match primitive {
-                    P::Url | P::Canonical | P::Oid | P::Uuid => "uri",
-                    P::Code | P::Id | P::Markdown => "string",
-                    P::UnsignedInt | P::PositiveInt => "integer",
-                    P::Boolean
-                    | P::Integer
-                    | P::Decimal
-                    | P::String
-                    | P::Uri
-                    | P::Base64Binary
-                    | P::Date
-                    | P::DateTime
-                    | P::Time
-                    | P::Instant
-                    | P::Xhtml => primitive.name(),
-                };
+                let ancestor = primitive.parent().unwrap_or(primitive).name();
                 primitive.name().eq_ignore_ascii_case(name) || ancestor.eq_ignore_ascii_case(name)
             }
             ValueType::Complex(index) => {
