@@ -16,8 +16,6 @@ use std::time::{Duration, Instant};
 
 use libsqlite3_sys as ffi;
 
-use crate::error::StoreError;
-
 /// The handler is called after so many steps of the virtual machine: about a microsecond.
 const STEPS_A_CALL: u64 = 100;
 
@@ -49,22 +47,10 @@ pub(crate) fn with_deadline<T>(limit_ms: u64, work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// For work between statements: whether there is time left.
-///
-/// # Errors
-/// `Timeout` after the deadline.
-#[allow(dead_code, reason = "for searches that compare in memory")]
-pub(crate) fn check() -> Result<(), StoreError> {
-    if DEADLINE.get().is_some_and(|deadline| Instant::now() >= deadline) {
-        return Err(StoreError::Timeout);
-    }
-    Ok(())
-}
-
 /// Steps of SQLite's virtual machine on this thread since it began, to within a hundred a
 /// statement; the difference of two calls is what happened between them.
-#[allow(dead_code, reason = "for plans that tell their cost")]
-pub(crate) fn steps() -> u64 {
+#[cfg(test)]
+fn steps() -> u64 {
     STEPS.get()
 }
 
@@ -117,6 +103,7 @@ mod tests {
     use diesel::sqlite::SqliteConnection;
 
     use super::*;
+    use crate::error::StoreError;
     use crate::sql::Sql;
 
     const ENDLESS: &str = "WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n) \
@@ -138,7 +125,7 @@ mod tests {
             .get_result(&mut connection)
             .unwrap();
         assert_eq!(left, 0);
-        check().unwrap();
+        assert_eq!(DEADLINE.get(), None);
     }
 
     #[test]

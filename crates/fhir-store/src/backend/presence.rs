@@ -11,10 +11,6 @@ const BITS: u8 = 63;
 /// So many parameters a type may have.
 pub(crate) const MAX_SLOTS: usize = 2 * BITS as usize;
 
-#[allow(dead_code, reason = "searches by presence use it")]
-/// The columns with the bits.
-pub(crate) const COLUMNS: [&str; 2] = ["present", "present2"];
-
 /// The values of both columns.
 pub(crate) fn bits(registry: &Registry, present: &[ParameterId]) -> [i64; 2] {
     let mut out = [0; 2];
@@ -28,7 +24,6 @@ pub(crate) fn bits(registry: &Registry, present: &[ParameterId]) -> [i64; 2] {
     out
 }
 
-#[allow(dead_code, reason = "searches by presence use it")]
 /// The type whose resources have any of these parameters, and the bits of both columns for them.
 /// Parameters of several types give one entry a type.
 pub(crate) fn masks(

@@ -148,15 +148,6 @@ pub(crate) fn replace(
     table(connection, rid, &old.composite_string, &new.composite_string)
 }
 
-/// Adds the rows of an index that are not there yet.
-pub(crate) fn add(
-    connection: &mut SqliteConnection,
-    rid: i64,
-    rows: &IndexRows,
-) -> QueryResult<()> {
-    replace(connection, rid, None, Some(rows))
-}
-
 /// Both lists are in order and without doubles.
 fn table<T: IndexRow + Clone>(
     connection: &mut SqliteConnection,

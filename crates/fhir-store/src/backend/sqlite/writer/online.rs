@@ -74,7 +74,7 @@ impl Writer {
                 let key = row::key_of(row::number_of(job.base), &id)?;
                 let body = core.codec.unpack(dict, &bytes)?;
                 let built = core.rows_by(&job.indexer, &key, &body)?;
-                rows::add(writer.connection(), rid, &built)?;
+                rows::replace(writer.connection(), rid, None, Some(&built))?;
                 if let Some(mut sql) = parameters::present(&definitions.registry, kind, &built) {
                     sql.push(" AND rid = ").integer(rid);
                     sql.typed::<()>().execute(writer.connection())?;
