@@ -12,8 +12,8 @@ use fhir_model::date::Zone;
 use fhir_model::{Failure, FailureKind, Id, Instant, ResourceKey, ResourceView};
 use fhir_search::{CustomParameter, IndexRows, ParseSettings, Scope, SearchQuery, ValueHasher};
 use fhir_store::{
-    Activation, Definitions, ParameterStatus, Reader, Store, StoreError, WriteFault, WriteGroup,
-    Written,
+    Activation, Definitions, ParameterStatus, Purge, PurgeReport, Reader, Store, StoreError,
+    WriteFault, WriteGroup, Written,
 };
 
 use crate::capabilities::Statement;
@@ -211,6 +211,21 @@ impl App {
     /// The store's failures.
     pub(crate) fn rebuild(&self, url: Option<&str>) -> Result<bool, Failure> {
         self.inner.store.rebuild(url).map_err(|error| store_failure(&error))
+    }
+
+    /// Removes resources for good; whoever asks has passed the gate. What a permit hides is
+    /// removed too: whoever calls this has made sure that the caller may.
+    ///
+    /// # Errors
+    /// The store's failures.
+    #[expect(dead_code, reason = "$purge is built on it")]
+    pub(crate) async fn purge(
+        &self,
+        permit: &Permit,
+        purge: Purge,
+    ) -> Result<PurgeReport, Failure> {
+        debug_assert!(permit.interaction().writes(), "a permit to read is no permit to purge");
+        self.inner.store.purge(purge).await.map_err(|error| store_failure(&error))
     }
 
     /// How far search parameters are; whoever asks has passed the gate.

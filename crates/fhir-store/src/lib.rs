@@ -16,6 +16,7 @@ mod explain;
 mod id;
 mod online;
 mod position;
+mod purge;
 mod query;
 mod read;
 mod settings;
@@ -30,6 +31,7 @@ pub use core::Definitions;
 pub use error::StoreError;
 pub use explain::{Estimate, ExplainedStatement, Explanation, Touched};
 pub use online::{Activation, ParameterState, ParameterStatus};
+pub use purge::{Purge, PurgeReport};
 pub use read::{
     ChangeCursor, ChangeRow, HistoryPosition, HistoryScope, HistoryWindow, Hit, Matched, Method,
     Position, Reader, RowKey, SortValue, StoredVersion,

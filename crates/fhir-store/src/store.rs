@@ -10,6 +10,7 @@ use crate::backend::{postgres, sqlite};
 use crate::core::{Core, Definitions};
 use crate::error::StoreError;
 use crate::online::{Activation, Online, ParameterStatus, Workbench};
+use crate::purge::{Purge, PurgeReport};
 use crate::read::Reader;
 use crate::settings::StoreSettings;
 use crate::url::DatabaseUrl;
@@ -119,6 +120,19 @@ impl Store {
             Engine::Sqlite(engine) => engine.write(&self.core, group).await,
             Engine::Postgres(engine) => engine.write(&self.core, group).await,
         }
+    }
+
+    /// Removes resources for good, in commits of some hundred resources each: what was removed
+    /// before a failure stays removed, and the same purge may be asked for again.
+    ///
+    /// # Errors
+    /// What the database fails with.
+    #[expect(clippy::unused_async, reason = "it waits for the writer once it is built")]
+    pub async fn purge(&self, purge: Purge) -> Result<PurgeReport, StoreError> {
+        if purge.keys.is_empty() && purge.matching.is_empty() {
+            return Ok(PurgeReport::default());
+        }
+        Err(StoreError::Damaged("purging is not there yet".into()))
     }
 
     /// Puts a search parameter of a resource in force: from now on writes are indexed by it, and
