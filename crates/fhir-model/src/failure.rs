@@ -45,6 +45,9 @@ pub enum FailureKind {
     Conflict,
     /// Profile, binding, invariant or reference is broken.
     InvalidResource,
+    /// The request is well formed, and what it asks for cannot be done to this resource: a patch
+    /// whose path leads nowhere.
+    Unprocessable,
     /// A rule of the service is broken.
     BusinessRule,
     /// The request would cost more than the server grants.
@@ -90,6 +93,7 @@ impl FailureKind {
             K::PreconditionFailed => (412, IssueType::Conflict),
             K::Conflict => (409, IssueType::Conflict),
             K::InvalidResource => (422, IssueType::Invariant),
+            K::Unprocessable => (422, IssueType::Processing),
             K::BusinessRule => (422, IssueType::BusinessRule),
             K::TooCostly => (400, IssueType::TooCostly),
             K::TooLarge => (413, IssueType::TooLong),

@@ -13,6 +13,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("fhir-definitions", &[]),
     ("fhir-model", &["fhir-definitions"]),
     ("fhir-path", &["fhir-model"]),
+    ("fhir-patch", &["fhir-path"]),
     ("fhir-package", &["fhir-model"]),
     ("fhir-terminology", &["fhir-model"]),
     ("fhir-search", &["fhir-path", "fhir-package"]),
@@ -22,7 +23,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("fhir-store", &["fhir-search"]),
     (
         "fhir-interaction",
-        &["fhir-access", "fhir-store", "fhir-validation", "fhir-terminology", "fhir-package"],
+        &[
+            "fhir-access",
+            "fhir-store",
+            "fhir-validation",
+            "fhir-terminology",
+            "fhir-package",
+            "fhir-patch",
+        ],
     ),
     ("kanta-rules", &["fhir-interaction"]),
     ("kanta-samples", &["fhir-model"]),
