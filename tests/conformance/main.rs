@@ -10,5 +10,6 @@
 #![allow(clippy::print_stdout, reason = "a run says how many cases it had")]
 
 mod gaps;
+mod interaction;
 mod malformed;
 mod search;
