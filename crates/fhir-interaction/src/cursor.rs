@@ -7,7 +7,7 @@
 use chacha20poly1305::aead::{Aead, Generate, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use fhir_model::{Failure, FailureKind};
-use fhir_store::{HistoryPosition, Position, RowKey};
+use fhir_store::{ChangeCursor, HistoryPosition, Position, RowKey};
 
 /// Name of the request parameter that holds a cursor.
 pub(crate) const PARAMETER: &str = "_cursor";
@@ -44,8 +44,17 @@ pub(crate) struct IncludedCursor {
 pub(crate) struct HistoryCursor {
     /// Digest of scope and parameters.
     pub(crate) question: i64,
-    /// The last version that was sent.
-    pub(crate) after: HistoryPosition,
+    /// Where it stands.
+    pub(crate) after: Walked,
+}
+
+/// How far a walk over a history has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Walked {
+    /// Newest first: to this version.
+    Down(HistoryPosition),
+    /// In the order of changes: to this place.
+    Up(ChangeCursor),
 }
 
 impl SearchCursor {
@@ -84,7 +93,16 @@ impl HistoryCursor {
     pub(crate) fn seal(self, secret: &[u8; 32]) -> String {
         let mut out = Writer(vec![b'H']);
         out.integer(self.question);
-        out.bytes(&self.after.to_bytes());
+        match self.after {
+            Walked::Down(position) => {
+                out.0.push(0);
+                out.bytes(&position.to_bytes());
+            }
+            Walked::Up(ChangeCursor(place)) => {
+                out.0.push(1);
+                place.into_iter().for_each(|number| out.integer(number));
+            }
+        }
         seal(secret, &out.0)
     }
 
@@ -217,8 +235,17 @@ impl<'a> Reader<'a> {
     fn history(mut self) -> Option<HistoryCursor> {
         self.tag(b'H')?;
         let question = self.integer()?;
-        let length = self.length()?;
-        let after = HistoryPosition::from_bytes(self.take(length)?)?;
+        let after = match self.byte()? {
+            0 => {
+                let length = self.length()?;
+                Walked::Down(HistoryPosition::from_bytes(self.take(length)?)?)
+            }
+            1 => {
+                let place = [self.integer()?, self.integer()?, self.integer()?];
+                Walked::Up(ChangeCursor(place))
+            }
+            _ => return None,
+        };
         self.0.is_empty().then_some(HistoryCursor { question, after })
     }
 
@@ -299,8 +326,10 @@ mod tests {
         };
         assert_eq!(SearchCursor::open(&cursor.seal(&SECRET), &SECRET).unwrap(), cursor);
         let after = HistoryPosition { updated: Instant(5), rid: 6, version: VersionId(7) };
-        let cursor = HistoryCursor { question: 9, after };
-        assert_eq!(HistoryCursor::open(&cursor.seal(&SECRET), &SECRET).unwrap(), cursor);
+        for after in [Walked::Down(after), Walked::Up(ChangeCursor([i64::MIN, 3, i64::MAX]))] {
+            let cursor = HistoryCursor { question: 9, after };
+            assert_eq!(HistoryCursor::open(&cursor.seal(&SECRET), &SECRET).unwrap(), cursor);
+        }
     }
 
     #[test]

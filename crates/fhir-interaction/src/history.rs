@@ -1,22 +1,29 @@
-//! The history of a resource, a type or everything, newest first.
-//! Spec: <https://hl7.org/fhir/R4/http.html#history>
+//! The history of a resource, a type or everything: newest first, or oldest first for whoever
+//! follows the changes. Spec: <https://hl7.org/fhir/R4/http.html#history>
+
+mod question;
 
 use fhir_access::Interaction;
-use fhir_model::{Failure, FailureKind, Instant, VersionId, date};
-use fhir_search::Scope;
-use fhir_store::{HistoryPosition, HistoryScope, HistoryWindow, Method, StoredVersion};
+use fhir_model::{Failure, FailureKind};
+use fhir_store::{HistoryScope, Method, StoredVersion};
 
 use crate::app::{App, ReadFailure};
-use crate::cursor::{self, HistoryCursor};
+use crate::cursor::{self, HistoryCursor, Walked};
 use crate::page::{BundleWriter, Response};
 use crate::query_string;
 use crate::request::{Answer, Request};
 use crate::sight::Sight;
 use crate::subset::Subset;
+use crate::tree;
+use question::{Order, Question};
 
 /// One page of a history.
 ///
-/// Takes `_count`, `_since`, `_at`, `_summary` and `_elements`; `next` links walk on to the oldest version.
+/// Takes `_since`, `_at`, `_list`, `_count`, `_sort`, `_summary` and `_elements`. Newest first is
+/// the default; `next` links walk on to the oldest version. With `_sort=_lastUpdated` the page
+/// comes in the order of changes and always has a `next` link: a page with fewer entries than
+/// `_count` has all there is for now, and the same link is asked again later. Nothing that is
+/// committed in between is missed, whatever runs beside it.
 ///
 /// # Errors
 /// `NotFound` where a single resource never was, `InvalidParameter` and `UnknownParameter` for
@@ -30,13 +37,13 @@ pub async fn history(
     let (interaction, resource_type) = match &scope {
         HistoryScope::Instance(key) => (Interaction::HistoryInstance, Some(key.resource_type)),
         HistoryScope::Type(resource_type) => (Interaction::HistoryType, Some(*resource_type)),
-        HistoryScope::System => (Interaction::HistorySystem, None),
+        HistoryScope::System | HistoryScope::Listed(_) => (Interaction::HistorySystem, None),
     };
     let permit = app.gate(request, interaction, resource_type)?;
     let question = Question::parse(app, request, scope, pairs)?;
     let page = {
-        let question = question.clone();
-        app.read(&permit, move |sight| question.page(sight)).await?
+        let (question, base) = (question.clone(), request.base.clone());
+        app.read(&permit, move |sight| question.page(sight, &base)).await?
     };
     Ok(Answer::ok(question.write(app, request, &page)?))
 }
@@ -54,125 +61,59 @@ pub(crate) fn check(
     Question::parse(app, request, scope, pairs).map(|_| ())
 }
 
-/// What was asked, understood.
-#[derive(Clone)]
-struct Question {
-    scope: HistoryScope,
-    count: usize,
-    subset: Subset,
-    window: HistoryWindow,
-    /// `_at`: versions that were current at this instant count, though they are older.
-    current_at: Option<Instant>,
-    after: Option<HistoryPosition>,
-    /// The pairs without the cursor, for links.
-    pairs: Vec<(String, String)>,
-    digest: i64,
-}
-
 struct Page {
     versions: Vec<StoredVersion>,
     total: Option<u64>,
-    has_more: bool,
+    /// Where the next page starts.
+    next: Option<Walked>,
 }
 
 impl Question {
-    fn parse(
-        app: &App,
-        request: &Request,
-        scope: HistoryScope,
-        pairs: Vec<(String, String)>,
-    ) -> Result<Self, Failure> {
-        let settings = app.settings();
-        let mut count = settings.default_count;
-        let mut window = HistoryWindow::default();
-        let mut current_at = None;
-        let mut sealed = None;
-        let mut ignored = Vec::new();
-        let subset = Subset::asked(app, request, searched(&scope), &pairs)?;
-        for (name, value) in &pairs {
-            match name.as_str() {
-                "_count" => count = page_size(value, settings.max_count)?,
-                "_since" => window.since = Some(since(value)?),
-                "_at" => {
-                    let range = range(app, value)?;
-                    window.before = Some(range.1);
-                    current_at = Some(range.0);
-                }
-                cursor::PARAMETER => sealed = Some(value.clone()),
-                "_format" | "_pretty" | "_summary" | "_elements" => {}
-                unknown if request.prefer.lenient || !settings.strict_search => {
-                    ignored.push(unknown.to_owned());
-                }
-                unknown => {
-                    let text = format!(
-                        "a history takes _count, _since and _at; {unknown} is none of them"
-                    );
-                    return Err(Failure::new(FailureKind::UnknownParameter, text)
-                        .at(format!("http.{unknown}")));
-                }
-            }
-        }
-        // What is ignored is left out of the links: they say what was done.
-        let is_applied = |name: &String| name != cursor::PARAMETER && !ignored.contains(name);
-        let pairs: Vec<_> = pairs.into_iter().filter(|(name, _)| is_applied(name)).collect();
-        let digest = app.hasher().hash(&format!("{scope:?}?{}", query_string::query(&pairs)));
-        let after = match sealed {
-            None => None,
-            Some(sealed) => {
-                let cursor = HistoryCursor::open(&sealed, app.secret())?;
-                if cursor.question != digest {
-                    return Err(cursor::invalid());
-                }
-                Some(cursor.after)
-            }
-        };
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        Ok(Self { scope, count, subset, window, current_at, after, pairs, digest })
-    }
-
-    fn page(&self, sight: &mut Sight<'_>) -> Result<Page, ReadFailure> {
+    fn page(&self, sight: &mut Sight<'_>, base: &str) -> Result<Page, ReadFailure> {
         if let HistoryScope::Instance(key) = &self.scope
             && sight.current(key)?.is_none()
         {
             let text = format!("there is no {key}");
             return Err(Failure::new(FailureKind::NotFound, text).into());
         }
-        let is_counted = self.subset == Subset::Count;
-        let mut versions = if is_counted { Vec::new() } else { self.walk(sight)? };
-        let has_more = versions.len() > self.count;
-        versions.truncate(self.count);
-        let total = match (&self.scope, self.current_at) {
-            (scope, None) if is_counted || matches!(scope, HistoryScope::Instance(_)) => {
-                Some(sight.history_count(&self.scope, self.window)?)
+        let scope = self.whose(sight, base)?;
+        if self.subset == Subset::Count {
+            let total = Some(sight.history_count(&scope, self.window)?);
+            return Ok(Page { versions: Vec::new(), total, next: None });
+        }
+        match self.order {
+            Order::OldestFirst(after) => {
+                let changes = sight.changes_since(&scope, self.window, after, self.count)?;
+                let next = Some(Walked::Up(changes.end));
+                Ok(Page { versions: changes.versions, total: None, next })
             }
-            _ => None,
-        };
-        Ok(Page { versions, total, has_more })
-    }
-
-    /// One version more than the page holds, where there is one.
-    fn walk(&self, sight: &mut Sight<'_>) -> Result<Vec<StoredVersion>, ReadFailure> {
-        let wanted = self.count.saturating_add(1);
-        let Some(current_at) = self.current_at else {
-            let after = self.after.as_ref();
-            return Ok(sight.history(&self.scope, self.window, after, wanted)?);
-        };
-        let mut found = Vec::new();
-        let mut after = self.after;
-        while found.len() < wanted {
-            let chunk = sight.history(&self.scope, self.window, after.as_ref(), wanted)?;
-            let is_last = chunk.len() < wanted;
-            after = chunk.last().map(StoredVersion::history_position).or(after);
-            for version in chunk {
-                if was_current(sight, &version, current_at)? {
-                    found.push(version);
-                }
-            }
-            if is_last {
-                break;
+            Order::NewestFirst(after) => {
+                // One version more than the page holds, where there is one.
+                let wanted = self.count.saturating_add(1);
+                let mut versions = sight.history(&scope, self.window, after.as_ref(), wanted)?;
+                let has_more = versions.len() > self.count;
+                versions.truncate(self.count);
+                let last = versions.last().filter(|_| has_more);
+                let next = last.map(|last| Walked::Down(last.history_position()));
+                let total = match &self.scope {
+                    HistoryScope::Instance(_) => Some(sight.history_count(&scope, self.window)?),
+                    HistoryScope::Type(_) | HistoryScope::System | HistoryScope::Listed(_) => None,
+                };
+                Ok(Page { versions, total, next })
             }
         }
-        Ok(found)
+    }
+
+    /// The scope, narrowed to what the List of `_list` refers to.
+    fn whose(&self, sight: &mut Sight<'_>, base: &str) -> Result<HistoryScope, ReadFailure> {
+        let Some(list) = &self.list else { return Ok(self.scope.clone()) };
+        let listed = tree::listed_versions(sight, base, list)?.into_iter();
+        let is_meant = |(key, _): &(fhir_model::ResourceKey, _)| match &self.scope {
+            HistoryScope::Instance(own) => own == key,
+            HistoryScope::Type(resource_type) => key.resource_type == *resource_type,
+            HistoryScope::System | HistoryScope::Listed(_) => true,
+        };
+        Ok(HistoryScope::Listed(listed.filter(is_meant).collect()))
     }
 
     fn write(&self, app: &App, request: &Request, page: &Page) -> Result<Vec<u8>, Failure> {
@@ -181,17 +122,17 @@ impl Question {
             HistoryScope::Type(resource_type) => {
                 format!("{}/{resource_type}/_history", request.base)
             }
-            HistoryScope::System => format!("{}/_history", request.base),
+            HistoryScope::System | HistoryScope::Listed(_) => format!("{}/_history", request.base),
         };
-        let url = |extra: Option<String>| {
+        let url = |sealed: Option<String>| {
             let mut pairs = self.pairs.clone();
-            pairs.extend(extra.map(|sealed| (cursor::PARAMETER.to_owned(), sealed)));
+            pairs.extend(sealed.map(|sealed| (cursor::PARAMETER.to_owned(), sealed)));
             let query = query_string::query(&pairs);
             if query.is_empty() { path.clone() } else { format!("{path}?{query}") }
         };
-        let mut links = vec![("self", url(None))];
-        if let Some(last) = page.versions.last().filter(|_| page.has_more) {
-            let cursor = HistoryCursor { question: self.digest, after: last.history_position() };
+        let mut links = vec![("self", url(self.sealed.clone()))];
+        if let Some(after) = page.next {
+            let cursor = HistoryCursor { question: self.digest, after };
             links.push(("next", url(Some(cursor.seal(app.secret())))));
         }
         let mut bundle = BundleWriter::new("history", page.total, &links);
@@ -200,19 +141,6 @@ impl Question {
         }
         Ok(bundle.finish())
     }
-}
-
-/// Whether a version is in the period that starts at `start`, or was current when it started.
-fn was_current(
-    sight: &mut Sight<'_>,
-    version: &StoredVersion,
-    start: Instant,
-) -> Result<bool, ReadFailure> {
-    if version.updated >= start {
-        return Ok(true);
-    }
-    let following = sight.version(&version.key, VersionId(version.version.0 + 1))?;
-    Ok(following.is_none_or(|following| following.updated > start))
 }
 
 fn write_version(
@@ -227,6 +155,7 @@ fn write_version(
     let key = &version.key;
     let (method, url, status) = match version.method {
         Method::Post => ("POST", key.resource_type.as_str().to_owned(), 201),
+        Method::PutAfterDelete => ("PUT", key.to_string(), 201),
         Method::Put if version.version.0 == 1 => ("PUT", key.to_string(), 201),
         Method::Put => ("PUT", key.to_string(), 200),
         Method::Delete => ("DELETE", key.to_string(), 204),
@@ -240,41 +169,4 @@ fn write_version(
     });
     bundle.end();
     Ok(())
-}
-
-/// Where the elements of `_elements` are looked up.
-fn searched(scope: &HistoryScope) -> Scope {
-    match scope {
-        HistoryScope::Instance(key) => Scope::Type(key.resource_type),
-        HistoryScope::Type(resource_type) => Scope::Type(*resource_type),
-        HistoryScope::System => Scope::All,
-    }
-}
-
-fn page_size(value: &str, max: u32) -> Result<u32, Failure> {
-    match value.parse::<u32>() {
-        Ok(count) => Ok(count.min(max)),
-        Err(_) => {
-            let text = format!("expected a whole number from 0, found \"{value}\"");
-            Err(Failure::new(FailureKind::InvalidParameter, text).at("http._count"))
-        }
-    }
-}
-
-fn since(value: &str) -> Result<Instant, Failure> {
-    value.parse().map_err(|fault: fhir_model::instant::InvalidInstant| {
-        let text = format!("{fault}; found \"{value}\"");
-        Failure::new(FailureKind::InvalidParameter, text).at("http._since")
-    })
-}
-
-/// The period that a date of any precision stands for.
-fn range(app: &App, value: &str) -> Result<(Instant, Instant), Failure> {
-    match date::instants(value, app.zone()) {
-        Ok(range) => Ok((Instant(range.start), Instant(range.end))),
-        Err(fault) => {
-            let text = format!("{fault}; found \"{value}\"");
-            Err(Failure::new(FailureKind::InvalidParameter, text).at("http._at"))
-        }
-    }
 }

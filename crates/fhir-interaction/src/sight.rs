@@ -14,8 +14,8 @@ use fhir_search::{
     SummaryMode, TotalMode,
 };
 use fhir_store::{
-    Explanation, HistoryPosition, HistoryScope, HistoryWindow, Hit, Position, Reader, RowKey,
-    StoreError, StoredVersion,
+    ChangeCursor, Changes, Explanation, HistoryPosition, HistoryScope, HistoryWindow, Hit,
+    Position, Reader, RowKey, StoreError, StoredVersion,
 };
 
 use crate::permitted::permitted;
@@ -83,6 +83,26 @@ impl<'a> Sight<'a> {
                 return Ok(found);
             }
         }
+    }
+
+    /// Visible versions in the order of changes; fewer than `limit` only where there are no more
+    /// for now.
+    pub(crate) fn changes_since(
+        &mut self,
+        scope: &HistoryScope,
+        window: HistoryWindow,
+        cursor: Option<ChangeCursor>,
+        limit: usize,
+    ) -> Result<Changes, StoreError> {
+        let mut changes = self.reader.changes_since(scope, window, cursor, limit)?;
+        changes.versions = self.all_visible(changes.versions)?;
+        while changes.has_more && changes.versions.len() < limit {
+            let missing = limit - changes.versions.len();
+            let more = self.reader.changes_since(scope, window, Some(changes.end), missing)?;
+            changes.versions.extend(self.all_visible(more.versions)?);
+            (changes.end, changes.has_more) = (more.end, more.has_more);
+        }
+        Ok(changes)
     }
 
     /// How many visible versions there are; they are walked where a permit hides some.

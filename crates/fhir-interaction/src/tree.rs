@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use fhir_definitions::ResourceType;
-use fhir_model::{Failure, FailureKind, Id, ResourceKey, Value};
+use fhir_model::{Failure, FailureKind, Id, ResourceKey, Value, VersionId};
 use fhir_search::{Direction, ParameterId, ReferenceValue};
 use fhir_store::StoredVersion;
 
@@ -24,6 +24,20 @@ pub(crate) fn listed(
     base: &str,
     list: &Id,
 ) -> Result<Vec<ResourceKey>, ReadFailure> {
+    let keys: BTreeSet<_> =
+        listed_versions(sight, base, list)?.into_iter().map(|(key, _)| key).collect();
+    Ok(keys.into_iter().collect())
+}
+
+/// [`listed`], with the version where a reference names one.
+///
+/// # Errors
+/// As [`listed`].
+pub(crate) fn listed_versions(
+    sight: &mut Sight<'_>,
+    base: &str,
+    list: &Id,
+) -> Result<BTreeSet<(ResourceKey, Option<VersionId>)>, ReadFailure> {
     let key = ResourceKey::new(ResourceType::LIST, list.clone());
     let found = sight.current(&key)?;
     let Some(body) = found.and_then(|stored| stored.body) else {
@@ -38,9 +52,12 @@ pub(crate) fn listed(
         let Some(text) = reference.and_then(Value::text).filter(|_| !is_deleted) else { continue };
         let local = text.strip_prefix(base).and_then(|rest| rest.strip_prefix('/'));
         let local = local.unwrap_or(&text);
-        keys.extend(ResourceKey::from_reference(local));
+        let version = local.split_once("/_history/");
+        // What is no version of this server is none of its resources' either.
+        let version = version.map(|(_, text)| text.parse().unwrap_or(VersionId(0)));
+        keys.extend(ResourceKey::from_reference(local).map(|key| (key, version)));
     }
-    Ok(keys.into_iter().collect())
+    Ok(keys)
 }
 
 /// A resource with those above or below it in the tree that `parent` spans; circles are walked

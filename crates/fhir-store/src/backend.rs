@@ -1,6 +1,7 @@
 //! The databases behind the store.
 
 pub(crate) mod edge;
+pub(crate) mod history;
 pub(crate) mod interval;
 pub(crate) mod migrate;
 pub(crate) mod parameters;

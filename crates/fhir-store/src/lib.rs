@@ -33,7 +33,7 @@ pub use explain::{Estimate, ExplainedStatement, Explanation, Touched};
 pub use online::{Activation, ParameterState, ParameterStatus};
 pub use purge::{Purge, PurgeReport};
 pub use read::{
-    ChangeCursor, ChangeRow, HistoryPosition, HistoryScope, HistoryWindow, Hit, Matched, Method,
+    ChangeCursor, Changes, HistoryPosition, HistoryScope, HistoryWindow, Hit, Matched, Method,
     Position, Reader, RowKey, SortValue, StoredVersion,
 };
 pub use settings::{Clock, StoreSettings};

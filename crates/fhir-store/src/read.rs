@@ -126,15 +126,23 @@ pub trait Reader {
     /// `StoreError` where the database fails.
     fn live(&mut self, resource_type: Option<ResourceType>) -> Result<u64, StoreError>;
 
-    /// Changes in commit order after a cursor (`None` from the start).
+    /// Versions of a scope in the order of changes, oldest first, after a cursor (`None` from the
+    /// start).
+    ///
+    /// Whoever goes on from [`Changes::end`] each time gets every version that is ever committed,
+    /// once: on SQLite changes have the writer's counter, on PostgreSQL they are given out when
+    /// every transaction that began before theirs has ended. The versions of one resource come in
+    /// their order.
     ///
     /// # Errors
     /// `StoreError` where the database fails.
     fn changes_since(
         &mut self,
+        scope: &HistoryScope,
+        window: HistoryWindow,
         cursor: Option<ChangeCursor>,
         limit: usize,
-    ) -> Result<Vec<ChangeRow>, StoreError>;
+    ) -> Result<Changes, StoreError>;
 
     /// The positions of a file that a loader has marked, ascending.
     ///
@@ -168,6 +176,9 @@ pub enum Method {
     Put,
     /// Deleted.
     Delete,
+    /// Created once more, under the id of a deleted resource. The store says it of versions that
+    /// came as `Put`.
+    PutAfterDelete,
 }
 
 /// One version of one resource.
@@ -196,6 +207,8 @@ pub enum HistoryScope {
     Type(ResourceType),
     /// Everything.
     System,
+    /// These resources; where a version is named, only that version.
+    Listed(Vec<(ResourceKey, Option<VersionId>)>),
 }
 
 /// From when until when; both ends may be open.
@@ -205,10 +218,13 @@ pub struct HistoryWindow {
     pub since: Option<Instant>,
     /// Only versions that came before this instant.
     pub before: Option<Instant>,
+    /// Only versions that came at or after this instant or were current at it; a deletion is
+    /// current until something follows it.
+    pub current_at: Option<Instant>,
 }
 
-/// The place of a version in a history, newest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The place of a version in a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HistoryPosition {
     /// When the version came.
     pub updated: Instant,
@@ -275,20 +291,16 @@ impl Default for Matched {
 }
 
 /// A place in the order of changes; its numbers mean nothing outside the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChangeCursor(pub [i64; 3]);
 
-/// One committed version, as seen by whoever follows the changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChangeRow {
-    /// Where to go on after this change.
-    pub cursor: ChangeCursor,
-    /// Which resource.
-    pub key: ResourceKey,
-    /// Which version.
-    pub version: VersionId,
-    /// When.
-    pub updated: Instant,
-    /// How.
-    pub method: Method,
+/// Some versions in the order of changes.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    /// The versions.
+    pub versions: Vec<StoredVersion>,
+    /// Where to go on, also when there was nothing.
+    pub end: ChangeCursor,
+    /// Whether the limit cut them off; otherwise these are all there are for now.
+    pub has_more: bool,
 }

@@ -33,6 +33,7 @@ pub(crate) fn number_of_method(method: Method) -> i32 {
         Method::Post => 0,
         Method::Put => 1,
         Method::Delete => 2,
+        Method::PutAfterDelete => 3,
     }
 }
 
@@ -41,6 +42,7 @@ pub(crate) fn method_of(number: i32) -> Result<Method, StoreError> {
         0 => Ok(Method::Post),
         1 => Ok(Method::Put),
         2 => Ok(Method::Delete),
+        3 => Ok(Method::PutAfterDelete),
         _ => Err(StoreError::Damaged(format!("{number} is no method"))),
     }
 }
@@ -55,6 +57,14 @@ pub(crate) fn bounds_of(window: HistoryWindow) -> (i64, i64) {
         window.since.map_or(i64::MIN, |since| since.0),
         window.before.map_or(i64::MAX, |before| before.0),
     )
+}
+
+/// How a version that came as `method` is kept, when it has brought something back or not.
+pub(crate) fn kept_method(method: Method, is_back: bool) -> Method {
+    match (method, is_back) {
+        (Method::Put, true) => Method::PutAfterDelete,
+        (method, _) => method,
+    }
 }
 
 /// Rows that refer to targets.

@@ -6,7 +6,14 @@ use fhir_store::{HistoryScope, HistoryWindow, Method};
 use crate::cases;
 use crate::world::{World, key};
 
-cases!(histories_are_newest_first, windows_bound_a_history, changes_come_in_commit_order);
+cases!(
+    histories_are_newest_first,
+    windows_bound_a_history,
+    changes_come_in_commit_order,
+    some_are_listed,
+    what_was_current_at_an_instant,
+    a_put_after_a_delete_says_so,
+);
 
 fn patient(id: &str, family: &str) -> String {
     format!(r#"{{"resourceType":"Patient","id":"{id}","name":[{{"family":"{family}"}}]}}"#)
@@ -75,8 +82,8 @@ fn windows_bound_a_history(world: &World) {
             Ok(listed)
         })
     };
-    let since = HistoryWindow { since: Some(middle), before: None };
-    let before = HistoryWindow { since: None, before: Some(middle) };
+    let since = HistoryWindow { since: Some(middle), ..HistoryWindow::default() };
+    let before = HistoryWindow { before: Some(middle), ..HistoryWindow::default() };
     for (scope, with_since, with_before) in [
         (HistoryScope::System, 4, 2),
         (HistoryScope::Type(ResourceType::PATIENT), 3, 2),
@@ -91,15 +98,104 @@ fn changes_come_in_commit_order(world: &World) {
     some_past(world);
     let mut expected = walk(world, &HistoryScope::System, 100);
     expected.reverse();
-    let mut seen = Vec::new();
-    let mut cursor = None;
-    // On PostgreSQL a change shows once every transaction that began before it has ended, and
-    // the neighbours' transactions count.
-    let patience = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while seen.len() < expected.len() && std::time::Instant::now() < patience {
-        let page = world.read(move |reader| reader.changes_since(cursor, 4));
-        cursor = page.last().map(|last| last.cursor).or(cursor);
-        seen.extend(page.iter().map(|one| format!("{}/{}", one.key, one.version)));
+    let poll = |scope: &HistoryScope, size: usize| {
+        let mut seen = Vec::new();
+        let mut cursor = None;
+        // On PostgreSQL a change shows once every transaction that began before it has ended, and
+        // the neighbours' transactions count.
+        let patience = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while std::time::Instant::now() < patience {
+            let scope = scope.clone();
+            let page = world.read(move |reader| {
+                let page = reader.changes_since(&scope, HistoryWindow::default(), cursor, size)?;
+                let all = HistoryScope::System;
+                let end =
+                    reader.changes_since(&all, HistoryWindow::default(), Some(page.end), 1)?;
+                // Where a reader has come to the end, nothing of the scope is left behind it.
+                assert!(page.has_more || scope != all || end.versions.is_empty());
+                Ok(page)
+            });
+            assert_eq!(page.has_more, page.versions.len() == size);
+            assert!(cursor.is_none_or(|cursor| cursor <= page.end), "backwards");
+            cursor = Some(page.end);
+            seen.extend(page.versions.iter().map(|one| format!("{}/{}", one.key, one.version)));
+            if seen.iter().any(|one| one == "Patient/a/3") {
+                break;
+            }
+        }
+        seen
+    };
+    for size in [1, 4, 100] {
+        assert_eq!(poll(&HistoryScope::System, size), expected, "{size}");
+        let patients: Vec<_> =
+            expected.iter().filter(|one| one.starts_with("Patient")).cloned().collect();
+        assert_eq!(poll(&HistoryScope::Type(ResourceType::PATIENT), size), patients, "{size}");
+        let one = poll(&HistoryScope::Instance(key("Patient/a")), size);
+        assert_eq!(one, ["Patient/a/1", "Patient/a/2", "Patient/a/3"], "{size}");
     }
-    assert_eq!(seen, expected);
+}
+
+fn some_are_listed(world: &World) {
+    some_past(world);
+    let listed = |listed: &[(&str, Option<i64>)]| {
+        let version = |version: &Option<i64>| version.map(fhir_model::VersionId);
+        HistoryScope::Listed(listed.iter().map(|(one, at)| (key(one), version(at))).collect())
+    };
+    for (scope, expected) in [
+        (listed(&[("Patient/b", None)]), vec!["Patient/b/2", "Patient/b/1"]),
+        (
+            listed(&[("Patient/a", Some(2)), ("Basic/x", None), ("Patient/never", None)]),
+            vec!["Basic/x/1", "Patient/a/2"],
+        ),
+        (listed(&[("Patient/a", Some(9))]), vec![]),
+        (listed(&[]), vec![]),
+    ] {
+        for size in [1, 100] {
+            assert_eq!(walk(world, &scope, size), expected, "{scope:?}");
+        }
+        let window = HistoryWindow::default();
+        let counted = world.read(move |reader| reader.history_count(&scope, window));
+        assert_eq!(usize::try_from(counted).unwrap(), expected.len());
+    }
+}
+
+fn what_was_current_at_an_instant(world: &World) {
+    some_past(world);
+    let of = |one: &'static str, version| {
+        let found =
+            world.read(move |reader| reader.version(&key(one), fhir_model::VersionId(version)));
+        found.unwrap().updated
+    };
+    let at = |start: fhir_model::Instant, end: fhir_model::Instant, scope: HistoryScope| {
+        let window = HistoryWindow { since: None, before: Some(end), current_at: Some(start) };
+        world.read(move |reader| {
+            let listed = reader.history(&scope, window, None, 100)?;
+            assert_eq!(listed.len() as u64, reader.history_count(&scope, window)?);
+            Ok(listed.iter().map(|one| format!("{}/{}", one.key, one.version)).collect::<Vec<_>>())
+        })
+    };
+    let next = |instant: fhir_model::Instant| fhir_model::Instant(instant.0 + 1);
+    let (first, second) = (of("Patient/a", 1), of("Patient/a", 2));
+    let gone = of("Patient/b", 2);
+    let system = HistoryScope::System;
+    assert_eq!(at(first, next(first), system.clone()), ["Patient/a/1"]);
+    assert_eq!(at(second, next(second), system.clone()), ["Patient/a/2", "Patient/b/1"]);
+    let during = ["Patient/a/2", "Patient/b/1", "Patient/a/1"];
+    assert_eq!(at(first, next(second), system.clone()), during);
+    assert_eq!(at(gone, next(gone), system), ["Patient/b/2", "Basic/x/1", "Patient/a/2"]);
+    let basics = HistoryScope::Type(ResourceType::BASIC);
+    assert_eq!(at(gone, next(gone), basics), ["Basic/x/1"]);
+    let instance = HistoryScope::Instance(key("Patient/a"));
+    assert_eq!(at(gone, next(gone), instance), ["Patient/a/2"]);
+}
+
+fn a_put_after_a_delete_says_so(world: &World) {
+    world.given(&[&patient("a", "One")]);
+    world.op(world.delete("Patient/a"));
+    world.given(&[&patient("a", "Two")]);
+    let scope = HistoryScope::System;
+    let versions =
+        world.read(move |reader| reader.history(&scope, HistoryWindow::default(), None, 100));
+    let methods: Vec<_> = versions.iter().map(|one| one.method).collect();
+    assert_eq!(methods, [Method::PutAfterDelete, Method::Delete, Method::Put]);
 }

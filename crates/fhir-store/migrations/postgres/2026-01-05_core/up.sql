@@ -1,7 +1,7 @@
 -- The tables of the SQLite schema with the distribution key `dk` in every table and key. Nothing
 -- here depends on sequences, defaults, triggers or the server's clock; index tables have no key
 -- but their own. `updated` is in microseconds since 1970-01-01T00:00:00Z; method: 0 POST, 1 PUT,
--- 2 DELETE; dict: 0 raw, otherwise a row of `dictionary`.
+-- 2 DELETE, 3 PUT after a DELETE; dict: 0 raw, otherwise a row of `dictionary`.
 CREATE TABLE resource (
   dk bigint NOT NULL,
   rid bigint NOT NULL,
@@ -32,7 +32,8 @@ CREATE TABLE version (
 );
 
 -- Every version; xid is the transaction that wrote it, so that readers can stop below the oldest
--- one that is still open.
+-- one that is still open, and never below that of the version before, so that the versions of a
+-- resource come in their order.
 CREATE TABLE change (
   dk bigint NOT NULL,
   rid bigint NOT NULL,

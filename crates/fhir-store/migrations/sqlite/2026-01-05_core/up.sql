@@ -1,5 +1,5 @@
 -- One row a resource: the current version. A deleted resource keeps its row without a body.
--- method: 0 POST, 1 PUT, 2 DELETE. dict: 0 raw, otherwise a row of `dictionary`.
+-- method: 0 POST, 1 PUT, 2 DELETE, 3 PUT after a DELETE. dict: 0 raw, otherwise a row of `dictionary`.
 -- `updated` is in microseconds since 1970-01-01T00:00:00Z. `hash` is that of `Type/id`, as it stands
 -- in reference.target: reads by id and chains come in by it.
 CREATE TABLE resource (

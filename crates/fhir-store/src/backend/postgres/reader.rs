@@ -9,6 +9,7 @@ use fhir_definitions::ResourceType;
 use fhir_model::{Instant, ResourceKey, VersionId};
 use fhir_search::{ParameterId, SearchQuery};
 
+use crate::backend::history::{self, Rows};
 use crate::backend::row::{self, HitRow};
 use crate::core::Core;
 use crate::error::StoreError;
@@ -16,7 +17,7 @@ use crate::explain::{Explanation, Touched};
 use crate::query::reading::{Reading, Work};
 use crate::query::run::Run;
 use crate::read::{
-    ChangeCursor, ChangeRow, HistoryPosition, HistoryScope, HistoryWindow, Hit, Position, Reader,
+    ChangeCursor, Changes, HistoryPosition, HistoryScope, HistoryWindow, Hit, Position, Reader,
     RowKey, StoredVersion,
 };
 use crate::sql::{Bind, Dialect, Sql};
@@ -29,12 +30,6 @@ const CURRENT: &str = "SELECT r.dk, r.rid, r.type, r.id, r.version, r.updated, r
                        r.body FROM resource r WHERE ";
 const OLD: &str = "SELECT r.dk, r.rid, r.type, r.id, v.version, v.updated, v.method, v.dict, \
                    v.body FROM version v JOIN resource r ON r.dk = v.dk AND r.rid = v.rid WHERE ";
-const HISTORY: &str = "SELECT c.dk, c.rid, c.type, r.id, c.version, c.updated, \
-    CASE WHEN r.version = c.version THEN r.method ELSE v.method END, \
-    CASE WHEN r.version = c.version THEN r.dict ELSE v.dict END, \
-    CASE WHEN r.version = c.version THEN r.body ELSE v.body END \
-    FROM change c JOIN resource r ON r.dk = c.dk AND r.rid = c.rid \
-    LEFT JOIN version v ON v.dk = c.dk AND v.rid = c.rid AND v.version = c.version WHERE ";
 
 pub(crate) struct PostgresReader<'a> {
     pub(crate) core: &'a Core,
@@ -103,29 +98,27 @@ impl PostgresReader<'_> {
         Ok(u64::try_from(number).unwrap_or(0))
     }
 
-    /// Rows of `change` in a scope and window; `None` where the instance never was.
-    fn changes_of(
-        &mut self,
-        scope: &HistoryScope,
-        window: HistoryWindow,
-        start: &str,
-    ) -> Result<Option<Sql>, StoreError> {
-        let (since, before) = row::bounds_of(window);
-        let mut sql = Sql::new(start);
-        sql.push("c.updated >= ").integer(since).push(" AND c.updated < ").integer(before);
-        match scope {
-            HistoryScope::System => {}
-            HistoryScope::Type(kind) => {
-                sql.push(" AND c.type = ").integer(row::number_of(*kind));
-            }
-            HistoryScope::Instance(key) => {
-                let Some(row) = locate(self.core, self.connection, key)? else { return Ok(None) };
-                sql.push(" AND c.dk = ").integer(row.dk).push(" AND c.rid = ").integer(row.rid);
-            }
+    /// Whose versions a scope means; `None` where nobody's.
+    fn rows_of(&mut self, scope: &HistoryScope) -> Result<Option<Rows>, StoreError> {
+        let listed = match scope {
+            HistoryScope::System => return Ok(Some(Rows::All)),
+            HistoryScope::Type(kind) => return Ok(Some(Rows::Type(row::number_of(*kind)))),
+            HistoryScope::Instance(key) => &[(key.clone(), None)],
+            HistoryScope::Listed(listed) => listed.as_slice(),
+        };
+        let mut rows = Vec::with_capacity(listed.len());
+        for (key, version) in listed {
+            let found = locate(self.core, self.connection, key)?;
+            rows.extend(found.map(|row| (row, *version)));
         }
-        Ok(Some(sql))
+        Ok((!rows.is_empty()).then_some(Rows::Listed(rows)))
     }
 }
+
+/// A row of the order of changes: its transaction and the columns of a version.
+type ChangedColumns =
+    (BigInt, BigInt, BigInt, Integer, Text, BigInt, BigInt, Integer, Integer, Nullable<Binary>);
+type ChangedTuple = (i64, i64, i64, i32, String, i64, i64, i32, i32, Option<Vec<u8>>);
 
 impl Reading for PostgresReader<'_> {
     fn dialect(&self) -> Dialect {
@@ -205,16 +198,8 @@ impl Reader for PostgresReader<'_> {
         after: Option<&HistoryPosition>,
         limit: usize,
     ) -> Result<Vec<StoredVersion>, StoreError> {
-        let Some(mut sql) = self.changes_of(scope, window, HISTORY)? else {
-            return Ok(Vec::new());
-        };
-        if let Some(after) = after {
-            sql.push(" AND (c.updated, c.rid, c.version) < (").integer(after.updated.0);
-            sql.push(", ").integer(after.rid).push(", ").integer(after.version.0).push(")");
-        }
-        sql.push(" ORDER BY c.updated DESC, c.rid DESC, c.version DESC LIMIT ");
-        sql.integer(row::limit_of(limit));
-        self.list(&sql)
+        let Some(rows) = self.rows_of(scope)? else { return Ok(Vec::new()) };
+        self.list(&history::page(Dialect::Postgres, &rows, window, after, limit))
     }
 
     fn history_count(
@@ -222,8 +207,8 @@ impl Reader for PostgresReader<'_> {
         scope: &HistoryScope,
         window: HistoryWindow,
     ) -> Result<u64, StoreError> {
-        match self.changes_of(scope, window, "SELECT count(*) FROM change c WHERE ")? {
-            Some(sql) => self.number(&sql),
+        match self.rows_of(scope)? {
+            Some(rows) => self.number(&history::count(Dialect::Postgres, &rows, window)),
             None => Ok(0),
         }
     }
@@ -307,36 +292,37 @@ impl Reader for PostgresReader<'_> {
 
     fn changes_since(
         &mut self,
+        scope: &HistoryScope,
+        window: HistoryWindow,
         cursor: Option<ChangeCursor>,
         limit: usize,
-    ) -> Result<Vec<ChangeRow>, StoreError> {
-        let [xid, rid, version] = cursor.map_or([0; 3], |cursor| cursor.0);
-        // Whatever began before the oldest open transaction has ended: nothing can come below.
-        let mut sql = Sql::new(
-            "SELECT c.xid, c.rid, c.version, c.type, r.id, c.updated, \
-             CASE WHEN r.version = c.version THEN r.method ELSE v.method END \
-             FROM change c JOIN resource r ON r.dk = c.dk AND r.rid = c.rid \
-             LEFT JOIN version v ON v.dk = c.dk AND v.rid = c.rid AND v.version = c.version \
-             WHERE c.xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint \
-             AND (c.xid, c.rid, c.version) > (",
+    ) -> Result<Changes, StoreError> {
+        let start = cursor.map_or([0; 3], |cursor| cursor.0);
+        let mut found: Vec<ChangedTuple> = Vec::new();
+        if let Some(rows) = self.rows_of(scope)? {
+            let sql = history::changes(Dialect::Postgres, &rows, window, start, limit);
+            found = sql.typed::<ChangedColumns>().load(self.connection)?;
+        }
+        let has_more = found.len() >= limit;
+        let end = match found.last().filter(|_| has_more) {
+            Some((xid, _, rid, _, _, version, ..)) => [*xid, *rid, *version],
+            // Everything below the oldest open transaction has been looked at. The snapshot of
+            // this reader is one and the same for all its statements.
+            None => {
+                let horizon = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
+                let open: i64 = Sql::new(horizon).typed::<BigInt>().get_result(self.connection)?;
+                [open.saturating_sub(1), i64::MAX, i64::MAX]
+            }
+        };
+        let versions = found.into_iter().map(
+            |(_, dk, rid, kind, id, version, updated, method, dict, body)| {
+                self.stored((dk, rid, kind, id, version, updated, method, dict, body))
+            },
         );
-        sql.integer(xid).push(", ").integer(rid).push(", ").integer(version);
-        sql.push(") ORDER BY c.xid, c.rid, c.version LIMIT ").integer(row::limit_of(limit));
-        type Row = (i64, i64, i64, i32, String, i64, i32);
-        let rows: Vec<Row> = sql
-            .typed::<(BigInt, BigInt, BigInt, Integer, Text, BigInt, Integer)>()
-            .load(self.connection)?;
-        rows.into_iter()
-            .map(|(xid, rid, version, kind, id, updated, method)| {
-                Ok(ChangeRow {
-                    cursor: ChangeCursor([xid, rid, version]),
-                    key: row::key_of(kind, &id)?,
-                    version: VersionId(version),
-                    updated: Instant(updated),
-                    method: row::method_of(method)?,
-                })
-            })
-            .collect()
+        let mut versions: Vec<StoredVersion> = versions.collect::<Result<_, _>>()?;
+        // Transactions that ran side by side: within a page the older version comes first.
+        versions.sort_by_key(StoredVersion::history_position);
+        Ok(Changes { versions, end: ChangeCursor(end.max(start)), has_more })
     }
 
     fn journal(&mut self, file: &str) -> Result<Vec<i64>, StoreError> {

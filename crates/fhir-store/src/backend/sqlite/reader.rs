@@ -12,10 +12,10 @@ use fhir_model::{Instant, ResourceKey, VersionId};
 use fhir_search::{ParameterId, SearchQuery};
 
 use super::statements::{
-    Begin, ByRow, Changes, Commit, CountSystem, CountType, CountVersions, Current, CurrentTuple,
-    Journal, LiveAll, LiveOf, OldVersion, OldVersions, Repeats, StoredColumns, StoredTuple,
-    SystemHistory, TypeHistory, VersionTuple,
+    Begin, ByRow, Commit, CountVersions, Current, CurrentTuple, Journal, LastChange, LiveAll,
+    LiveOf, OldVersion, OldVersions, Repeats, StoredColumns, StoredTuple, VersionTuple,
 };
+use crate::backend::history::{self, Rows};
 use crate::backend::row::{self, HitRow};
 use crate::core::Core;
 use crate::error::StoreError;
@@ -23,7 +23,7 @@ use crate::explain::{Explanation, Touched};
 use crate::query::reading::{Reading, Work};
 use crate::query::run::Run;
 use crate::read::{
-    ChangeCursor, ChangeRow, HistoryPosition, HistoryScope, HistoryWindow, Hit, Position, Reader,
+    ChangeCursor, Changes, HistoryPosition, HistoryScope, HistoryWindow, Hit, Position, Reader,
     RowKey, StoredVersion,
 };
 use crate::sql::{Dialect, Sql};
@@ -127,6 +127,29 @@ impl<'a> SqliteReader<'a> {
     }
 }
 
+impl SqliteReader<'_> {
+    /// Whose versions a scope means; `None` where nobody's.
+    fn rows_of(&mut self, scope: &HistoryScope) -> Result<Option<Rows>, StoreError> {
+        let listed = match scope {
+            HistoryScope::System => return Ok(Some(Rows::All)),
+            HistoryScope::Type(kind) => return Ok(Some(Rows::Type(row::number_of(*kind)))),
+            HistoryScope::Instance(key) => &[(key.clone(), None)],
+            HistoryScope::Listed(listed) => listed.as_slice(),
+        };
+        let mut rows = Vec::with_capacity(listed.len());
+        for (key, version) in listed {
+            let found = self.row_of(key)?;
+            rows.extend(found.map(|(rid, ..)| (RowKey { rid, dk: 0 }, *version)));
+        }
+        Ok((!rows.is_empty()).then_some(Rows::Listed(rows)))
+    }
+
+    fn list(&mut self, sql: &Sql) -> Result<Vec<StoredVersion>, StoreError> {
+        let tuples: Vec<StoredTuple> = sql.typed::<StoredColumns>().load(self.connection)?;
+        tuples.into_iter().map(|tuple| self.stored(tuple)).collect()
+    }
+}
+
 impl Reading for SqliteReader<'_> {
     fn dialect(&self) -> Dialect {
         Dialect::Sqlite
@@ -212,22 +235,11 @@ impl Reader for SqliteReader<'_> {
         limit: usize,
     ) -> Result<Vec<StoredVersion>, StoreError> {
         self.snapshot()?;
-        let (since, mut before) = row::bounds_of(window);
-        if let HistoryScope::Instance(key) = scope {
-            return self.instance_history(key, (since, before), after, limit);
+        if let (HistoryScope::Instance(key), None) = (scope, window.current_at) {
+            return self.instance_history(key, row::bounds_of(window), after, limit);
         }
-        before = after.map_or(before, |position| before.min(position.updated.0));
-        let limit = row::limit_of(limit);
-        let tuples: Vec<StoredTuple> = match scope {
-            HistoryScope::Type(kind) => {
-                TypeHistory::new(row::number_of(*kind), since, before, limit)
-                    .load(self.connection)?
-            }
-            HistoryScope::System | HistoryScope::Instance(_) => {
-                SystemHistory::new(since, before, limit).load(self.connection)?
-            }
-        };
-        tuples.into_iter().map(|tuple| self.stored(tuple)).collect()
+        let Some(rows) = self.rows_of(scope)? else { return Ok(Vec::new()) };
+        self.list(&history::page(Dialect::Sqlite, &rows, window, after, limit))
     }
 
     fn history_count(
@@ -237,18 +249,20 @@ impl Reader for SqliteReader<'_> {
     ) -> Result<u64, StoreError> {
         self.snapshot()?;
         let (since, before) = row::bounds_of(window);
-        let count: i64 = match scope {
-            HistoryScope::System => CountSystem::new(since, before).get_result(self.connection)?,
-            HistoryScope::Type(kind) => {
-                CountType::new(row::number_of(*kind), since, before).get_result(self.connection)?
-            }
-            HistoryScope::Instance(key) => match self.row_of(key)? {
+        let count: i64 = match (scope, window.current_at) {
+            (HistoryScope::Instance(key), None) => match self.row_of(key)? {
                 None => 0,
                 Some((rid, _, updated, ..)) => {
                     let old: i64 =
                         CountVersions::new(rid, since, before).get_result(self.connection)?;
                     old + i64::from(updated >= since && updated < before)
                 }
+            },
+            _ => match self.rows_of(scope)? {
+                None => 0,
+                Some(rows) => history::count(Dialect::Sqlite, &rows, window)
+                    .typed::<BigInt>()
+                    .get_result(self.connection)?,
             },
         };
         Ok(u64::try_from(count).unwrap_or(0))
@@ -348,26 +362,26 @@ impl Reader for SqliteReader<'_> {
 
     fn changes_since(
         &mut self,
+        scope: &HistoryScope,
+        window: HistoryWindow,
         cursor: Option<ChangeCursor>,
         limit: usize,
-    ) -> Result<Vec<ChangeRow>, StoreError> {
-        let after = cursor.map_or(i64::MIN, |cursor| {
-            let [sequence, ..] = cursor.0;
-            sequence
-        });
-        let rows: Vec<(i32, String, i64, i64, i32)> =
-            Changes::new(after, row::limit_of(limit)).load(self.connection)?;
-        rows.into_iter()
-            .map(|(kind, id, version, updated, method)| {
-                Ok(ChangeRow {
-                    cursor: ChangeCursor([updated, 0, 0]),
-                    key: row::key_of(kind, &id)?,
-                    version: VersionId(version),
-                    updated: Instant(updated),
-                    method: row::method_of(method)?,
-                })
-            })
-            .collect()
+    ) -> Result<Changes, StoreError> {
+        self.snapshot()?;
+        let start = cursor.map_or([i64::MIN, 0, 0], |cursor| cursor.0);
+        let versions = match self.rows_of(scope)? {
+            None => Vec::new(),
+            Some(rows) => {
+                self.list(&history::changes(Dialect::Sqlite, &rows, window, start, limit))?
+            }
+        };
+        let has_more = versions.len() >= limit;
+        let last: i64 = match versions.last().filter(|_| has_more) {
+            Some(last) => last.updated.0,
+            // Whatever is older and not among them is none of the scope's.
+            None => LastChange::new().get_result(self.connection)?,
+        };
+        Ok(Changes { versions, end: ChangeCursor([last, 0, 0].max(start)), has_more })
     }
 
     fn journal(&mut self, file: &str) -> Result<Vec<i64>, StoreError> {

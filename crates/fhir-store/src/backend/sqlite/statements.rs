@@ -39,41 +39,10 @@ statement!([Sqlite] OldVersions {
     } -> VersionColumns,
     "SELECT version, updated, method, dict, body FROM version WHERE rid = ? AND version < ?
      AND updated >= ? AND updated < ? ORDER BY version DESC LIMIT ?");
-statement!([Sqlite] SystemHistory {
-        since: BigInt = i64, before: BigInt = i64, limit: BigInt = i64,
-    } -> StoredColumns,
-    "SELECT c.rid, c.type, r.id, c.version, c.updated,
-     CASE WHEN r.version = c.version THEN r.method ELSE v.method END,
-     CASE WHEN r.version = c.version THEN r.dict ELSE v.dict END,
-     CASE WHEN r.version = c.version THEN r.body ELSE v.body END
-     FROM change c CROSS JOIN resource r ON r.rid = c.rid
-     LEFT JOIN version v ON v.rid = c.rid AND v.version = c.version
-     WHERE c.updated >= ? AND c.updated < ? ORDER BY c.updated DESC LIMIT ?");
-statement!([Sqlite] TypeHistory {
-        kind: Integer = i32, since: BigInt = i64, before: BigInt = i64, limit: BigInt = i64,
-    } -> StoredColumns,
-    "SELECT c.rid, c.type, r.id, c.version, c.updated,
-     CASE WHEN r.version = c.version THEN r.method ELSE v.method END,
-     CASE WHEN r.version = c.version THEN r.dict ELSE v.dict END,
-     CASE WHEN r.version = c.version THEN r.body ELSE v.body END
-     FROM change c CROSS JOIN resource r ON r.rid = c.rid
-     LEFT JOIN version v ON v.rid = c.rid AND v.version = c.version
-     WHERE c.type = ? AND c.updated >= ? AND c.updated < ? ORDER BY c.updated DESC LIMIT ?");
-statement!([Sqlite] CountSystem { since: BigInt = i64, before: BigInt = i64 } -> BigInt,
-    "SELECT count(*) FROM change WHERE updated >= ? AND updated < ?");
-statement!([Sqlite] CountType { kind: Integer = i32, since: BigInt = i64, before: BigInt = i64 }
-    -> BigInt, "SELECT count(*) FROM change WHERE type = ? AND updated >= ? AND updated < ?");
 statement!([Sqlite] CountVersions {
         rid: BigInt = i64, since: BigInt = i64, before: BigInt = i64,
     } -> BigInt,
     "SELECT count(*) FROM version WHERE rid = ? AND updated >= ? AND updated < ?");
-statement!([Sqlite] Changes { after: BigInt = i64, limit: BigInt = i64 }
-    -> (Integer, Text, BigInt, BigInt, Integer),
-    "SELECT c.type, r.id, c.version, c.updated,
-     CASE WHEN r.version = c.version THEN r.method ELSE v.method END
-     FROM change c CROSS JOIN resource r ON r.rid = c.rid
-     LEFT JOIN version v ON v.rid = c.rid AND v.version = c.version
-     WHERE c.updated > ? ORDER BY c.updated LIMIT ?");
 statement!([Sqlite] LiveOf { kind: Integer = i32 } -> BigInt,
     "SELECT coalesce(sum(live), 0) FROM counter WHERE type = ?");
 statement!([Sqlite] LiveAll {} -> BigInt, "SELECT coalesce(sum(live), 0) FROM counter");

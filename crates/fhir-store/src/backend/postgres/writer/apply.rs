@@ -271,7 +271,8 @@ impl<'a> Transaction<'a> {
             }
         };
         let bind = Bind::Bytes(put.packed.bytes.clone());
-        let step = self.next(kind, &current, put.method, put.packed.dict, bind)?;
+        let method = row::kept_method(put.method, old.is_none());
+        let step = self.next(kind, &current, method, put.packed.dict, bind)?;
         self.follow(&step, old.as_ref(), Some(put.rows))?;
         if old.is_none() {
             *self.live.entry((kind, current.row.dk)).or_default() += 1;
@@ -324,11 +325,19 @@ impl<'a> Transaction<'a> {
         new: Option<&IndexRows>,
     ) -> QueryResult<()> {
         let RowKey { rid, dk } = step.row;
-        let mut sql =
-            Sql::new("INSERT INTO change (dk, rid, version, updated, type, xid) VALUES (");
+        let mut sql = Sql::new("INSERT INTO change (dk, rid, version, updated, type, xid) SELECT ");
         sql.integer(dk).push(", ").integer(rid).push(", ").integer(step.version).push(", ");
         sql.integer(step.updated).push(", ").integer(step.kind);
-        self.run(sql.push(", pg_current_xact_id()::text::bigint)"))?;
+        if step.version == 1 {
+            sql.push(", pg_current_xact_id()::text::bigint");
+        } else {
+            // The transaction of the version before, which is committed under this one's lock,
+            // may have begun later: this version must not come before it.
+            sql.push(", greatest(xid, pg_current_xact_id()::text::bigint) FROM change WHERE dk = ");
+            sql.integer(dk).push(" AND rid = ").integer(rid).push(" AND version = ");
+            sql.integer(step.version.saturating_sub(1));
+        }
+        self.run(&sql)?;
         rows::replace(self.connection, step.row, old, new)?;
         let access = |rows: &'_ IndexRows| (rows.access.clone(), rows.present.clone());
         if old.map(access) != new.map(access) {

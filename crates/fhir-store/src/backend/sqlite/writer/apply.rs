@@ -323,7 +323,7 @@ impl Writer {
         let updated = self.tick();
         let next = version.saturating_add(1);
         KeepVersion::new(rid).execute(&mut self.connection)?;
-        let method = row::number_of_method(put.method);
+        let method = row::number_of_method(row::kept_method(put.method, old.is_none()));
         let Packed { dict, bytes } = put.packed;
         UpdateResource::new(next, updated, method, *dict, Some(bytes), rid)
             .execute(&mut self.connection)?;
