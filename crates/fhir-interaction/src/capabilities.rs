@@ -8,6 +8,7 @@ use fhir_search::{ParameterKind, Registry, SearchParameter};
 
 use crate::app::App;
 use crate::check;
+use crate::operation;
 use crate::request::{Answer, Request};
 
 /// All interactions that this crate answers. `CapabilityStatement.rest` is derived from the list,
@@ -82,6 +83,7 @@ impl Statement {
         out.extend_from_slice(b",\"searchParam\":[");
         common(registry, &mut out);
         out.push(b']');
+        operation::write_operations(None, &mut out);
         let compartments = &fhir_definitions::r4().compartments;
         let urls: Vec<String> = compartments.iter().map(|each| each.url.to_owned()).collect();
         list("compartment", &urls, &mut out);
@@ -132,7 +134,9 @@ fn write_type(registry: &Registry, resource_type: ResourceType, out: &mut Vec<u8
         parameter(&each.code, &each.url, each.kind, out);
     }
     special(out);
-    out.extend_from_slice(b"]}");
+    out.push(b']');
+    operation::write_operations(Some(resource_type), out);
+    out.push(b'}');
 }
 
 /// Parameters with a syntax of their own, which no index row stands behind.

@@ -5,6 +5,7 @@ use fhir_model::{Failure, FailureKind, ResourceKey, VersionId};
 use fhir_store::StoredVersion;
 
 use crate::app::{App, ReadFailure};
+use crate::operation::own_definition;
 use crate::request::{Answer, Request};
 use crate::sight::Sight;
 use crate::subset::Subset;
@@ -52,6 +53,9 @@ pub(crate) fn current(
     subset: &Subset,
 ) -> Result<Answer, ReadFailure> {
     let Some(stored) = sight.current(key)? else {
+        if let Some(definition) = own_definition(key) {
+            return Ok(Answer::ok(definition));
+        }
         return Err(Failure::new(FailureKind::NotFound, format!("there is no {key}")).into());
     };
     Ok(answer(&stored, subset)?)

@@ -25,7 +25,7 @@ pub use query::{
     Answers, Chain, Coded, Comparator, ContainedMode, ContainedType, DateMatch, Direction, Found,
     Has, Include, Lookup, Match, NumberRange, ParseSettings, Predicate, RowMatch, Scope,
     SearchQuery, SortBy, SortKey, SummaryMode, TextField, TextMatch, TextQuery, TotalMode,
-    UnitMatch, World, compartment, parse,
+    UnitMatch, World, compartment, hint, parse,
 };
 pub use reference::ReferenceValue;
 pub use rows::{

@@ -33,6 +33,7 @@ pub use self::compare::{Comparator, DateMatch, NumberRange, UnitMatch};
 pub use self::compartment::compartment;
 pub use self::holds::{Found, World};
 pub use self::lookup::{Answers, Coded, Direction, Lookup};
+pub use self::near::hint;
 pub use self::parse::parse;
 pub use self::wish::{
     ContainedMode, ContainedType, Include, SortBy, SortKey, SummaryMode, TotalMode,

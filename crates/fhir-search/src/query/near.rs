@@ -18,7 +18,8 @@ pub(crate) fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Ve
 }
 
 /// The names as the end of a sentence: `; did you mean a or b?`, or nothing.
-pub(crate) fn hint<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
+#[must_use]
+pub fn hint<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
     match near(wanted, names).as_slice() {
         [] => String::new(),
         [one] => format!("; did you mean {one}?"),

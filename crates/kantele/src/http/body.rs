@@ -30,6 +30,27 @@ pub(crate) async fn bundle(exchange: &Exchange<'_>, payload: Payload) -> Result<
     parsed(exchange, payload, fhir_interaction::bundle::parse).await
 }
 
+/// What an operation is given: a resource, the parameters of a form, or nothing at all.
+///
+/// # Errors
+/// As [`resource`], and `InvalidParameter` for a form that cannot be read.
+pub(crate) async fn operation(
+    exchange: &Exchange<'_>,
+    payload: Payload,
+) -> Result<(Option<Resource>, Vec<Pair>), Failure> {
+    let content_type = exchange.header(&header::CONTENT_TYPE);
+    let bytes = bytes(exchange, payload).await?;
+    if bytes.is_empty() {
+        return Ok((None, Vec::new()));
+    }
+    let limits = &exchange.state.parse_limits;
+    match negotiate::body_type(content_type)? {
+        BodyType::Fhir(Format::Json) => Ok((Some(Resource::from_json(bytes, limits)?), Vec::new())),
+        BodyType::Fhir(Format::Xml) => Ok((Some(Resource::from_xml(&bytes, limits)?), Vec::new())),
+        BodyType::Form => Ok((None, form_pairs(bytes)?)),
+    }
+}
+
 async fn parsed(
     exchange: &Exchange<'_>,
     payload: Payload,
@@ -64,6 +85,10 @@ pub(crate) async fn form(exchange: &Exchange<'_>, payload: Payload) -> Result<Ve
         let text = "the body of a search is application/x-www-form-urlencoded";
         return Err(negotiate::unsupported(text));
     }
+    form_pairs(bytes)
+}
+
+fn form_pairs(bytes: Vec<u8>) -> Result<Vec<Pair>, Failure> {
     let form = String::from_utf8(bytes).map_err(|_error| {
         Failure::new(FailureKind::InvalidParameter, "the bytes of the form are not UTF-8")
     })?;

@@ -3,7 +3,8 @@
 use actix_web::http::header::HeaderName;
 use actix_web::web::Payload;
 use fhir_definitions::ResourceType;
-use fhir_interaction::{self as interaction, Answer, App, Place, Request};
+use fhir_interaction::operation::{Called, Input};
+use fhir_interaction::{self as interaction, Answer, Place};
 use fhir_model::{Failure, ResourceKey};
 use fhir_search::Scope;
 use fhir_store::HistoryScope;
@@ -46,16 +47,7 @@ pub(crate) async fn call(
             search(exchange, Place { scope, compartment: Some(key) }, payload).await
         }
         Call::Bundle => bundle(exchange, payload).await,
-        Call::Activate(key) => {
-            exchange.refuse_parameters()?;
-            interaction::activate(&exchange.state.app, &exchange.request(), &key).await
-        }
-        Call::Deactivate(key) => {
-            exchange.refuse_parameters()?;
-            interaction::deactivate(&exchange.state.app, &exchange.request(), &key).await
-        }
-        Call::Reindex => reindex(exchange, interaction::reindex),
-        Call::ReindexStatus => reindex(exchange, interaction::reindex_status),
+        Call::Operation(called, is_get) => operation(exchange, &called, is_get, payload).await,
     }
 }
 
@@ -119,14 +111,21 @@ async fn search(
     interaction::search(app, &exchange.request(), place, pairs, is_posted).await
 }
 
-/// `$reindex` with its one parameter.
-fn reindex(
+async fn operation(
     exchange: &Exchange<'_>,
-    operation: fn(&App, &Request, Option<&str>) -> Result<Answer, Failure>,
+    called: &Called,
+    is_get: bool,
+    payload: Payload,
 ) -> Result<Answer, Failure> {
-    let url = exchange.pairs.iter().find(|(name, _)| name == "url").map(|(_, url)| url.as_str());
-    exchange.refuse_parameters_but(&["url"])?;
-    operation(&exchange.state.app, &exchange.request(), url)
+    let mut input = Input { pairs: exchange.pairs.clone(), ..Input::default() };
+    if !is_get {
+        input.conditions = conditions::of_write(exchange)?;
+        let (resource, pairs) = body::operation(exchange, payload).await?;
+        input.resource = resource;
+        input.pairs.extend(pairs);
+    }
+    let app = &exchange.state.app;
+    interaction::operate(app, &exchange.request(), called, is_get, input).await
 }
 
 async fn bundle(exchange: &Exchange<'_>, payload: Payload) -> Result<Answer, Failure> {

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use actix_web::http::Method;
 use fhir_definitions::ResourceType;
+use fhir_interaction::operation::{Called, Site};
 use fhir_model::{Failure, FailureKind, Id, ResourceKey, VersionId};
 
 use super::text::decode_percent;
@@ -28,9 +29,7 @@ pub(crate) enum Target {
     /// What is in the compartment of a resource; without a type all of it.
     Compartment(ResourceKey, Option<ResourceType>),
     CompartmentSearch(ResourceKey, Option<ResourceType>),
-    Activate(ResourceKey),
-    Deactivate(ResourceKey),
-    Reindex,
+    Operation(Called),
 }
 
 impl Target {
@@ -44,7 +43,8 @@ impl Target {
         let mut parts = path.split('/');
         parts.next();
         let mut part = || parts.next();
-        match (part(), part(), part(), part(), part()) {
+        let named = (part(), part(), part(), part(), part());
+        match named {
             (None, ..) => Ok(Self::System),
             (Some(first), None, ..) => Self::parse_one(first),
             (Some(first), Some(second), None, ..) => Self::parse_two(first, second),
@@ -54,15 +54,14 @@ impl Target {
             (Some(first), Some(second), Some("_history"), Some(version), None) => {
                 Ok(Self::Version(key(first, second)?, version_id(version)?))
             }
-            (Some(first @ "SearchParameter"), Some(second), Some("$activate"), None, _) => {
-                Ok(Self::Activate(key(first, second)?))
+            (Some(first), Some(second), Some("_history"), Some(version), Some(name))
+                if name.starts_with('$') && parts.next().is_none() =>
+            {
+                let site = Site::Version(key(first, second)?, version_id(version)?);
+                Called::find(name, site).map(Self::Operation)
             }
-            (Some(first @ "SearchParameter"), Some(second), Some("$deactivate"), None, _) => {
-                Ok(Self::Deactivate(key(first, second)?))
-            }
-            (Some(first), Some(_), Some(name), ..) if name.starts_with('$') => {
-                resource_type(first)?;
-                Err(unknown_operation(name))
+            (Some(first), Some(second), Some(name), None, _) if name.starts_with('$') => {
+                Called::find(name, Site::Instance(key(first, second)?)).map(Self::Operation)
             }
             (Some(first), Some(second), Some("_search"), None, _) => {
                 Ok(Self::CompartmentSearch(key(first, second)?, None))
@@ -85,8 +84,7 @@ impl Target {
             "metadata" => Ok(Self::Metadata),
             "_search" => Ok(Self::SystemSearch),
             "_history" => Ok(Self::SystemHistory),
-            "$reindex" => Ok(Self::Reindex),
-            name if name.starts_with('$') => Err(unknown_operation(name)),
+            name if name.starts_with('$') => Called::find(name, Site::System).map(Self::Operation),
             name => Ok(Self::Type(resource_type(name)?)),
         }
     }
@@ -96,7 +94,9 @@ impl Target {
         match second {
             "_search" => Ok(Self::TypeSearch(resource_type)),
             "_history" => Ok(Self::TypeHistory(resource_type)),
-            name if name.starts_with('$') => Err(unknown_operation(name)),
+            name if name.starts_with('$') => {
+                Called::find(name, Site::Type(resource_type)).map(Self::Operation)
+            }
             id => Ok(Self::Instance(ResourceKey { resource_type, id: parse_id(id)? })),
         }
     }
@@ -111,12 +111,11 @@ impl Target {
             | Self::InstanceHistory(_)
             | Self::Version(..)
             | Self::Compartment(..) => "GET, HEAD, OPTIONS",
-            Self::SystemSearch
-            | Self::TypeSearch(_)
-            | Self::CompartmentSearch(..)
-            | Self::Activate(_)
-            | Self::Deactivate(_) => "POST, OPTIONS",
-            Self::Reindex => "GET, HEAD, POST, OPTIONS",
+            Self::SystemSearch | Self::TypeSearch(_) | Self::CompartmentSearch(..) => {
+                "POST, OPTIONS"
+            }
+            Self::Operation(called) if called.answers_get() => "GET, HEAD, POST, OPTIONS",
+            Self::Operation(_) => "POST, OPTIONS",
             Self::Instance(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
         }
     }
@@ -142,14 +141,12 @@ impl Target {
             Self::Version(key, version) if is_get => Some(Call::Vread(key, version)),
             Self::Compartment(key, of) if is_get => Some(Call::SearchCompartment(key, of)),
             Self::CompartmentSearch(key, of) if is_post => Some(Call::SearchCompartment(key, of)),
-            Self::Activate(key) if is_post => Some(Call::Activate(key)),
-            Self::Deactivate(key) if is_post => Some(Call::Deactivate(key)),
-            Self::Reindex if is_get => Some(Call::ReindexStatus),
-            Self::Reindex if is_post => Some(Call::Reindex),
+            Self::Operation(called) if is_post => Some(Call::Operation(called, false)),
+            Self::Operation(called) if is_get && called.answers_get() => {
+                Some(Call::Operation(called, true))
+            }
             Self::System
-            | Self::Activate(_)
-            | Self::Deactivate(_)
-            | Self::Reindex
+            | Self::Operation(_)
             | Self::Metadata
             | Self::SystemSearch
             | Self::SystemHistory
@@ -182,10 +179,8 @@ pub(crate) enum Call {
     /// In the compartment of a resource, of one type or of all.
     SearchCompartment(ResourceKey, Option<ResourceType>),
     Bundle,
-    Activate(ResourceKey),
-    Deactivate(ResourceKey),
-    Reindex,
-    ReindexStatus,
+    /// Also whether it is called by GET.
+    Operation(Called, bool),
 }
 
 impl Call {
@@ -204,9 +199,7 @@ impl Call {
             Self::SearchType(_) | Self::SearchCompartment(_, Some(_)) => "search-type",
             Self::SearchSystem | Self::SearchCompartment(_, None) => "search-system",
             Self::Bundle => "bundle",
-            Self::Activate(_) => "$activate",
-            Self::Deactivate(_) => "$deactivate",
-            Self::Reindex | Self::ReindexStatus => "$reindex",
+            Self::Operation(called, _) => called.name(),
         }
     }
 }
@@ -248,11 +241,6 @@ fn version_id(part: &str) -> Result<VersionId, Failure> {
     })
 }
 
-fn unknown_operation(name: &str) -> Failure {
-    let shown: String = name.chars().take(64).collect();
-    Failure::new(FailureKind::UnknownOperation, format!("no operation `{shown}` here"))
-}
-
 fn nothing_here() -> Failure {
     Failure::new(FailureKind::NotFound, "nothing has this path; GET metadata tells what is here")
 }
@@ -285,10 +273,20 @@ mod tests {
             ("/Patient/1/*", Target::Compartment(patient("1"), None)),
             ("/Patient/1/*/_search", Target::CompartmentSearch(patient("1"), None)),
             ("/Patient/1/_search", Target::CompartmentSearch(patient("1"), None)),
-            ("/$reindex", Target::Reindex),
         ];
         for (path, target) in cases {
             assert_eq!(Target::parse(path).ok(), Some(target), "{path}");
+        }
+        let places = [
+            ("/$reindex", Site::System),
+            ("/Patient/$meta", Site::Type(ResourceType::PATIENT)),
+            ("/Patient/1/$meta", Site::Instance(patient("1"))),
+            ("/Patient/1/_history/2/$meta", Site::Version(patient("1"), VersionId(2))),
+        ];
+        for (path, site) in places {
+            let name = path.rsplit('/').next().unwrap();
+            let called = Called::find(name, site).unwrap();
+            assert_eq!(Target::parse(path).ok(), Some(Target::Operation(called)), "{path}");
         }
     }
 
@@ -311,6 +309,11 @@ mod tests {
             ("/$nothing", K::UnknownOperation),
             ("/Patient/$nothing", K::UnknownOperation),
             ("/Patient/1/$nothing", K::UnknownOperation),
+            ("/Patient/$reindex", K::UnknownOperation),
+            ("/Patient/1/$activate", K::UnknownOperation),
+            ("/Patient/1/$meta/2", K::NotFound),
+            ("/Patient/1/_history/1/$meta-add", K::UnknownOperation),
+            ("/Patient/1/_history/1/$meta/2", K::NotFound),
         ];
         for (path, kind) in cases {
             assert_eq!(Target::parse(path).unwrap_err().kind, kind, "{path}");
@@ -324,7 +327,8 @@ mod tests {
         let paths = ["", "/metadata", "/_search", "/_history", "/Patient", "/Patient/_search"];
         let instance = ["/Patient/_history", "/Patient/1", "/Patient/1/_history"];
         let inside = ["/Patient/1/_history/2", "/Patient/1/*", "/Patient/1/Basic/_search"];
-        for path in paths.into_iter().chain(instance).chain(inside) {
+        let operations = ["/$reindex", "/Patient/1/$meta", "/Patient/1/$meta-add"];
+        for path in paths.into_iter().chain(instance).chain(inside).chain(operations) {
             let target = Target::parse(path).unwrap();
             for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"] {
                 let is_listed = target.methods().split(", ").any(|name| name == method);

@@ -4,16 +4,16 @@
 //! the resources that were there before follow in the background, and searches may use it once
 //! `$reindex` calls it live.
 
-use fhir_access::Interaction;
-use fhir_definitions::ResourceType;
-use fhir_model::{Failure, FailureKind, Resource, ResourceKey, Value, write};
+use fhir_model::{Failure, FailureKind, Resource, Value};
 use fhir_search::CustomParameter;
 use fhir_store::{Activation, ParameterState, ParameterStatus};
 
+use super::Invocation;
+use super::output::ParametersWriter;
 use crate::app::{App, ReadFailure};
-use crate::request::{Answer, Request};
+use crate::request::Answer;
 
-/// Operations of this module, with the OperationDefinition that says what they do here.
+/// Where the state of what was started is told.
 const OPERATION: &str = "$reindex";
 
 /// `SearchParameter/x/$activate`: puts the stored definition in force. 202 where rows are being
@@ -22,8 +22,9 @@ const OPERATION: &str = "$reindex";
 /// # Errors
 /// `NotFound`, `InvalidResource` with all that is wrong with the definition, and `Conflict` where
 /// a type has another parameter of its code.
-pub async fn activate(app: &App, request: &Request, key: &ResourceKey) -> Result<Answer, Failure> {
-    let (json, resource) = definition(app, request, key).await?;
+pub(super) async fn activate(call: Invocation<'_>) -> Result<Answer, Failure> {
+    let app = call.app;
+    let (json, resource) = definition(&call).await?;
     let definitions = app.definitions();
     let custom = CustomParameter::read(resource.view(), &definitions.registry)?;
     match app.activate(&custom, &json)? {
@@ -44,53 +45,39 @@ pub async fn activate(app: &App, request: &Request, key: &ResourceKey) -> Result
 ///
 /// # Errors
 /// `NotFound` where there is no such resource, or none of its URL is in use.
-pub async fn deactivate(
-    app: &App,
-    request: &Request,
-    key: &ResourceKey,
-) -> Result<Answer, Failure> {
-    let (_, resource) = definition(app, request, key).await?;
+pub(super) async fn deactivate(call: Invocation<'_>) -> Result<Answer, Failure> {
+    let (_, resource) = definition(&call).await?;
     let url = resource.view().value.get("url").and_then(Value::text).unwrap_or_default();
-    if !app.retire(&url)? {
+    if !call.app.retire(&url)? {
         let text = "no search parameter of this resource is in use";
         return Err(Failure::new(FailureKind::NotFound, text));
     }
-    status_of(app, 200, Some(&url))
+    status_of(call.app, 200, Some(&url))
 }
 
-/// `$reindex` by POST: goes through the rows of the parameter with this URL, or of all, once more
-/// while they answer.
+/// `$reindex`. By POST it goes through the rows of the parameter with this URL, or of all, once
+/// more while they answer; by GET it tells how far that is, and the parameters that came while
+/// the server ran.
 ///
 /// # Errors
 /// `NotFound` where no live parameter has this URL.
-pub fn reindex(app: &App, request: &Request, url: Option<&str>) -> Result<Answer, Failure> {
-    app.gate(request, Interaction::Operation, None)?;
-    if !app.rebuild(url)? {
+pub(super) fn reindex(call: &Invocation<'_>) -> Result<Answer, Failure> {
+    let url = call.arguments.text("url");
+    if call.is_get {
+        return status_of(call.app, 200, url.as_deref());
+    }
+    if !call.app.rebuild(url.as_deref())? {
         let text = "no search parameter with this url is in use";
         return Err(Failure::new(FailureKind::NotFound, text).at("http.url"));
     }
-    status_of(app, 202, url)
+    status_of(call.app, 202, url.as_deref())
 }
 
-/// `$reindex` by GET: how far the parameters are that came while the server ran, and those that
-/// are gone through once more.
-///
-/// # Errors
-/// What the gate refuses.
-pub fn reindex_status(app: &App, request: &Request, url: Option<&str>) -> Result<Answer, Failure> {
-    app.gate(request, Interaction::Operation, None)?;
-    status_of(app, 200, url)
-}
-
-async fn definition(
-    app: &App,
-    request: &Request,
-    key: &ResourceKey,
-) -> Result<(Vec<u8>, Resource), Failure> {
-    let permit = app.gate(request, Interaction::Operation, Some(ResourceType::SEARCH_PARAMETER))?;
-    let wanted = key.clone();
-    let found = app
-        .read(&permit, move |sight| {
+async fn definition(call: &Invocation<'_>) -> Result<(Vec<u8>, Resource), Failure> {
+    let wanted = call.key()?.clone();
+    let found = call
+        .app
+        .read(&call.permit, move |sight| {
             let body = sight.current(&wanted)?.and_then(|stored| stored.body);
             let body = body.ok_or_else(|| {
                 let text = format!("there is no {wanted}");
@@ -107,43 +94,27 @@ async fn definition(
 
 fn status_of(app: &App, status: u16, url: Option<&str>) -> Result<Answer, Failure> {
     let all = app.parameter_status()?;
-    let wanted = all.iter().filter(|one| url.is_none_or(|url| url == one.url));
-    let mut out = b"{\"resourceType\":\"Parameters\"".to_vec();
-    for (at, one) in wanted.enumerate() {
-        out.extend_from_slice(if at == 0 { b",\"parameter\":[" } else { b"," });
+    let mut out = ParametersWriter::new();
+    for one in all.iter().filter(|one| url.is_none_or(|url| url == one.url)) {
         write_status(one, &mut out);
     }
-    if out.last() == Some(&b'}') {
-        out.push(b']');
-    }
-    out.push(b'}');
     let location = (status == 202).then(|| OPERATION.to_owned());
-    Ok(Answer { status, body: Some(out), content_location: location, ..Answer::default() })
+    Ok(Answer { status, body: Some(out.finish()), content_location: location, ..Answer::default() })
 }
 
-fn write_status(one: &ParameterStatus, out: &mut Vec<u8>) {
+fn write_status(one: &ParameterStatus, out: &mut ParametersWriter) {
     let state = match one.state {
         ParameterState::Live => "live",
         ParameterState::Building => "building",
         ParameterState::Rebuilding => "rebuilding",
         ParameterState::Retired => "retired",
     };
-    out.extend_from_slice(b"{\"name\":\"searchParameter\",\"part\":[");
-    let texts = [
-        ("url", "valueUri", one.url.as_str()),
-        ("base", "valueCode", one.base.as_str()),
-        ("code", "valueCode", &one.code),
-        ("state", "valueCode", state),
-    ];
-    for (name, kind, value) in texts {
-        out.extend_from_slice(format!("{{\"name\":\"{name}\",\"{kind}\":").as_bytes());
-        write::string(value, out);
-        out.extend_from_slice(b"},");
-    }
-    for (name, value) in [("done", one.done), ("total", one.total)] {
-        let part = format!("{{\"name\":\"{name}\",\"valueDecimal\":{value}}},");
-        out.extend_from_slice(part.as_bytes());
-    }
-    out.pop();
-    out.extend_from_slice(b"]}");
+    out.open("searchParameter");
+    out.text("url", "valueUri", &one.url);
+    out.text("base", "valueCode", one.base.as_str());
+    out.text("code", "valueCode", &one.code);
+    out.text("state", "valueCode", state);
+    out.json("done", "valueDecimal", one.done.to_string().as_bytes());
+    out.json("total", "valueDecimal", one.total.to_string().as_bytes());
+    out.close();
 }

@@ -1,0 +1,243 @@
+//! Where an operation is defined: in R4, or here.
+//!
+//! Our own definitions are written as values and served as OperationDefinition resources under
+//! `OperationDefinition/kantele-<name>`, unless somebody stores a resource there.
+
+use fhir_definitions::{ResourceType, r4};
+use fhir_model::{Id, ResourceKey, write};
+
+use super::list::{OPERATIONS, Operation};
+
+/// Where the definition of an operation is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Definition {
+    /// In R4, by its canonical URL.
+    R4(&'static str),
+    /// Here.
+    Own(&'static Own),
+}
+
+/// A definition of ours.
+#[derive(Debug)]
+pub(super) struct Own {
+    /// Canonical URL.
+    url: &'static str,
+    /// The id under which it is served.
+    id: &'static str,
+    title: &'static str,
+    description: &'static str,
+    parameters: &'static [OwnParameter],
+}
+
+/// A parameter of a definition of ours.
+#[derive(Debug)]
+struct OwnParameter {
+    name: &'static str,
+    is_input: bool,
+    min: u16,
+    max: &'static str,
+    /// None where it has parts.
+    kind: Option<&'static str>,
+    documentation: &'static str,
+}
+
+/// A parameter as the check of arguments needs it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parameter {
+    pub(super) name: &'static str,
+    pub(super) is_input: bool,
+    pub(super) min: usize,
+    /// None for any number.
+    pub(super) max: Option<usize>,
+    /// The name of its type; none where it has parts.
+    pub(super) kind: Option<&'static str>,
+}
+
+impl Parameter {
+    fn new(
+        name: &'static str,
+        is_input: bool,
+        min: u16,
+        max: &str,
+        kind: Option<&'static str>,
+    ) -> Self {
+        Self { name, is_input, min: usize::from(min), max: max.parse().ok(), kind }
+    }
+
+    /// Whether it takes a resource.
+    pub(super) fn is_resource(&self) -> bool {
+        self.kind.is_some_and(|kind| {
+            matches!(kind, "Resource" | "Any" | "DomainResource")
+                || ResourceType::named(kind).is_some()
+        })
+    }
+}
+
+impl Definition {
+    /// The canonical URL.
+    pub(super) fn url(&self) -> &'static str {
+        match self {
+            Self::R4(url) => url,
+            Self::Own(own) => own.url,
+        }
+    }
+
+    /// All parameters, in and out.
+    pub(super) fn parameters(&self) -> Vec<Parameter> {
+        match self {
+            Self::R4(url) => {
+                let found = r4().operations.iter().find(|definition| definition.url == *url);
+                let parameters = found.map(|definition| definition.parameters.as_slice());
+                let read = |p: &fhir_definitions::OperationParameter| {
+                    Parameter::new(p.name, p.is_input, p.min, p.max, p.value_type)
+                };
+                parameters.unwrap_or_default().iter().map(read).collect()
+            }
+            Self::Own(own) => {
+                let read =
+                    |p: &OwnParameter| Parameter::new(p.name, p.is_input, p.min, p.max, p.kind);
+                own.parameters.iter().map(read).collect()
+            }
+        }
+    }
+}
+
+/// The OperationDefinition that is served under this key: one of our own.
+pub(crate) fn own_definition(key: &ResourceKey) -> Option<Vec<u8>> {
+    if key.resource_type != ResourceType::OPERATION_DEFINITION {
+        return None;
+    }
+    OPERATIONS.iter().find_map(|operation| match operation.definition {
+        Definition::Own(own) if is_id(&key.id, own.id) => Some(written(operation, own)),
+        Definition::Own(_) | Definition::R4(_) => None,
+    })
+}
+
+fn is_id(id: &Id, own: &str) -> bool {
+    id.as_str() == own
+}
+
+fn written(operation: &Operation, own: &Own) -> Vec<u8> {
+    let mut out = b"{\"resourceType\":\"OperationDefinition\"".to_vec();
+    let code = operation.name.trim_start_matches('$');
+    let name: String = code.split('-').map(capital).collect();
+    let texts = [
+        ("id", own.id),
+        ("url", own.url),
+        ("version", env!("CARGO_PKG_VERSION")),
+        ("name", &name),
+        ("title", own.title),
+        ("status", "active"),
+        ("kind", "operation"),
+        ("description", own.description),
+    ];
+    for (key, text) in texts {
+        member(key, text, &mut out);
+    }
+    flag("affectsState", operation.affects_state(), &mut out);
+    member("code", code, &mut out);
+    for (at, of) in operation.types().iter().enumerate() {
+        out.extend_from_slice(if at == 0 { b",\"resource\":[" } else { b"," });
+        write::string(of.as_str(), &mut out);
+    }
+    if operation.types().is_empty() {
+        out.extend_from_slice(b",\"resource\":[\"Resource\"");
+    }
+    out.push(b']');
+    let (system, of_type, instance) = operation.levels();
+    flag("system", system, &mut out);
+    flag("type", of_type, &mut out);
+    flag("instance", instance, &mut out);
+    for (at, parameter) in own.parameters.iter().enumerate() {
+        out.extend_from_slice(if at == 0 { b",\"parameter\":[{\"name\":" } else { b",{\"name\":" });
+        write::string(parameter.name, &mut out);
+        member("use", if parameter.is_input { "in" } else { "out" }, &mut out);
+        out.extend_from_slice(b",\"min\":");
+        write::integer(i64::from(parameter.min), &mut out);
+        member("max", parameter.max, &mut out);
+        member("documentation", parameter.documentation, &mut out);
+        if let Some(kind) = parameter.kind {
+            member("type", kind, &mut out);
+        }
+        out.push(b'}');
+    }
+    if !own.parameters.is_empty() {
+        out.push(b']');
+    }
+    out.push(b'}');
+    out
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+}
+
+fn member(name: &str, value: &str, out: &mut Vec<u8>) {
+    out.push(b',');
+    write::string(name, out);
+    out.push(b':');
+    write::string(value, out);
+}
+
+fn flag(name: &str, value: bool, out: &mut Vec<u8>) {
+    out.push(b',');
+    write::string(name, out);
+    out.extend_from_slice(if value { b":true" } else { b":false" });
+}
+
+const fn input(
+    name: &'static str,
+    min: u16,
+    max: &'static str,
+    kind: Option<&'static str>,
+    documentation: &'static str,
+) -> OwnParameter {
+    OwnParameter { name, is_input: true, min, max, kind, documentation }
+}
+
+const fn output(
+    name: &'static str,
+    max: &'static str,
+    kind: Option<&'static str>,
+    documentation: &'static str,
+) -> OwnParameter {
+    OwnParameter { name, is_input: false, min: 0, max, kind, documentation }
+}
+
+const STATE: OwnParameter = output(
+    "searchParameter",
+    "*",
+    None,
+    "Each search parameter that came while the server ran or is built once more, in parts: url, \
+     base, code, state (building, live, rebuilding or retired), done and total (resources).",
+);
+
+pub(super) static ACTIVATE: Own = Own {
+    url: "urn:kantele:OperationDefinition:activate",
+    id: "kantele-activate",
+    title: "Put a stored search parameter in force",
+    description: "From now on writes are indexed by it; the resources that were there before \
+                  follow in the background, and then searches may use it.",
+    parameters: &[STATE],
+};
+
+pub(super) static DEACTIVATE: Own = Own {
+    url: "urn:kantele:OperationDefinition:deactivate",
+    id: "kantele-deactivate",
+    title: "Take a stored search parameter out of use",
+    description: "Searches cannot use it any more; its index rows go.",
+    parameters: &[STATE],
+};
+
+pub(super) static REINDEX: Own = Own {
+    url: "urn:kantele:OperationDefinition:reindex",
+    id: "kantele-reindex",
+    title: "Build index rows once more, or tell how far that is",
+    description: "By POST the rows of one search parameter or of all are gone through once more \
+                  while they answer; by GET nothing is started and the state is told.",
+    parameters: &[
+        input("url", 0, "1", Some("uri"), "Only the search parameter with this canonical URL."),
+        STATE,
+    ],
+};

@@ -1,0 +1,169 @@
+//! Operations: `$name` on the system, on a type, on an instance or on one of its versions.
+//! Spec: <https://hl7.org/fhir/R4/operations.html>
+//!
+//! [`OPERATIONS`] is the wiring: routes, methods, the `CapabilityStatement` and the check of
+//! parameters are derived from it. An operation is found for a place ([`Called::find`]) and run
+//! with what the query and the body give ([`operate`]); what its definition doesn't declare, lacks
+//! or has too often never reaches it.
+
+mod convert;
+mod definition;
+mod input;
+mod list;
+mod meta;
+mod output;
+mod search_parameter;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use fhir_access::{Interaction, Permit};
+use fhir_definitions::ResourceType;
+use fhir_model::{Failure, FailureKind, Resource, ResourceKey, VersionId};
+
+use crate::app::App;
+use crate::request::{Answer, Conditions, Request};
+
+pub(crate) use definition::own_definition;
+pub(crate) use input::Arguments;
+pub(crate) use list::write_operations;
+pub use list::{OPERATIONS, Operation};
+
+/// Where an operation is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Site {
+    /// `/$name`
+    System,
+    /// `/Patient/$name`
+    Type(ResourceType),
+    /// `/Patient/1/$name`
+    Instance(ResourceKey),
+    /// `/Patient/1/_history/2/$name`
+    Version(ResourceKey, VersionId),
+}
+
+impl Site {
+    /// The type that it is about; none for the system.
+    #[must_use]
+    pub fn resource_type(&self) -> Option<ResourceType> {
+        match self {
+            Self::System => None,
+            Self::Type(resource_type) => Some(*resource_type),
+            Self::Instance(key) | Self::Version(key, _) => Some(key.resource_type),
+        }
+    }
+
+    /// The resource that it is about.
+    #[must_use]
+    pub fn key(&self) -> Option<&ResourceKey> {
+        match self {
+            Self::System | Self::Type(_) => None,
+            Self::Instance(key) | Self::Version(key, _) => Some(key),
+        }
+    }
+}
+
+/// An operation at a place that it may be called at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    operation: &'static Operation,
+    site: Site,
+}
+
+impl Called {
+    /// The operation of this name (`$everything`) at a place.
+    ///
+    /// # Errors
+    /// `UnknownOperation` where there is none, with near names or the places where it is.
+    pub fn find(name: &str, site: Site) -> Result<Self, Failure> {
+        list::find(name, &site).map(|operation| Self { operation, site })
+    }
+
+    /// The name with its `$`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.operation.name
+    }
+
+    /// Whether GET may call it; POST always may.
+    #[must_use]
+    pub fn answers_get(&self) -> bool {
+        self.operation.answers_get()
+    }
+
+    /// Whether a POST of it may change what is stored. Inside a transaction such an operation
+    /// cannot be taken back with the rest.
+    #[must_use]
+    pub fn affects_state(&self) -> bool {
+        self.operation.affects_state()
+    }
+}
+
+/// What a client gives to an operation.
+#[derive(Debug, Default)]
+pub struct Input {
+    /// The parameters of the query, decoded, in order.
+    pub pairs: Vec<(String, String)>,
+    /// The body: a Parameters resource, or the resource that the operation takes. It has passed
+    /// the checks of a parsed body.
+    pub resource: Option<Resource>,
+    /// `If-Match` and the like, for operations that change the resource that they are called on.
+    pub conditions: Conditions,
+}
+
+/// Runs an operation. `is_get` tells a GET (or HEAD) from a POST.
+///
+/// The answer is a Parameters resource, or the resource that the operation gives.
+///
+/// # Errors
+/// `MethodNotAllowed` for a GET of what may not be called so, `UnknownParameter` and
+/// `InvalidParameter` with all that is wrong with the parameters, each at its place, what the gate
+/// refuses, and the operation's own failures.
+pub async fn operate(
+    app: &App,
+    request: &Request,
+    called: &Called,
+    is_get: bool,
+    input: Input,
+) -> Result<Answer, Failure> {
+    let Called { operation, site } = called;
+    if is_get && !operation.answers_get() {
+        let text =
+            format!("{} may change what is stored, so that it is called by POST", operation.name);
+        return Err(Failure::new(FailureKind::MethodNotAllowed, text));
+    }
+    let permit = app.gate(request, Interaction::Operation, site.resource_type())?;
+    if input.conditions != Conditions::default() && !operation.takes_conditions() {
+        let text = format!("{} takes no If-Match and no If-None-Match", operation.name);
+        return Err(Failure::new(FailureKind::InvalidParameter, text).at("http.If-Match"));
+    }
+    let conditions = input.conditions.clone();
+    let arguments = Arguments::check(operation, input, request.prefer.lenient)?;
+    (operation.run)(Invocation { app, request, permit, site, arguments, conditions, is_get }).await
+}
+
+/// What an operation runs with.
+pub(crate) struct Invocation<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) request: &'a Request,
+    pub(crate) permit: Permit,
+    pub(crate) site: &'a Site,
+    pub(crate) arguments: Arguments,
+    pub(crate) conditions: Conditions,
+    pub(crate) is_get: bool,
+}
+
+impl Invocation<'_> {
+    /// The resource that the operation is called on.
+    ///
+    /// # Errors
+    /// `Bug`: the list has the operation at a place where there is no resource.
+    pub(crate) fn key(&self) -> Result<&ResourceKey, Failure> {
+        self.site.key().ok_or_else(|| {
+            Failure::new(FailureKind::Bug, "the operation was called where it is not offered")
+        })
+    }
+}
+
+type Run = for<'a> fn(Invocation<'a>) -> Running<'a>;
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send + 'a>>;
