@@ -395,7 +395,7 @@ pub(crate) enum WriteFailure {
 fn store_failure(error: &StoreError) -> Failure {
     if matches!(error, StoreError::Timeout) {
         return Failure::new(
-            FailureKind::Timeout,
+            FailureKind::OutOfTime,
             "the request needs more time than one request is given; ask for less at once",
         );
     }

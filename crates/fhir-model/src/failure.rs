@@ -56,8 +56,14 @@ pub enum FailureKind {
     TooLarge,
     /// The URL is longer than allowed.
     UrlTooLong,
-    /// The request was not finished in time.
+    /// The headers together are longer than allowed.
+    HeadersTooLong,
+    /// The request was not finished in time by its client.
     Timeout,
+    /// The server found no answer in the time that one request is given.
+    OutOfTime,
+    /// The client asks more often than it may; `retry_after_s` says when to come again.
+    TooManyRequests,
     /// The server is overloaded or stopping; `retry_after_s` says when to come again.
     Unavailable,
     /// Nobody is known to make this request.
@@ -98,7 +104,10 @@ impl FailureKind {
             K::TooCostly => (400, IssueType::TooCostly),
             K::TooLarge => (413, IssueType::TooLong),
             K::UrlTooLong => (414, IssueType::TooLong),
+            K::HeadersTooLong => (431, IssueType::TooLong),
             K::Timeout => (408, IssueType::Timeout),
+            K::OutOfTime => (503, IssueType::Timeout),
+            K::TooManyRequests => (429, IssueType::Throttled),
             K::Unavailable => (503, IssueType::Transient),
             K::Unauthenticated => (401, IssueType::Login),
             K::Forbidden => (403, IssueType::Forbidden),

@@ -13,7 +13,7 @@ use fhir_store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Settings;
-use crate::http::{Metrics, ROOT, State, handle};
+use crate::http::{Jobs, Metrics, ROOT, State, handle};
 use crate::{Error, say, store};
 
 /// Serves until a signal asks to stop.
@@ -45,6 +45,8 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
         parse_limits: ParseLimits { max_bytes: limits.max_body_bytes, ..ParseLimits::default() },
         network: settings.network,
         limits: settings.limits,
+        cors: settings.cors,
+        jobs: Jobs::new(settings.jobs),
         bound: bound.clone(),
         metrics: Metrics::default(),
         is_stopping: AtomicBool::new(false),

@@ -110,6 +110,12 @@ pub fn parse(source: Vec<u8>, limits: &Limits) -> Result<Resource, Failure> {
     }
 }
 
+/// A Bundle of type batch-response that tells what requests came to, for whoever asks later.
+#[must_use]
+pub fn of_answers(answers: &[Result<Answer, Failure>]) -> Vec<u8> {
+    answer::write("batch-response", answers)
+}
+
 /// Whether a resource is a Bundle that is to be run rather than stored.
 #[must_use]
 pub fn is_executable(resource: &Resource) -> bool {

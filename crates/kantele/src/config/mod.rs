@@ -3,7 +3,9 @@
 //! [`layers`] says where texts come from, the other modules what they mean. [`table`] is the
 //! list that the README shows.
 
+mod cors;
 mod database;
+mod jobs;
 mod layers;
 mod limits;
 mod log;
@@ -13,7 +15,9 @@ mod search;
 
 use std::fmt::Write;
 
+pub(crate) use cors::Cors;
 pub(crate) use database::Database;
+pub(crate) use jobs::Jobs;
 use layers::{Layers, Setting};
 pub(crate) use limits::Limits;
 pub(crate) use log::Log;
@@ -29,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) database: Database,
     pub(crate) search: Search,
     pub(crate) limits: Limits,
+    pub(crate) jobs: Jobs,
+    pub(crate) cors: Cors,
     pub(crate) log: Log,
 }
 
@@ -38,8 +44,15 @@ pub(crate) struct Settings {
 pub(crate) struct InvalidSettings(Vec<String>);
 
 fn all() -> impl Iterator<Item = &'static Setting> {
-    let concerns =
-        [Network::SETTINGS, Database::SETTINGS, Search::SETTINGS, Limits::SETTINGS, Log::SETTINGS];
+    let concerns = [
+        Network::SETTINGS,
+        Cors::SETTINGS,
+        Database::SETTINGS,
+        Search::SETTINGS,
+        Limits::SETTINGS,
+        Jobs::SETTINGS,
+        Log::SETTINGS,
+    ];
     concerns.into_iter().flatten().copied()
 }
 
@@ -67,6 +80,8 @@ impl Settings {
             database: Database::read(layers),
             search: Search::read(layers),
             limits: Limits::read(layers),
+            jobs: Jobs::read(layers),
+            cors: Cors::read(layers),
             log: Log::read(layers),
         };
         let faults = layers.take_faults();
@@ -158,7 +173,8 @@ mod tests {
         keys.dedup();
         assert_eq!(keys.len(), count);
         for setting in all() {
-            let is_time = setting.key.contains("timeout") || setting.key.contains("alive");
+            let times = ["timeout", "alive", "kept_s", "max_age"];
+            let is_time = times.iter().any(|word| setting.key.contains(word));
             let has_unit = setting.key.ends_with("_ms") || setting.key.ends_with("_s");
             assert_eq!(is_time, has_unit, "{}", setting.key);
         }

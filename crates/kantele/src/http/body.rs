@@ -1,15 +1,21 @@
 //! Request bodies: read with a limit on size and time, expanded, and parsed once.
 
-use std::io::Read;
-
 use actix_web::http::header;
-use actix_web::web::{Bytes, Payload};
+use actix_web::web;
 use fhir_model::{Failure, FailureKind, Limits, Resource};
-use flate2::read::MultiGzDecoder;
 
+use super::coding;
 use super::exchange::Exchange;
 use super::negotiate::{self, BodyType, Format};
 use super::text::{self, Pair};
+
+/// The body of a request, before or after it has come in.
+pub(crate) enum Payload {
+    /// Still on its way.
+    Arriving(web::Payload),
+    /// All of it, as it came.
+    Here(Vec<u8>),
+}
 
 /// The resource in the body.
 ///
@@ -96,63 +102,41 @@ fn form_pairs(bytes: Vec<u8>) -> Result<Vec<Pair>, Failure> {
 }
 
 /// The whole body, expanded.
-async fn bytes(exchange: &Exchange<'_>, payload: Payload) -> Result<Vec<u8>, Failure> {
+///
+/// # Errors
+/// `UnsupportedMediaType`, `TooLarge`, `Timeout`, or `MalformedBody` for a broken coding.
+pub(crate) async fn bytes(exchange: &Exchange<'_>, payload: Payload) -> Result<Vec<u8>, Failure> {
+    let arrived = arrived(exchange, payload).await?;
+    let codings = exchange.header(&header::CONTENT_ENCODING);
+    coding::expand(codings, arrived, exchange.state.limits.max_body_bytes)
+}
+
+/// The whole body as it came.
+///
+/// # Errors
+/// `TooLarge`, `Timeout`, or `MalformedBody` where it ended early.
+pub(crate) async fn arrived(exchange: &Exchange<'_>, payload: Payload) -> Result<Vec<u8>, Failure> {
     let limit = exchange.state.limits.max_body_bytes;
+    let payload = match payload {
+        Payload::Arriving(payload) => payload,
+        Payload::Here(bytes) => return Ok(bytes),
+    };
     let declared = exchange.header(&header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
     if declared.is_some_and(|length: usize| length > limit) {
-        return Err(too_large(limit));
+        return Err(coding::too_large(limit));
     }
     let reading = payload.to_bytes_limited(limit);
     let read = tokio::time::timeout(exchange.state.limits.body_timeout, reading).await;
-    let bytes = match read {
-        Ok(Ok(Ok(bytes))) => bytes,
+    match read {
+        Ok(Ok(Ok(bytes))) => Ok(bytes.into()),
         Ok(Ok(Err(_))) => {
             let text = "the body ended early or its transfer coding is broken";
-            return Err(Failure::new(FailureKind::MalformedBody, text));
+            Err(Failure::new(FailureKind::MalformedBody, text))
         }
-        Ok(Err(_)) => return Err(too_large(limit)),
+        Ok(Err(_)) => Err(coding::too_large(limit)),
         Err(_) => {
             let text = "the body did not arrive in time";
-            return Err(Failure::new(FailureKind::Timeout, text));
+            Err(Failure::new(FailureKind::Timeout, text))
         }
-    };
-    match exchange.header(&header::CONTENT_ENCODING).map(str::trim) {
-        None | Some("" | "identity") => Ok(bytes.into()),
-        Some("gzip" | "x-gzip") => expand(&bytes, limit),
-        Some(_) => Err(negotiate::unsupported("the Content-Encoding must be gzip or identity")),
-    }
-}
-
-fn expand(bytes: &Bytes, limit: usize) -> Result<Vec<u8>, Failure> {
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let mut out = Vec::new();
-    match MultiGzDecoder::new(bytes.as_ref()).take(most).read_to_end(&mut out) {
-        Ok(_) if out.len() > limit => Err(too_large(limit)),
-        Ok(_) => Ok(out),
-        Err(_) => Err(Failure::new(FailureKind::MalformedBody, "the body is not valid gzip")),
-    }
-}
-
-fn too_large(limit: usize) -> Failure {
-    let text =
-        format!("the body is larger than {limit} bytes, which is the most this server takes");
-    Failure::new(FailureKind::TooLarge, text)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use super::*;
-
-    #[test]
-    fn expanding_stops_at_the_limit() {
-        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        packer.write_all(&[b'a'; 4_096]).unwrap();
-        let packed = Bytes::from(packer.finish().unwrap());
-        assert_eq!(expand(&packed, 4_096).unwrap().len(), 4_096);
-        assert_eq!(expand(&packed, 4_095).unwrap_err().kind, FailureKind::TooLarge);
-        let broken = expand(&Bytes::from_static(b"no"), 9).unwrap_err();
-        assert_eq!(broken.kind, FailureKind::MalformedBody);
     }
 }

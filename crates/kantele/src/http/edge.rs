@@ -10,35 +10,39 @@ use std::time::Instant;
 
 use actix_web::http::Method;
 use actix_web::http::header::HeaderName;
-use actix_web::web::{Data, Payload};
+use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use fhir_model::{Failure, FailureKind};
 
 use super::base::ROOT;
-use super::exchange::{Exchange, Form};
+use super::body::Payload;
+use super::exchange::{Exchange, Form, Head};
+use super::jobs::{self, Jobs, Work};
 use super::route::Target;
-use super::{State, handler, health, reply};
+use super::{State, binary, cors, handler, health, reply, status};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Answers any request.
-pub(crate) async fn handle(http: HttpRequest, payload: Payload) -> HttpResponse {
+pub(crate) async fn handle(http: HttpRequest, payload: web::Payload) -> HttpResponse {
     let started = Instant::now();
     let Some(state) = http.app_data::<Data<State>>() else {
         return HttpResponse::InternalServerError().finish();
     };
+    let head = Head::of(&http);
     let mut interaction = "other";
     let mut reply = match admit(state, &http).await {
         Ok(Some(reply)) => reply,
         Ok(None) => {
-            caught(fhir(state, &http, payload, &mut interaction)).await.unwrap_or_else(|| {
+            caught(fhir(state, head, payload, &mut interaction)).await.unwrap_or_else(|| {
                 let failure =
                     Failure::new(FailureKind::Bug, "the server failed; its log knows why");
-                reply::failure(Form::of_faulty(&http), &failure)
+                reply::failure(Form::of_faulty(&head), &failure)
             })
         }
-        Err(failure) => reply::failure(Form::of_faulty(&http), &failure),
+        Err(failure) => reply::failure(Form::of_faulty(&head), &failure),
     };
+    cors::permit(state, &head, &mut reply);
     let request_id = request_id(state, &http);
     let status = reply.status().as_u16();
     let took = started.elapsed();
@@ -54,6 +58,9 @@ pub(crate) async fn handle(http: HttpRequest, payload: Payload) -> HttpResponse 
 /// Lets a request in, or answers it right here.
 async fn admit(state: &State, http: &HttpRequest) -> Result<Option<HttpResponse>, Failure> {
     if let Some(reply) = health::answer(state, http).await {
+        return Ok(Some(reply));
+    }
+    if let Some(reply) = cors::preflight(state, &Head::of(http)) {
         return Ok(Some(reply));
     }
     if !http.peer_addr().is_some_and(|peer| state.network.admits(peer.ip())) {
@@ -72,49 +79,59 @@ async fn admit(state: &State, http: &HttpRequest) -> Result<Option<HttpResponse>
 
 /// Answers what lies below the FHIR root, within the bounds of number and time.
 async fn fhir(
-    state: &State,
-    http: &HttpRequest,
-    payload: Payload,
+    state: &Data<State>,
+    head: Head<'_>,
+    payload: web::Payload,
     interaction: &mut &'static str,
 ) -> HttpResponse {
     let Some(_place) = Place::take(&state.metrics.in_flight, state.limits.max_concurrent_requests)
     else {
         let failure = reply::unavailable("too many requests are being answered; come again");
-        return reply::failure(Form::of_faulty(http), &failure);
+        return reply::failure(Form::of_faulty(&head), &failure);
     };
-    let answered = answer(state, http, payload, interaction);
+    let payload = Payload::Arriving(payload);
+    let answered = answer(state, head, payload, interaction);
     let answered = tokio::time::timeout(state.limits.request_timeout, answered).await;
     let answered = answered.unwrap_or_else(|_| {
         let text = "the answer took too long; a write that was under way may still take effect";
-        Err(reply::unavailable(text))
+        Err(Failure::new(FailureKind::OutOfTime, text))
     });
-    answered.unwrap_or_else(|failure| reply::failure(Form::of_faulty(http), &failure))
+    answered.unwrap_or_else(|failure| reply::failure(Form::of_faulty(&head), &failure))
 }
 
 async fn answer(
-    state: &State,
-    http: &HttpRequest,
+    state: &Data<State>,
+    head: Head<'_>,
     payload: Payload,
     interaction: &mut &'static str,
 ) -> Result<HttpResponse, Failure> {
-    let below = http.uri().path().strip_prefix(ROOT);
+    let below = head.uri.path().strip_prefix(ROOT);
     let below = below.filter(|rest| rest.is_empty() || rest.starts_with('/')).ok_or_else(|| {
         let text = format!("nothing has this path; the FHIR root is {ROOT}");
         Failure::new(FailureKind::NotFound, text)
     })?;
-    let exchange = Exchange::open(state, http)?;
+    cors::refuse_foreign(state, &head)?;
+    if let Some(id) = below.strip_prefix(jobs::PATH) {
+        *interaction = "async";
+        return status::answer(state, head, id);
+    }
     let target = Target::parse(below)?;
     let allow = target.methods();
-    let Some(call) = target.call(http.method()) else {
-        let is_question = http.method() == Method::OPTIONS;
-        let refused = || reply::method_not_allowed(exchange.form, allow);
+    let Some(call) = target.call(head.method) else {
+        let is_question = head.method == Method::OPTIONS;
+        let refused = || reply::method_not_allowed(Form::of_faulty(&head), allow);
         return Ok(if is_question { reply::options(allow) } else { refused() });
     };
     *interaction = call.name();
-    Ok(match handler::call(&exchange, call, payload).await {
-        Ok(answer) => reply::answer(&exchange, answer),
-        Err(failure) => reply::failure(exchange.form, &failure),
-    })
+    let exchange = Exchange::open(state, head, binary::may_be(&call))?;
+    if state.jobs.are_on() && jobs::may_wait(&call) && exchange.prefers_async() {
+        let work = Work::take(&exchange, call, payload).await?;
+        return Ok(status::accepted(&exchange, &Jobs::submit(state, work)?));
+    }
+    let may_be_native = binary::may_be(&call) && exchange.pairs.is_empty();
+    let answered = handler::call(&exchange, call, payload).await;
+    let replied = answered.and_then(|answer| reply::answer(&exchange, answer, may_be_native));
+    Ok(replied.unwrap_or_else(|failure| reply::failure(exchange.form(), &failure)))
 }
 
 /// The client's id where it is short and plain, else one of our own.
@@ -130,7 +147,7 @@ fn request_id(state: &State, http: &HttpRequest) -> String {
 }
 
 /// Runs `work`; nothing comes back where it panicked. The panic hook has logged it by then.
-async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     std::future::poll_fn(|context| {
         match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {

@@ -1,11 +1,16 @@
 //! One FHIR request with what its headers and query say.
 
+use std::cell::Cell;
+use std::net::SocketAddr;
+
 use actix_web::HttpRequest;
-use actix_web::http::header::{self, HeaderName};
+use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::http::{Method, Uri};
 use fhir_access::Caller;
 use fhir_interaction::{Preferences, Request, Return};
 use fhir_model::{Failure, FailureKind};
 
+use super::coding::Coding;
 use super::negotiate::{self, BodyType, Format};
 use super::text::{self, Pair};
 use super::{State, base};
@@ -15,77 +20,166 @@ const FORM_PARAMETERS: [&str; 2] = ["_format", "_pretty"];
 
 static PREFER: HeaderName = HeaderName::from_static("prefer");
 
+/// What stands before the body of a request.
+#[derive(Clone, Copy)]
+pub(crate) struct Head<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) uri: &'a Uri,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) peer: Option<SocketAddr>,
+}
+
+impl<'a> Head<'a> {
+    pub(crate) fn of(http: &'a HttpRequest) -> Self {
+        let (method, uri) = (http.method(), http.uri());
+        Self { method, uri, headers: http.headers(), peer: http.peer_addr() }
+    }
+
+    /// The text of a header, where it has one.
+    pub(crate) fn header(&self, name: &HeaderName) -> Option<&'a str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// `Accept`; several headers of that name are one list.
+    fn accept(&self) -> Option<String> {
+        let mut values = self.headers.get_all(&header::ACCEPT).filter_map(|it| it.to_str().ok());
+        let mut accept = values.next()?.to_owned();
+        for value in values {
+            accept.push(',');
+            accept.push_str(value);
+        }
+        Some(accept)
+    }
+}
+
 /// A request below the FHIR root, and the form of its reply.
 pub(crate) struct Exchange<'a> {
     pub(crate) state: &'a State,
-    pub(crate) http: &'a HttpRequest,
-    pub(crate) form: Form,
+    pub(crate) head: Head<'a>,
     /// The query, in its order.
     pub(crate) pairs: Vec<Pair>,
+    pub(crate) accept: Option<String>,
+    form: Cell<Form>,
 }
 
 /// How a reply is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Form {
     pub(crate) format: Format,
+    pub(crate) names_version: bool,
     pub(crate) pretty: bool,
-    pub(crate) gzip: bool,
+    pub(crate) coding: Coding,
 }
 
 impl Form {
     /// What can be said of the reply to a request that is itself faulty.
-    pub(crate) fn of_faulty(http: &HttpRequest) -> Self {
-        let accept = header(http, &header::ACCEPT);
-        let query = http.uri().query().unwrap_or("");
+    pub(crate) fn of_faulty(head: &Head<'_>) -> Self {
+        let query = head.uri.query().unwrap_or("");
         let wanted = query.split('&').find_map(|pair| pair.strip_prefix("_format="));
-        let format = negotiate::reply_format(accept, wanted, None).unwrap_or_default();
-        Self { format, ..Self::default() }
+        let wanted = wanted.and_then(|wanted| text::decode_percent(wanted, true).ok());
+        let accept = head.accept();
+        let format = |wanted| negotiate::reply_format(accept.as_deref(), wanted, None);
+        let agreed = format(wanted.as_deref()).or_else(|_| format(None)).unwrap_or_default();
+        Self { format: agreed.format, ..Self::default() }
     }
 }
 
 impl<'a> Exchange<'a> {
-    /// Reads query and `Accept`.
+    /// Reads query and `Accept`. Where the reply may be of any type, no `Accept` is refused.
     ///
     /// # Errors
     /// `InvalidParameter` for a broken query, `NotAcceptable` where no format suits.
-    pub(crate) fn open(state: &'a State, http: &'a HttpRequest) -> Result<Self, Failure> {
-        let pairs = http.uri().query().map(text::pairs).transpose()?.unwrap_or_default();
+    pub(crate) fn open(
+        state: &'a State,
+        head: Head<'a>,
+        takes_any_accept: bool,
+    ) -> Result<Self, Failure> {
+        let pairs = head.uri.query().map(text::pairs).transpose()?.unwrap_or_default();
+        let accept = head.accept();
+        let form = Cell::new(Form::default());
+        let exchange = Self { state, head, pairs, accept, form };
+        let agreed = exchange.agree(&exchange.pairs);
+        let is_open = takes_any_accept && exchange.pairs.is_empty();
+        exchange.form.set(if is_open { agreed.unwrap_or_default() } else { agreed? });
+        Ok(exchange)
+    }
+
+    /// How the reply is written.
+    pub(crate) fn form(&self) -> Form {
+        self.form.get()
+    }
+
+    /// Lets the parameters of a posted form decide how the reply is written.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn read_form_parameters(&self, posted: &[Pair]) -> Result<(), Failure> {
+        if posted.iter().any(|(name, _)| FORM_PARAMETERS.contains(&name.as_str())) {
+            let all: Vec<Pair> = self.pairs.iter().chain(posted).cloned().collect();
+            self.form.set(self.agree(&all)?);
+        }
+        Ok(())
+    }
+
+    /// Refuses an `Accept` that was passed over, where no other reply suits after all.
+    ///
+    /// # Errors
+    /// `NotAcceptable`.
+    pub(crate) fn insist(&self) -> Result<(), Failure> {
+        self.agree(&self.pairs).map(|_form| ())
+    }
+
+    fn agree(&self, pairs: &[Pair]) -> Result<Form, Failure> {
         let last = |name: &str| {
             let found = pairs.iter().rev().find(|(known, _)| known == name);
             found.map(|(_, value)| value.as_str())
         };
-        let accept = header(http, &header::ACCEPT);
-        let own = header(http, &header::CONTENT_TYPE).and_then(|own| {
+        let own = self.header(&header::CONTENT_TYPE).and_then(|own| {
             match negotiate::body_type(Some(own)) {
                 Ok(BodyType::Fhir(format)) => Some(format),
                 Ok(BodyType::Form) | Err(_) => None,
             }
         });
-        let form = Form {
-            format: negotiate::reply_format(accept, last("_format"), own)?,
-            pretty: last("_pretty").is_some_and(|value| value == "true"),
-            gzip: negotiate::takes_gzip(header(http, &header::ACCEPT_ENCODING)),
+        let agreed = negotiate::reply_format(self.accept.as_deref(), last("_format"), own)?;
+        let pretty = match last("_pretty") {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => {
+                let failure =
+                    Failure::new(FailureKind::InvalidParameter, "_pretty takes `true` or `false`");
+                return Err(failure.at("http._pretty"));
+            }
         };
-        Ok(Self { state, http, form, pairs })
+        let coding = Coding::of(self.header(&header::ACCEPT_ENCODING));
+        Ok(Form { format: agreed.format, names_version: agreed.names_version, pretty, coding })
     }
 
     /// The text of a header, where it has one.
     pub(crate) fn header(&self, name: &HeaderName) -> Option<&'a str> {
-        header(self.http, name)
+        self.head.header(name)
     }
 
     /// What the interactions want to know.
     pub(crate) fn request(&self) -> Request {
-        let prefer = self.http.headers().get_all(&PREFER).filter_map(|value| value.to_str().ok());
-        Request { caller: Caller::everyone(), base: self.base(), prefer: preferences(prefer) }
+        Request {
+            caller: Caller::everyone(),
+            base: self.base(),
+            prefer: preferences(self.preferred()).said,
+        }
+    }
+
+    /// Whether the client would rather come back for the answer than wait for it.
+    pub(crate) fn prefers_async(&self) -> bool {
+        preferences(self.preferred()).is_async
+    }
+
+    fn preferred(&self) -> impl Iterator<Item = &'a str> {
+        self.head.headers.get_all(&PREFER).filter_map(|value| value.to_str().ok())
     }
 
     /// The FHIR root as this client sees it.
     pub(crate) fn base(&self) -> String {
-        let network = &self.state.network;
-        let peer = self.http.peer_addr().map(|peer| peer.ip());
-        let is_proxied = peer.is_some_and(|peer| network.is_trusted_proxy(peer));
-        base::base_url(network, &self.state.bound, self.http.headers(), is_proxied)
+        self.state.base(&self.head)
     }
 
     /// Refuses query parameters where the interaction has none.
@@ -117,25 +211,50 @@ impl<'a> Exchange<'a> {
     }
 }
 
-fn header<'a>(http: &'a HttpRequest, name: &HeaderName) -> Option<&'a str> {
-    http.headers().get(name).and_then(|value| value.to_str().ok())
+impl State {
+    /// The FHIR root as the client of this request sees it.
+    pub(crate) fn base(&self, head: &Head<'_>) -> String {
+        let network = &self.network;
+        let peer = head.peer.map(|peer| peer.ip());
+        let is_proxied = peer.is_some_and(|peer| network.is_trusted_proxy(peer));
+        base::base_url(network, &self.bound, head.headers, is_proxied)
+    }
 }
 
-/// Reads `Prefer`. Unknown preferences are passed over, as RFC 7240 asks.
-fn preferences<'a>(headers: impl Iterator<Item = &'a str>) -> Preferences {
-    let mut preferences = Preferences::default();
+/// What `Prefer` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Preferred {
+    said: Preferences,
+    is_async: bool,
+}
+
+/// Reads `Prefer`. Unknown preferences are passed over and the first of several counts, as
+/// RFC 7240 asks.
+fn preferences<'a>(headers: impl Iterator<Item = &'a str>) -> Preferred {
+    let mut preferred = Preferred::default();
+    let (mut has_return, mut has_handling) = (false, false);
     for preference in headers.flat_map(|header| header.split([',', ';'])) {
         let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
-        match (name.trim(), value.trim().trim_matches('"')) {
-            ("return", "minimal") => preferences.return_ = Return::Minimal,
-            ("return", "representation") => preferences.return_ = Return::Representation,
-            ("return", "OperationOutcome") => preferences.return_ = Return::OperationOutcome,
-            ("handling", "lenient") => preferences.lenient = true,
-            ("handling", "strict") => preferences.lenient = false,
+        let value = value.trim().trim_matches('"');
+        match name.trim().to_ascii_lowercase().as_str() {
+            "return" if !has_return => {
+                has_return = true;
+                preferred.said.return_ = match value {
+                    "minimal" => Return::Minimal,
+                    "representation" => Return::Representation,
+                    "OperationOutcome" => Return::OperationOutcome,
+                    _ => Return::Usual,
+                };
+            }
+            "handling" if !has_handling => {
+                has_handling = true;
+                preferred.said.lenient = value == "lenient";
+            }
+            "respond-async" => preferred.is_async = true,
             _ => {}
         }
     }
-    preferences
+    preferred
 }
 
 #[cfg(test)]
@@ -145,9 +264,17 @@ mod tests {
     #[test]
     fn preferences_are_read_from_all_headers() {
         let found = preferences(["return=minimal, handling=lenient", "respond-async"].into_iter());
-        assert_eq!((found.return_, found.lenient), (Return::Minimal, true));
-        let found = preferences(["return=\"OperationOutcome\"; x=y"].into_iter());
-        assert_eq!((found.return_, found.lenient), (Return::OperationOutcome, false));
-        assert_eq!(preferences([].into_iter()), Preferences::default());
+        assert_eq!((found.said.return_, found.said.lenient), (Return::Minimal, true));
+        assert!(found.is_async);
+        let found = preferences(["Return=\"OperationOutcome\"; x=y"].into_iter());
+        assert_eq!((found.said.return_, found.said.lenient), (Return::OperationOutcome, false));
+        assert_eq!(preferences([].into_iter()), Preferred::default());
+    }
+
+    #[test]
+    fn the_first_of_several_preferences_counts() {
+        let all = ["return=minimal, return=representation", "handling=strict, handling=lenient"];
+        let found = preferences(all.into_iter()).said;
+        assert_eq!((found.return_, found.lenient), (Return::Minimal, false));
     }
 }

@@ -1,17 +1,17 @@
 //! One translation for each interaction, and nothing more.
 
 use actix_web::http::header::HeaderName;
-use actix_web::web::Payload;
 use fhir_definitions::ResourceType;
 use fhir_interaction::operation::{Called, Input};
 use fhir_interaction::{self as interaction, Answer, Place};
-use fhir_model::{Failure, ResourceKey};
+use fhir_model::{Failure, Id, Resource, ResourceKey};
 use fhir_search::Scope;
 use fhir_store::HistoryScope;
 
+use super::body::Payload;
 use super::exchange::Exchange;
 use super::route::Call;
-use super::{body, conditions};
+use super::{binary, body, conditions};
 
 /// Calls the interaction that the path and method name.
 ///
@@ -66,7 +66,7 @@ async fn create(
     payload: Payload,
 ) -> Result<Answer, Failure> {
     exchange.refuse_parameters()?;
-    let resource = body::resource(exchange, payload).await?;
+    let resource = resource(exchange, resource_type, None, payload).await?;
     let condition = exchange.header(&HeaderName::from_static("if-none-exist"));
     let condition = condition.map(str::to_owned);
     let app = &exchange.state.app;
@@ -80,9 +80,22 @@ async fn update(
 ) -> Result<Answer, Failure> {
     exchange.refuse_parameters()?;
     let conditions = conditions::of_write(exchange)?;
-    let resource = body::resource(exchange, payload).await?;
+    let resource = resource(exchange, key.resource_type, Some(&key.id), payload).await?;
     let (app, request) = (&exchange.state.app, exchange.request());
     interaction::update(app, &request, &key, resource, conditions).await
+}
+
+/// The resource to write; that of a Binary may come as the content it holds.
+async fn resource(
+    exchange: &Exchange<'_>,
+    resource_type: ResourceType,
+    id: Option<&Id>,
+    payload: Payload,
+) -> Result<Resource, Failure> {
+    if resource_type == ResourceType::BINARY {
+        return binary::resource(exchange, payload, id).await;
+    }
+    body::resource(exchange, payload).await
 }
 
 async fn delete(exchange: &Exchange<'_>, key: &ResourceKey) -> Result<Answer, Failure> {
@@ -102,10 +115,12 @@ async fn search(
     place: Place,
     payload: Payload,
 ) -> Result<Answer, Failure> {
-    let is_posted = exchange.http.method() == actix_web::http::Method::POST;
+    let is_posted = exchange.head.method == actix_web::http::Method::POST;
     let mut pairs = exchange.pairs.clone();
     if is_posted {
-        pairs.extend(body::form(exchange, payload).await?);
+        let posted = body::form(exchange, payload).await?;
+        exchange.read_form_parameters(&posted)?;
+        pairs.extend(posted);
     }
     let app = &exchange.state.app;
     interaction::search(app, &exchange.request(), place, pairs, is_posted).await

@@ -2,26 +2,49 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::State;
+use super::{State, metrics, reply};
 
-/// The reply where `path` is one of the operators' paths.
+/// The reply where `path` is one of the operators' health paths.
 pub(crate) async fn answer(state: &State, request: &HttpRequest) -> Option<HttpResponse> {
-    match request.uri().path() {
-        "/health/live" => Some(words(HttpResponse::Ok(), "ok")),
-        "/health/ready" => Some(ready(state).await),
-        _ => None,
-    }
+    let reply = match request.uri().path() {
+        "/health/live" => words(HttpResponse::Ok(), "ok"),
+        "/health/ready" => ready(state).await,
+        _ => return None,
+    };
+    Some(method_refused(request).unwrap_or(reply))
 }
 
 /// The reply where `path` is `/metrics`.
 pub(crate) fn metrics(state: &State, request: &HttpRequest) -> Option<HttpResponse> {
-    (request.uri().path() == "/metrics").then(|| {
-        let kind = (header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
-        HttpResponse::Ok().insert_header(kind).body(state.metrics.text())
-    })
+    if request.uri().path() != "/metrics" {
+        return None;
+    }
+    let kind = (header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
+    let text = || {
+        let mut text = state.metrics.text();
+        let [waiting, running, done] = state.jobs.counts();
+        metrics::head(&mut text, "kantele_async_jobs", "gauge", "Asynchronous work.");
+        for (stage, count) in [("waiting", waiting), ("running", running), ("done", done)] {
+            let label = format!("stage=\"{stage}\"");
+            metrics::line(&mut text, "kantele_async_jobs", &label, count);
+        }
+        text
+    };
+    let reply = || HttpResponse::Ok().insert_header(kind).body(text());
+    Some(method_refused(request).unwrap_or_else(reply))
+}
+
+/// The operators' paths are only read.
+fn method_refused(request: &HttpRequest) -> Option<HttpResponse> {
+    const ALLOW: &str = "GET, HEAD, OPTIONS";
+    match *request.method() {
+        Method::GET | Method::HEAD => None,
+        Method::OPTIONS => Some(reply::options(ALLOW)),
+        _ => Some(HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, ALLOW)).finish()),
+    }
 }
 
 async fn ready(state: &State) -> HttpResponse {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Interactions as they are named in metrics; `other` stands for what was refused before one was
 /// known.
-const INTERACTIONS: [&str; 13] = [
+const INTERACTIONS: [&str; 15] = [
     "capabilities",
     "read",
     "vread",
@@ -21,13 +21,15 @@ const INTERACTIONS: [&str; 13] = [
     "search-type",
     "search-system",
     "bundle",
+    "async",
+    "operation",
     "other",
 ];
 
 /// Statuses counted by themselves; the last place takes all others.
-const STATUSES: [u16; 21] = [
-    200, 201, 204, 304, 400, 401, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 422, 500,
-    503, 0,
+const STATUSES: [u16; 24] = [
+    200, 201, 202, 204, 304, 400, 401, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 422,
+    429, 431, 500, 503, 0,
 ];
 
 /// Upper bounds of the latency histogram, in microseconds.
@@ -55,7 +57,8 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// Counts one answered request.
     pub(crate) fn count(&self, interaction: &str, status: u16, took: Duration) {
-        let place = INTERACTIONS.iter().position(|name| *name == interaction);
+        let name = if interaction.starts_with('$') { "operation" } else { interaction };
+        let place = INTERACTIONS.iter().position(|known| *known == name);
         let Some(row) = self.rows.get(place.unwrap_or(INTERACTIONS.len() - 1)) else { return };
         let place = STATUSES.iter().position(|known| *known == status);
         if let Some(counter) = row.statuses.get(place.unwrap_or(STATUSES.len() - 1)) {

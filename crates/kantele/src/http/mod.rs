@@ -5,16 +5,22 @@
 //! no status code stands in a handler.
 
 mod base;
+mod binary;
 mod body;
+mod coding;
 mod conditions;
+mod cors;
 mod edge;
 mod exchange;
 mod handler;
 mod health;
+mod jobs;
+mod media;
 mod metrics;
 mod negotiate;
 mod reply;
 mod route;
+mod status;
 mod text;
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -23,10 +29,11 @@ use fhir_interaction::App;
 use fhir_model::Limits as ParseLimits;
 use fhir_store::Store;
 
-use crate::config::{Limits, Network};
+use crate::config::{Cors, Limits, Network};
 
 pub(crate) use base::ROOT;
 pub(crate) use edge::handle;
+pub(crate) use jobs::Jobs;
 pub(crate) use metrics::Metrics;
 
 /// What all requests share.
@@ -36,6 +43,8 @@ pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) network: Network,
     pub(crate) limits: Limits,
+    pub(crate) cors: Cors,
+    pub(crate) jobs: Jobs,
     /// Bounds of parsed bodies; the size is that of [`Limits`].
     pub(crate) parse_limits: ParseLimits,
     /// `host:port` that was bound, for links where the client names no host.

@@ -1,6 +1,5 @@
 //! Answers and failures as HTTP replies: the only place that turns them into headers and bytes.
 
-use std::io::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
 use actix_web::http::header::{self, HeaderName, HeaderValue};
@@ -9,16 +8,28 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use fhir_interaction::Answer;
 use fhir_model::{Failure, FailureKind, Instant, Resource, json, xml};
 
-use super::conditions;
+use super::binary::Content;
 use super::exchange::{Exchange, Form};
 use super::negotiate::Format;
+use super::{coding, conditions};
 
-/// Bodies below this many bytes are not worth compressing.
-const LEAST_GZIP_BYTES: usize = 860;
-
-/// The reply to a call that succeeded.
-pub(crate) fn answer(exchange: &Exchange<'_>, answer: Answer) -> HttpResponse {
-    let is_read = [Method::GET, Method::HEAD].contains(exchange.http.method());
+/// The reply to a call that succeeded. Where it `may_be_native`, the answer is a Binary that goes
+/// out as the content it holds, unless the client asks for the resource.
+///
+/// # Errors
+/// `NotAcceptable` where neither suits, and `Bug` for a Binary that cannot be read.
+pub(crate) fn answer(
+    exchange: &Exchange<'_>,
+    answer: Answer,
+    may_be_native: bool,
+) -> Result<HttpResponse, Failure> {
+    let body = answer.body.as_deref().filter(|_| may_be_native);
+    let content = body.map(|body| Content::wanted(exchange.accept.as_deref(), body)).transpose()?;
+    let content = content.flatten();
+    if may_be_native && content.is_none() {
+        exchange.insist()?;
+    }
+    let is_read = [Method::GET, Method::HEAD].contains(exchange.head.method);
     let is_known = is_read && conditions::is_known(exchange, &answer);
     let status = if is_known { StatusCode::NOT_MODIFIED } else { status(answer.status) };
     let mut reply = HttpResponseBuilder::new(status);
@@ -35,17 +46,32 @@ pub(crate) fn answer(exchange: &Exchange<'_>, answer: Answer) -> HttpResponse {
     if let Some(location) = &answer.content_location {
         reply.insert_header((header::CONTENT_LOCATION, format!("{}/{location}", exchange.base())));
     }
-    match answer.body {
-        Some(body) if !is_known => write(reply, exchange.form, body),
-        Some(_) | None => reply.finish(),
-    }
+    let form = exchange.form();
+    Ok(match (content, answer.body) {
+        (_, None) => reply.finish(),
+        (_, Some(_)) if is_known => {
+            reply.insert_header((header::VARY, VARY));
+            reply.finish()
+        }
+        (Some(content), Some(_)) => {
+            let bytes = content.into_reply(&mut reply);
+            send(reply, form, bytes)
+        }
+        (None, Some(body)) => write(reply, form, body),
+    })
 }
+
+/// What a reply depends on beside its URL.
+const VARY: HeaderValue = HeaderValue::from_static("accept, accept-encoding");
 
 /// The reply to a call that failed.
 pub(crate) fn failure(form: Form, failure: &Failure) -> HttpResponse {
     let mut reply = HttpResponseBuilder::new(status(failure.status()));
     if let Some(seconds) = failure.retry_after_s {
         reply.insert_header((header::RETRY_AFTER, seconds.to_string()));
+    }
+    if failure.kind == FailureKind::UnsupportedMediaType {
+        reply.insert_header((header::ACCEPT_ENCODING, coding::TAKEN));
     }
     write(reply, form, failure.outcome_json())
 }
@@ -80,13 +106,17 @@ fn status(number: u16) -> StatusCode {
 }
 
 fn http_date(instant: Instant) -> Option<String> {
-    let seconds = u64::try_from(instant.seconds()).ok()?;
+    http_date_of(u64::try_from(instant.seconds()).ok()?)
+}
+
+/// A date of HTTP from seconds since 1970.
+pub(crate) fn http_date_of(seconds: u64) -> Option<String> {
     let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
     Some(httpdate::fmt_http_date(time))
 }
 
 /// Writes the FHIR JSON of a body in the form of the reply.
-fn write(mut reply: HttpResponseBuilder, form: Form, body: Vec<u8>) -> HttpResponse {
+pub(crate) fn write(mut reply: HttpResponseBuilder, form: Form, body: Vec<u8>) -> HttpResponse {
     let body = match (form.format, form.pretty) {
         (Format::Json, false) => body,
         (Format::Json, true) => json::pretty(&body),
@@ -98,22 +128,20 @@ fn write(mut reply: HttpResponseBuilder, form: Form, body: Vec<u8>) -> HttpRespo
             }
         },
     };
-    let content_type = HeaderValue::from_static(form.format.content_type());
-    reply.insert_header((header::CONTENT_TYPE, content_type));
-    reply.insert_header((header::VARY, HeaderValue::from_static("accept, accept-encoding")));
-    if form.gzip
-        && body.len() >= LEAST_GZIP_BYTES
-        && let Some(packed) = gzip(&body)
-    {
-        reply.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
-        return reply.body(packed);
-    }
-    reply.body(body)
+    let content_type = form.format.content_type(form.names_version);
+    reply.insert_header((header::CONTENT_TYPE, HeaderValue::from_static(content_type)));
+    reply.insert_header((header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")));
+    send(reply, form, body)
 }
 
-fn gzip(body: &[u8]) -> Option<Vec<u8>> {
-    let room = Vec::with_capacity(body.len() / 4);
-    let mut packer = flate2::write::GzEncoder::new(room, flate2::Compression::fast());
-    packer.write_all(body).ok()?;
-    packer.finish().ok()
+/// Sends bytes in the coding that the client likes best.
+pub(crate) fn send(mut reply: HttpResponseBuilder, form: Form, body: Vec<u8>) -> HttpResponse {
+    reply.insert_header((header::VARY, VARY));
+    match (form.coding.name(), form.coding.pack(&body)) {
+        (Some(name), Some(packed)) => {
+            reply.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static(name)));
+            reply.body(packed)
+        }
+        _ => reply.body(body),
+    }
 }
