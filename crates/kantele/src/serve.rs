@@ -13,7 +13,7 @@ use fhir_store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Settings;
-use crate::http::{Jobs, Metrics, ROOT, State, handle};
+use crate::http::{Admission, Jobs, Metrics, ROOT, State, handle, watch};
 use crate::{Error, say, store};
 
 /// Serves until a signal asks to stop.
@@ -49,11 +49,14 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
         jobs: Jobs::new(settings.jobs),
         bound: bound.clone(),
         metrics: Metrics::default(),
+        admission: Admission::default(),
         is_stopping: AtomicBool::new(false),
         next_request: AtomicU64::new(rand_start()),
     });
     let shared = state.clone();
     let server = HttpServer::new(move || {
+        // Runs on the thread of the worker that is made here.
+        actix_web::rt::spawn(watch(limits.queue_timeout));
         HttpApp::new().app_data(shared.clone()).default_service(to(handle))
     })
     .workers(workers)

@@ -175,7 +175,8 @@ mod tests {
         for setting in all() {
             let times = ["timeout", "alive", "kept_s", "max_age"];
             let is_time = times.iter().any(|word| setting.key.contains(word));
-            let has_unit = setting.key.ends_with("_ms") || setting.key.ends_with("_s");
+            let ends = |end| setting.key.ends_with(end);
+            let has_unit = ends("_ms") || (ends("_s") && !ends("_per_s"));
             assert_eq!(is_time, has_unit, "{}", setting.key);
         }
     }

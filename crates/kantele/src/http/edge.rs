@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Instant;
 
@@ -74,6 +74,12 @@ async fn admit(state: &State, http: &HttpRequest) -> Result<Option<HttpResponse>
             format!("the URL is longer than {most} bytes; search by POST to _search instead");
         return Err(Failure::new(FailureKind::UrlTooLong, text));
     }
+    let sizes = http.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
+    if sizes.sum::<usize>() > state.limits.max_header_bytes {
+        let most = state.limits.max_header_bytes;
+        let text = format!("the headers of the request are longer than {most} bytes");
+        return Err(Failure::new(FailureKind::HeadersTooLong, text));
+    }
     Ok(health::metrics(state, http))
 }
 
@@ -84,10 +90,9 @@ async fn fhir(
     payload: web::Payload,
     interaction: &mut &'static str,
 ) -> HttpResponse {
-    let Some(_place) = Place::take(&state.metrics.in_flight, state.limits.max_concurrent_requests)
-    else {
-        let failure = reply::unavailable("too many requests are being answered; come again");
-        return reply::failure(Form::of_faulty(&head), &failure);
+    let _place = match state.admission.admit(&head, &state.limits, &state.network) {
+        Ok(place) => place,
+        Err(failure) => return reply::failure(Form::of_faulty(&head), &failure),
     };
     let payload = Payload::Arriving(payload);
     let answered = answer(state, head, payload, interaction);
@@ -159,37 +164,9 @@ pub(crate) async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
     .await
 }
 
-/// One of the places for requests that are answered at once.
-struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    fn take(taken: &'a AtomicUsize, most: usize) -> Option<Self> {
-        // The place gives itself back when it is dropped, also when it was one too many.
-        let before = taken.fetch_add(1, Relaxed);
-        let place = Self(taken);
-        (before < most).then_some(place)
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn places_are_limited_and_given_back() {
-        let taken = AtomicUsize::new(0);
-        let first = Place::take(&taken, 1);
-        assert!(first.is_some() && Place::take(&taken, 1).is_none());
-        drop(first);
-        assert!(Place::take(&taken, 1).is_some());
-        assert_eq!(taken.load(Relaxed), 0);
-    }
 
     #[actix_web::test]
     async fn a_panic_is_caught() {

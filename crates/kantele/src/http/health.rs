@@ -23,18 +23,30 @@ pub(crate) fn metrics(state: &State, request: &HttpRequest) -> Option<HttpRespon
         return None;
     }
     let kind = (header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
-    let text = || {
-        let mut text = state.metrics.text();
-        let [waiting, running, done] = state.jobs.counts();
-        metrics::head(&mut text, "kantele_async_jobs", "gauge", "Asynchronous work.");
-        for (stage, count) in [("waiting", waiting), ("running", running), ("done", done)] {
-            let label = format!("stage=\"{stage}\"");
-            metrics::line(&mut text, "kantele_async_jobs", &label, count);
-        }
-        text
-    };
-    let reply = || HttpResponse::Ok().insert_header(kind).body(text());
+    let reply = || HttpResponse::Ok().insert_header(kind).body(text(state));
     Some(method_refused(request).unwrap_or_else(reply))
+}
+
+/// What `/metrics` tells: what was counted, and how things stand.
+fn text(state: &State) -> String {
+    let mut out = state.metrics.text();
+    let mut each = |name: &str, kind: &str, help: &str, label: &str, samples: &[(&str, u64)]| {
+        metrics::head(&mut out, name, kind, help);
+        for (value, count) in samples {
+            metrics::line(&mut out, name, &format!("{label}=\"{value}\""), count);
+        }
+    };
+    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let [reading, writing] = state.admission.in_flight().map(number);
+    let samples = [("read", reading), ("write", writing)];
+    each("kantele_requests_in_flight", "gauge", "Requests being answered.", "kind", &samples);
+    let [overload, rate] = state.admission.refused();
+    let samples = [("overload", overload), ("rate", rate)];
+    each("kantele_requests_refused_total", "counter", "Requests not let in.", "why", &samples);
+    let [waiting, running, done] = state.jobs.counts().map(number);
+    let samples = [("waiting", waiting), ("running", running), ("done", done)];
+    each("kantele_async_jobs", "gauge", "Asynchronous work.", "stage", &samples);
+    out
 }
 
 /// The operators' paths are only read.

@@ -3,7 +3,7 @@
 //! Prometheus text, atomics only, no label that could carry personal data.
 
 use std::fmt::Write;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Interactions as they are named in metrics; `other` stands for what was refused before one was
@@ -50,8 +50,6 @@ struct Row {
 #[derive(Default)]
 pub(crate) struct Metrics {
     rows: [Row; INTERACTIONS.len()],
-    /// Requests being answered now.
-    pub(crate) in_flight: AtomicUsize,
 }
 
 impl Metrics {
@@ -96,8 +94,6 @@ impl Metrics {
         for (interaction, row) in INTERACTIONS.iter().zip(&self.rows) {
             row.write_times(out, interaction);
         }
-        head(out, "kantele_requests_in_flight", "gauge", "Requests being answered.");
-        line(out, "kantele_requests_in_flight", "", self.in_flight.load(Relaxed));
     }
 }
 

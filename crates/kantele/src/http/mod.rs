@@ -4,6 +4,7 @@
 //! [`handler`] translates one call each, [`reply`] writes answers and failures. No FHIR logic and
 //! no status code stands in a handler.
 
+mod admission;
 mod base;
 mod binary;
 mod body;
@@ -31,6 +32,7 @@ use fhir_store::Store;
 
 use crate::config::{Cors, Limits, Network};
 
+pub(crate) use admission::{Admission, watch};
 pub(crate) use base::ROOT;
 pub(crate) use edge::handle;
 pub(crate) use jobs::Jobs;
@@ -50,6 +52,7 @@ pub(crate) struct State {
     /// `host:port` that was bound, for links where the client names no host.
     pub(crate) bound: String,
     pub(crate) metrics: Metrics,
+    pub(crate) admission: Admission,
     /// Set once a stop was asked for: not ready any more.
     pub(crate) is_stopping: AtomicBool,
     /// Numbers the requests that bring no `X-Request-Id`; starts where no other process did.
