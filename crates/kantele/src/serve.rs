@@ -13,7 +13,7 @@ use fhir_store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Settings;
-use crate::http::{Admission, Jobs, Metrics, ROOT, State, handle, watch};
+use crate::http::{Admission, Documents, Jobs, Metrics, ROOT, State, handle, watch};
 use crate::{Error, say, store};
 
 /// Serves until a signal asks to stop.
@@ -50,6 +50,7 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
         bound: bound.clone(),
         metrics: Metrics::default(),
         admission: Admission::default(),
+        documents: Documents::default(),
         is_stopping: AtomicBool::new(false),
         next_request: AtomicU64::new(rand_start()),
     });

@@ -32,6 +32,17 @@ struct Levels {
     version: bool,
 }
 
+/// Where below the path of a type an operation may be called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// `/Patient/$name`
+    pub on_type: bool,
+    /// `/Patient/1/$name`
+    pub on_instance: bool,
+    /// `/Patient/1/_history/2/$name`
+    pub on_version: bool,
+}
+
 const NOWHERE: Levels = Levels { system: false, of_type: false, instance: false, version: false };
 const SYSTEM: Levels = Levels { system: true, ..NOWHERE };
 const INSTANCE: Levels = Levels { instance: true, ..NOWHERE };
@@ -110,6 +121,20 @@ impl Operation {
     pub fn on_type(&self, resource_type: ResourceType) -> bool {
         let levels = self.levels;
         (levels.of_type || levels.instance || levels.version) && self.is_for(resource_type)
+    }
+
+    /// Where below the path of this type it may be called.
+    #[must_use]
+    pub fn places_of(&self, resource_type: ResourceType) -> Places {
+        let Levels { of_type, instance, version, .. } =
+            if self.is_for(resource_type) { self.levels } else { NOWHERE };
+        Places { on_type: of_type, on_instance: instance, on_version: version }
+    }
+
+    /// The names of the parameters that it takes.
+    #[must_use]
+    pub fn inputs_by_name(&self) -> Vec<&'static str> {
+        self.inputs().iter().map(|input| input.name).collect()
     }
 
     /// The types it is for; all where there are none.

@@ -27,7 +27,7 @@ use crate::request::{Answer, Conditions, Request};
 pub(crate) use definition::own_definition;
 pub(crate) use input::Arguments;
 pub(crate) use list::write_operations;
-pub use list::{OPERATIONS, Operation};
+pub use list::{OPERATIONS, Operation, Places};
 
 /// Where an operation is called.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use super::body::Payload;
 use super::exchange::{Exchange, Form, Head};
 use super::jobs::{self, Jobs, Work};
 use super::route::Target;
-use super::{State, binary, cors, handler, health, reply, status};
+use super::{State, binary, cors, handler, health, openapi, reply, status};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -119,6 +119,10 @@ async fn answer(
     if let Some(id) = below.strip_prefix(jobs::PATH) {
         *interaction = "async";
         return status::answer(state, head, id);
+    }
+    if below == openapi::PATH {
+        *interaction = "capabilities";
+        return openapi::answer(state, head);
     }
     let target = Target::parse(below)?;
     let allow = target.methods();

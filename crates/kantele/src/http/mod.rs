@@ -19,6 +19,7 @@ mod jobs;
 mod media;
 mod metrics;
 mod negotiate;
+mod openapi;
 mod reply;
 mod route;
 mod status;
@@ -37,6 +38,7 @@ pub(crate) use base::ROOT;
 pub(crate) use edge::handle;
 pub(crate) use jobs::Jobs;
 pub(crate) use metrics::Metrics;
+pub(crate) use openapi::Documents;
 
 /// What all requests share.
 pub(crate) struct State {
@@ -53,6 +55,8 @@ pub(crate) struct State {
     pub(crate) bound: String,
     pub(crate) metrics: Metrics,
     pub(crate) admission: Admission,
+    /// The OpenAPI document, made when it is asked for.
+    pub(crate) documents: Documents,
     /// Set once a stop was asked for: not ready any more.
     pub(crate) is_stopping: AtomicBool,
     /// Numbers the requests that bring no `X-Request-Id`; starts where no other process did.
