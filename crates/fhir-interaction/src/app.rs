@@ -17,6 +17,7 @@ use fhir_store::{
 };
 
 use crate::capabilities::Statement;
+use crate::reference::{self, References};
 use crate::request::Request;
 use crate::rule::Rule;
 use crate::sight::Sight;
@@ -40,6 +41,8 @@ pub struct InteractionSettings {
     pub explain: bool,
     /// Search parameters that are always let through with a warning.
     pub always_allowed: Vec<String>,
+    /// What may be referred to, and what becomes of references to what is deleted.
+    pub references: References,
 }
 
 impl Default for InteractionSettings {
@@ -53,6 +56,7 @@ impl Default for InteractionSettings {
             strict_search: true,
             explain: false,
             always_allowed: Vec::new(),
+            references: References::default(),
         }
     }
 }
@@ -157,14 +161,34 @@ impl App {
     pub(crate) async fn write(
         &self,
         permit: &Permit,
-        group: WriteGroup,
+        mut group: WriteGroup,
     ) -> Result<Vec<Result<Written, WriteFault>>, WriteFailure> {
         debug_assert!(permit.interaction().writes(), "a permit to read is no permit to write");
-        self.inner.store.write(group).await.map_err(|error| {
+        let refused = reference::claim(self, &mut group);
+        if let (true, Some((index, fault))) = (group.atomic, refused.first_key_value()) {
+            return Err(WriteFailure::Refused { index: *index, fault: fault.clone() });
+        }
+        let mut index = 0;
+        group.ops.retain(|_| {
+            let is_refused = refused.contains_key(&index);
+            index += 1;
+            !is_refused
+        });
+        if group.ops.is_empty() && !refused.is_empty() && group.journal.is_none() {
+            return Ok(refused.into_values().map(Err).collect());
+        }
+        let written = self.inner.store.write(group).await.map_err(|error| {
             if let StoreError::Refused { index, fault } = error {
                 return WriteFailure::Refused { index, fault };
             }
             WriteFailure::Store(store_failure(&error))
+        });
+        written.map(|written| {
+            let mut results = written;
+            for (index, fault) in refused {
+                results.insert(index.min(results.len()), Err(fault));
+            }
+            results
         })
     }
 

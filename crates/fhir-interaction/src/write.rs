@@ -18,6 +18,7 @@ use crate::answers;
 use crate::app::{App, WriteFailure};
 use crate::check;
 use crate::query_string;
+use crate::reference;
 use crate::request::{Answer, Conditions, Request, Return};
 use crate::subset::Subset;
 
@@ -175,7 +176,7 @@ pub(crate) fn preconditions(conditions: Conditions) -> Preconditions {
     Preconditions {
         if_match: conditions.if_match,
         if_absent: conditions.if_absent,
-        unless_exists: None,
+        ..Preconditions::default()
     }
 }
 
@@ -212,6 +213,8 @@ pub(crate) fn write_fault(key: &ResourceKey, fault: &WriteFault) -> Failure {
             let text = format!("If-None-Match is *, and {key} exists with version {current}");
             Failure::new(FailureKind::PreconditionFailed, text).at("http.If-None-Match")
         }
+        WriteFault::BrokenReferences(broken) => reference::broken(broken),
+        WriteFault::Referenced(referrers) => reference::referenced(key, referrers),
         WriteFault::Stale => Failure::new(
             FailureKind::Conflict,
             "what the conditions match kept changing while the request was served; send it again",

@@ -12,6 +12,10 @@ use crate::index::{self, Reads, expression};
 pub struct ParameterId(pub i32);
 
 impl ParameterId {
+    /// No parameter's number: under it stand the references that none of the specification's
+    /// parameters reads (see [`Registry::linking`]).
+    pub const LINK: Self = Self(0);
+
     /// The second number of a date parameter: its ranges over 25 hours stand under this one.
     #[must_use]
     pub const fn long(self) -> i32 {

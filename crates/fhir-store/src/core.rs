@@ -41,6 +41,7 @@ impl Definitions {
         let indexer = Indexer::compile(&registry, hasher.clone(), settings.zone.clone())
             .with_base(settings.base.clone())
             .with_text(settings.full_text)
+            .with_links(&registry)
             .with_generation(generation);
         Self { registry, indexer }
     }

@@ -40,6 +40,6 @@ pub use settings::{Clock, StoreSettings};
 pub use store::Store;
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use write::{
-    Action, Change, Expectation, JournalRow, Preconditions, WriteFault, WriteGroup, WriteOp,
-    Written,
+    Action, BrokenReference, Change, Expectation, JournalRow, Preconditions, ReferenceTarget,
+    Referrers, WriteFault, WriteGroup, WriteOp, Written,
 };

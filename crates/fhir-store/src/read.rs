@@ -144,6 +144,16 @@ pub trait Reader {
         limit: usize,
     ) -> Result<Changes, StoreError>;
 
+    /// The last versions with a body of resources that are deleted, in row order after `after`.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn last_before_deletion(
+        &mut self,
+        after: Option<RowKey>,
+        limit: usize,
+    ) -> Result<Vec<StoredVersion>, StoreError>;
+
     /// The positions of a file that a loader has marked, ascending.
     ///
     /// # Errors

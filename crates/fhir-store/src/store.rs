@@ -10,8 +10,8 @@ use crate::backend::{postgres, sqlite};
 use crate::core::{Core, Definitions};
 use crate::error::StoreError;
 use crate::online::{Activation, Online, ParameterStatus, Workbench};
-use crate::purge::{Purge, PurgeReport};
-use crate::read::Reader;
+use crate::purge::{self, Purge, PurgeReport};
+use crate::read::{Reader, RowKey};
 use crate::settings::StoreSettings;
 use crate::url::DatabaseUrl;
 use crate::write::{WriteFault, WriteGroup, Written};
@@ -127,12 +127,18 @@ impl Store {
     ///
     /// # Errors
     /// What the database fails with.
-    #[expect(clippy::unused_async, reason = "it waits for the writer once it is built")]
     pub async fn purge(&self, purge: Purge) -> Result<PurgeReport, StoreError> {
-        if purge.keys.is_empty() && purge.matching.is_empty() {
-            return Ok(PurgeReport::default());
-        }
-        Err(StoreError::Damaged("purging is not there yet".into()))
+        let core = Arc::clone(&self.core);
+        let doomed = Arc::new(self.read(move |reader| purge::doomed(&core, reader, &purge)).await?);
+        let rows: Vec<RowKey> = doomed.keys().copied().collect();
+        let mut report = match &self.engine {
+            Engine::Sqlite(engine) => engine.purge(&rows).await?,
+            Engine::Postgres(engine) => engine.purge(&rows).await?,
+        };
+        let core = Arc::clone(&self.core);
+        report.referring =
+            self.read(move |reader| purge::referring(&core, reader, &doomed)).await?;
+        Ok(report)
     }
 
     /// Puts a search parameter of a resource in force: from now on writes are indexed by it, and

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fhir_definitions::ResourceType;
 use fhir_model::{Body, Instant, ResourceKey, VersionId};
 use fhir_search::{IndexRows, SearchQuery};
 
@@ -60,6 +61,42 @@ pub struct Preconditions {
     /// `If-None-Exist`: when one resource matches, nothing is written and the answer is
     /// `Change::Existing`; when several match, `WriteFault::MultipleMatches`.
     pub unless_exists: Option<SearchQuery>,
+    /// What the resource refers to: all of it must be there once the operation, or the whole
+    /// atomic group, is done.
+    pub targets: Vec<ReferenceTarget>,
+    /// No live resource may refer to the deleted one once the operation, or the whole atomic
+    /// group, is done.
+    pub unreferenced: bool,
+}
+
+/// A reference of a resource to another one of this store.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReferenceTarget {
+    /// What is referred to: it must live.
+    pub key: ResourceKey,
+    /// The version, where one is named: then that version must exist and have a body, whatever
+    /// became of the resource since.
+    pub version: Option<VersionId>,
+    /// FHIRPath of the reference, for the one who is told.
+    pub place: String,
+}
+
+/// A reference that may not stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenReference {
+    /// FHIRPath of the reference.
+    pub place: String,
+    /// What is wrong with it.
+    pub told: String,
+}
+
+/// Who refers to a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Referrers {
+    /// How many resources of each type.
+    pub by_type: Vec<(ResourceType, u64)>,
+    /// Whether counting ended before all were seen.
+    pub has_more: bool,
 }
 
 /// A conditional reference or match that was resolved before the commit.
@@ -112,6 +149,14 @@ pub enum Change {
     Existing,
 }
 
+impl Change {
+    /// Whether something new was written.
+    #[must_use]
+    pub const fn is_write(self) -> bool {
+        matches!(self, Self::Created | Self::Updated | Self::Deleted)
+    }
+}
+
 /// Why an operation was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -131,6 +176,12 @@ pub enum WriteFault {
         /// Its version.
         current: VersionId,
     },
+    /// The resource refers to what is not there, or as it may not.
+    #[error("a reference of the resource may not stand")]
+    BrokenReferences(Vec<BrokenReference>),
+    /// Other resources refer to the one that was to be deleted.
+    #[error("other resources refer to the resource")]
+    Referenced(Referrers),
     /// An expectation no longer holds: resolve again and retry.
     #[error("what was found before the commit has changed")]
     Stale,

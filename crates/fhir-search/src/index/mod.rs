@@ -13,6 +13,7 @@ mod evaluated;
 pub(crate) mod expression;
 mod extract;
 mod link;
+mod linked;
 mod person;
 mod reads;
 mod string;
@@ -34,6 +35,7 @@ pub(crate) use reads::Reads;
 use self::builder::Builder;
 use self::evaluated::{Evaluated, Misfit};
 use self::expression::Expressions;
+use self::linked::Linking;
 use self::person::People;
 use self::systems::CodeSystems;
 use self::trie::Trie;
@@ -59,6 +61,7 @@ pub struct Indexer {
     base: Option<String>,
     generation: u64,
     has_text: bool,
+    linking: Option<Linking>,
     systems: CodeSystems,
     /// The numbers of `_contained` by type, 0 for none.
     contained: Vec<i32>,
@@ -134,6 +137,7 @@ impl Indexer {
             base: None,
             generation: 0,
             has_text: false,
+            linking: None,
             systems,
             contained,
             uncompiled,
@@ -145,6 +149,14 @@ impl Indexer {
     #[must_use]
     pub fn with_base(mut self, base: Option<String>) -> Self {
         self.base = base;
+        self
+    }
+
+    /// The same indexer with rows for references that no parameter of the specification reads,
+    /// so that [`Registry::linking`] finds all who refer to a resource.
+    #[must_use]
+    pub fn with_links(mut self, registry: &Registry) -> Self {
+        self.linking = Some(Linking::new(registry));
         self
     }
 
@@ -204,6 +216,9 @@ impl Indexer {
         rows.patient_date = person.zip(indexer.people.date(&rows));
         rows.main_date = indexer.people.main_range(&rows);
         indexer.note_unordered(&mut rows);
+        if let Some(linking) = &self.linking {
+            linking.note(view, &self.hasher, self.base.as_deref(), &mut rows);
+        }
         rows.settle();
         if self.has_text {
             rows.text = words::text(view, fhir_definitions::r4());

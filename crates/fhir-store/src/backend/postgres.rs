@@ -6,6 +6,7 @@
 
 mod online;
 mod open;
+mod purge;
 mod reader;
 mod rows;
 mod work;

@@ -3,6 +3,7 @@
 mod connection;
 mod online;
 mod open;
+mod purge;
 mod reader;
 mod rows;
 mod statements;

@@ -15,6 +15,8 @@ mod concurrency;
 mod history;
 mod online;
 mod open;
+mod purge;
+mod references;
 mod search;
 mod tables;
 mod trees;

@@ -11,6 +11,7 @@ mod limits;
 mod log;
 pub(crate) mod nearest;
 mod network;
+mod references;
 mod search;
 
 use std::fmt::Write;
@@ -49,6 +50,7 @@ fn all() -> impl Iterator<Item = &'static Setting> {
         Cors::SETTINGS,
         Database::SETTINGS,
         Search::SETTINGS,
+        references::SETTINGS,
         Limits::SETTINGS,
         Jobs::SETTINGS,
         Log::SETTINGS,
@@ -75,10 +77,16 @@ impl Settings {
     }
 
     fn read(layers: &mut Layers) -> Result<Self, InvalidSettings> {
+        let network = Network::read(layers);
+        let mut database = Database::read(layers);
+        // References under the configured root are references to this server.
+        database.store.base.clone_from(&network.base_url);
+        let mut search = Search::read(layers);
+        search.interaction.references = references::read(layers);
         let settings = Self {
-            network: Network::read(layers),
-            database: Database::read(layers),
-            search: Search::read(layers),
+            network,
+            database,
+            search,
             limits: Limits::read(layers),
             jobs: Jobs::read(layers),
             cors: Cors::read(layers),

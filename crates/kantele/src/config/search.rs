@@ -88,6 +88,7 @@ impl Search {
             max_included: size(layers.number(&MAX_INCLUDED, 0..=100_000)),
             max_codes: size(layers.number(&MAX_CODES, 1..=1_000_000)),
             max_bundle_entries: size(layers.number(&MAX_BUNDLE_ENTRIES, 1..=1_000_000)),
+            ..InteractionSettings::default()
         };
         if interaction.default_count > interaction.max_count {
             layers.refuse(&DEFAULT_COUNT, "must not be above search.max_count");

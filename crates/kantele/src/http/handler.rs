@@ -4,7 +4,7 @@ use actix_web::http::header::HeaderName;
 use fhir_definitions::ResourceType;
 use fhir_interaction::operation::{Called, Input};
 use fhir_interaction::{self as interaction, Answer, Place};
-use fhir_model::{Failure, Id, Resource, ResourceKey};
+use fhir_model::{Failure, FailureKind, Id, Resource, ResourceKey};
 use fhir_search::Scope;
 use fhir_store::HistoryScope;
 
@@ -99,10 +99,37 @@ async fn resource(
 }
 
 async fn delete(exchange: &Exchange<'_>, key: &ResourceKey) -> Result<Answer, Failure> {
-    exchange.refuse_parameters()?;
+    exchange.refuse_parameters_but(&[CASCADE])?;
     let conditions = conditions::of_write(exchange)?;
     let (app, request) = (&exchange.state.app, exchange.request());
+    if cascades(exchange)? {
+        return interaction::delete_cascading(app, &request, key, conditions).await;
+    }
     interaction::delete(app, &request, key, conditions).await
+}
+
+/// The parameter that asks for what refers to a resource to be deleted with it.
+const CASCADE: &str = "_cascade";
+
+/// Whether a delete takes along what refers to its resource: `_cascade=delete` or the header
+/// `X-Cascade: delete`.
+fn cascades(exchange: &Exchange<'_>) -> Result<bool, Failure> {
+    let asked = exchange.pairs.iter().filter(|(name, _)| name == CASCADE);
+    let asked = asked.map(|(_, value)| ("http._cascade", value.as_str()));
+    let header = exchange.header(&HeaderName::from_static("x-cascade"));
+    let header = header.map(|value| ("http.X-Cascade", value.trim()));
+    let mut is_asked = false;
+    for (place, value) in asked.chain(header) {
+        match value {
+            "delete" => is_asked = true,
+            "none" => {}
+            _ => {
+                let text = "expected delete, found another word";
+                return Err(Failure::new(FailureKind::InvalidParameter, text).at(place));
+            }
+        }
+    }
+    Ok(is_asked)
 }
 
 async fn history(exchange: &Exchange<'_>, scope: HistoryScope) -> Result<Answer, Failure> {

@@ -325,6 +325,18 @@ impl Reader for PostgresReader<'_> {
         Ok(Changes { versions, end: ChangeCursor(end.max(start)), has_more })
     }
 
+    fn last_before_deletion(
+        &mut self,
+        after: Option<RowKey>,
+        limit: usize,
+    ) -> Result<Vec<StoredVersion>, StoreError> {
+        let after = after.unwrap_or(RowKey { rid: i64::MIN, dk: i64::MIN });
+        let mut sql = Sql::new(OLD);
+        sql.push("v.version = r.version - 1 AND r.body IS NULL AND (r.rid, r.dk) > (");
+        sql.integer(after.rid).push(", ").integer(after.dk).push(") ORDER BY r.rid, r.dk LIMIT ");
+        self.list(sql.integer(row::limit_of(limit)))
+    }
+
     fn journal(&mut self, file: &str) -> Result<Vec<i64>, StoreError> {
         let mut sql = Sql::new("SELECT position FROM journal WHERE file = ");
         sql.integer(self.core.hasher.hash(file)).push(" ORDER BY position");

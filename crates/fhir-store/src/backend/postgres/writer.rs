@@ -5,6 +5,7 @@
 //! locks, so that they hold at the commit.
 
 mod apply;
+mod follow;
 mod noted;
 
 pub(crate) use noted::Noted;

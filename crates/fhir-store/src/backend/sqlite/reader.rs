@@ -384,6 +384,21 @@ impl Reader for SqliteReader<'_> {
         Ok(Changes { versions, end: ChangeCursor([last, 0, 0].max(start)), has_more })
     }
 
+    fn last_before_deletion(
+        &mut self,
+        after: Option<RowKey>,
+        limit: usize,
+    ) -> Result<Vec<StoredVersion>, StoreError> {
+        self.snapshot()?;
+        let mut sql = Sql::new(
+            "SELECT r.rid, r.type, r.id, v.version, v.updated, v.method, v.dict, v.body \
+             FROM resource r JOIN version v ON v.rid = r.rid AND v.version = r.version - 1 \
+             WHERE r.body IS NULL AND r.rid > ",
+        );
+        sql.integer(after.map_or(i64::MIN, |row| row.rid)).push(" ORDER BY r.rid LIMIT ");
+        self.list(sql.integer(row::limit_of(limit)))
+    }
+
     fn journal(&mut self, file: &str) -> Result<Vec<i64>, StoreError> {
         Ok(Journal::new(self.core.hasher.hash(file)).load(self.connection)?)
     }

@@ -4,7 +4,9 @@
 //! group: the others are committed again without it.
 
 mod apply;
+mod follow;
 mod online;
+mod purge;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -103,6 +105,27 @@ impl Queue {
             .send(Order::Run(task))
             .map_err(|_gone| StoreError::Closed)?;
         answer.recv().unwrap_or(Err(StoreError::Interrupted))
+    }
+
+    /// Runs `work` between two commits.
+    pub(crate) async fn task<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let task: Task = Box::new(move |writer| {
+            // Whoever asked may have gone away.
+            let _ = reply.send(work(writer));
+        });
+        {
+            let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+            let sender = sender.as_ref().ok_or(StoreError::Closed)?;
+            sender.try_send(Order::Run(task)).map_err(|error| match error {
+                TrySendError::Full(_) => StoreError::Busy,
+                TrySendError::Disconnected(_) => StoreError::Closed,
+            })?;
+        }
+        answer.await.unwrap_or(Err(StoreError::Interrupted))
     }
 
     /// Lets the writer finish what has queued, and waits for it.

@@ -7,13 +7,12 @@ use diesel::result::{Error, OptionalExtension};
 use diesel::sql_types::{BigInt, Binary, Integer, Nullable};
 use diesel::{PgConnection, QueryResult, RunQueryDsl};
 use fhir_model::{Body, Instant, ResourceKey, VersionId};
-use fhir_search::{IndexRows, SearchQuery, TextRow};
+use fhir_search::{IndexRows, SearchQuery};
 
 use super::super::reader::{PostgresReader, locate};
-use super::super::rows;
 use super::{Noted, RowNumbers};
 use crate::backend::rule::{Found, Verdict, judge};
-use crate::backend::{row, words};
+use crate::backend::{linked, row};
 use crate::codec::{Packed, RAW};
 use crate::core::Core;
 use crate::error::StoreError;
@@ -33,13 +32,13 @@ struct Current {
 
 /// An open transaction.
 pub(crate) struct Transaction<'a> {
-    core: &'a Core,
+    pub(super) core: &'a Core,
     numbers: &'a RowNumbers,
-    connection: &'a mut PgConnection,
+    pub(super) connection: &'a mut PgConnection,
     /// Changes of the counters, written last, in one order.
     live: BTreeMap<(i32, i64), i64>,
     /// Codings and units of all operations.
-    noted: Noted,
+    pub(super) noted: Noted,
 }
 
 impl<'a> Transaction<'a> {
@@ -70,25 +69,22 @@ impl<'a> Transaction<'a> {
                 return Err(StoreError::Refused { index, fault: WriteFault::Stale });
             }
         }
-        if group.ops.len() > 1 {
-            let mut keys: Vec<&ResourceKey> = group.ops.iter().map(|op| &op.key).collect();
-            keys.sort_unstable();
-            for key in keys {
-                // What is not there yet has no row to lock: its key is held instead, in the same
-                // order, so that two groups that create the same ids wait and don't deadlock.
-                if self.current(key)?.is_none() && self.core.ids.decipher(&key.id).is_none() {
-                    let hash = self.core.hasher.reference(key);
-                    self.hold(hash)?;
-                    held.push(hash);
-                    self.current(key)?;
-                }
-            }
-        }
+        self.lock(group, &mut held)?;
+        let is_together = group.atomic && group.ops.len() > 1;
         let mut answers = Vec::with_capacity(group.ops.len());
         for (index, (op, body)) in group.ops.iter().zip(bodies).enumerate() {
-            match self.op(op, body.as_ref())? {
+            match self.op(op, body.as_ref(), !is_together)? {
                 Err(fault) if group.atomic => return Err(StoreError::Refused { index, fault }),
                 answer => answers.push(answer),
+            }
+        }
+        if is_together {
+            // Entries may refer to each other: references are judged when all of them stand.
+            for (index, (op, answer)) in group.ops.iter().zip(&answers).enumerate() {
+                let is_done = answer.as_ref().is_ok_and(|written| written.change.is_write());
+                if is_done && let Some(fault) = self.link_fault(op)? {
+                    return Err(StoreError::Refused { index, fault });
+                }
             }
         }
         if let Some(journal) = &group.journal {
@@ -103,7 +99,52 @@ impl<'a> Transaction<'a> {
         Ok(answers)
     }
 
-    fn run(&mut self, sql: &Sql) -> QueryResult<usize> {
+    /// Locks what the operations write and what they refer to, all in one order.
+    ///
+    /// What is referred to is locked against being deleted meanwhile: a delete waits for those who
+    /// refer to its resource, and they for it.
+    fn lock(&mut self, group: &WriteGroup, held: &mut Vec<i64>) -> Result<(), StoreError> {
+        let mut keys: BTreeMap<&ResourceKey, bool> = BTreeMap::new();
+        for op in &group.ops {
+            keys.insert(&op.key, true);
+            for target in &op.preconditions.targets {
+                keys.entry(&target.key).or_insert(false);
+            }
+        }
+        if keys.len() < 2 {
+            return Ok(());
+        }
+        for (key, is_written) in keys {
+            if !is_written {
+                self.share(key)?;
+                continue;
+            }
+            // What is not there yet has no row to lock: its key is held instead, in the same
+            // order, so that two groups that create the same ids wait and don't deadlock.
+            if self.current(key)?.is_none() && self.core.ids.decipher(&key.id).is_none() {
+                let hash = self.core.hasher.reference(key);
+                self.hold(hash)?;
+                held.push(hash);
+                self.current(key)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps a resource from being written until this transaction has ended.
+    fn share(&mut self, key: &ResourceKey) -> Result<(), StoreError> {
+        let Some(row) = locate(self.core, self.connection, key)? else { return Ok(()) };
+        let mut sql = Sql::new("SELECT rid FROM resource WHERE dk = ");
+        sql.integer(row.dk).push(" AND rid = ").integer(row.rid).push(" FOR SHARE");
+        let _found: Vec<i64> = sql.typed::<BigInt>().load(self.connection)?;
+        Ok(())
+    }
+
+    fn link_fault(&mut self, op: &WriteOp) -> Result<Option<WriteFault>, StoreError> {
+        linked::fault(&mut PostgresReader::new(self.core, self.connection), op)
+    }
+
+    pub(super) fn run(&mut self, sql: &Sql) -> QueryResult<usize> {
         sql.typed::<()>().execute(self.connection)
     }
 
@@ -184,6 +225,7 @@ impl<'a> Transaction<'a> {
         &mut self,
         op: &WriteOp,
         body: Option<&Packed>,
+        links_now: bool,
     ) -> Result<Result<Written, WriteFault>, StoreError> {
         let current = self.current(&op.key)?;
         let found = current.as_ref().map(|current| Found {
@@ -206,6 +248,9 @@ impl<'a> Transaction<'a> {
                 }
                 several => return Ok(Err(WriteFault::MultipleMatches(several.len()))),
             }
+        }
+        if links_now && let Some(fault) = self.link_fault(op)? {
+            return Ok(Err(fault));
         }
         let core = self.core;
         match (&op.action, body, current) {
@@ -317,120 +362,6 @@ impl<'a> Transaction<'a> {
         Ok(Step { kind, row, version, updated })
     }
 
-    /// Everything that goes with a new version: change, index, access, coding and unit rows.
-    fn follow(
-        &mut self,
-        step: &Step,
-        old: Option<&IndexRows>,
-        new: Option<&IndexRows>,
-    ) -> QueryResult<()> {
-        let RowKey { rid, dk } = step.row;
-        let mut sql = Sql::new("INSERT INTO change (dk, rid, version, updated, type, xid) SELECT ");
-        sql.integer(dk).push(", ").integer(rid).push(", ").integer(step.version).push(", ");
-        sql.integer(step.updated).push(", ").integer(step.kind);
-        if step.version == 1 {
-            sql.push(", pg_current_xact_id()::text::bigint");
-        } else {
-            // The transaction of the version before, which is committed under this one's lock,
-            // may have begun later: this version must not come before it.
-            sql.push(", greatest(xid, pg_current_xact_id()::text::bigint) FROM change WHERE dk = ");
-            sql.integer(dk).push(" AND rid = ").integer(rid).push(" AND version = ");
-            sql.integer(step.version.saturating_sub(1));
-        }
-        self.run(&sql)?;
-        rows::replace(self.connection, step.row, old, new)?;
-        let access = |rows: &'_ IndexRows| (rows.access.clone(), rows.present.clone());
-        if old.map(access) != new.map(access) {
-            self.access(step, new)?;
-        }
-        self.words(step.row, old.map(|rows| &rows.text), new.map(|rows| &rows.text))?;
-        let old_date = old.and_then(|rows| rows.patient_date);
-        let new_date = new.and_then(|rows| rows.patient_date);
-        if old_date != new_date {
-            self.patient_date(step, old_date, new_date)?;
-        }
-        if let Some(rows) = new {
-            self.noted.add(rows);
-        }
-        Ok(())
-    }
-
-    fn access(&mut self, step: &Step, new: Option<&IndexRows>) -> QueryResult<()> {
-        let Step { row, kind, .. } = *step;
-        let mut sql = Sql::default();
-        match new {
-            None => {
-                sql.push("DELETE FROM access WHERE type = ").integer(kind);
-                sql.push(" AND rid = ").integer(row.rid).push(" AND dk = ").integer(row.dk);
-            }
-            Some(rows) => {
-                let [present, present2] = self.core.presence(&rows.present);
-                sql.push("INSERT INTO access (dk, rid, type, person, present, present2, labels) ");
-                sql.push("VALUES (").integer(row.dk).push(", ").integer(row.rid).push(", ");
-                sql.integer(kind).push(", ").integer(rows.access.person).push(", ");
-                sql.integer(present).push(", ").integer(present2).push(", ");
-                let labels = row::labels_of(&rows.access.labels);
-                sql.bind(labels.map_or(Bind::NoBytes, Bind::Bytes));
-                sql.push(
-                    ") ON CONFLICT (type, rid, dk) DO UPDATE SET person = excluded.person, \
-                     present = excluded.present, present2 = excluded.present2, \
-                     labels = excluded.labels",
-                );
-            }
-        }
-        self.run(&sql).map(|_| ())
-    }
-
-    fn words(
-        &mut self,
-        row: RowKey,
-        old: Option<&TextRow>,
-        new: Option<&TextRow>,
-    ) -> QueryResult<()> {
-        let old = old.filter(|text| !words::is_empty(text));
-        let new = new.filter(|text| !words::is_empty(text));
-        if old == new {
-            return Ok(());
-        }
-        let mut sql = Sql::default();
-        match new {
-            None => {
-                sql.push("DELETE FROM words WHERE rid = ").integer(row.rid);
-                sql.push(" AND dk = ").integer(row.dk);
-            }
-            Some(text) => {
-                sql.push("INSERT INTO words (dk, rid, words) VALUES (").integer(row.dk);
-                sql.push(", ").integer(row.rid).push(", ");
-                sql.bind(Bind::Text(words::vector(text))).push("::tsvector) ");
-                sql.push("ON CONFLICT (rid, dk) DO UPDATE SET words = excluded.words");
-            }
-        }
-        self.run(&sql).map(|_| ())
-    }
-
-    fn patient_date(
-        &mut self,
-        step: &Step,
-        old: Option<(i64, i64)>,
-        new: Option<(i64, i64)>,
-    ) -> QueryResult<()> {
-        let RowKey { rid, dk } = step.row;
-        if let Some((person, date)) = old {
-            let mut sql = Sql::new("DELETE FROM patient_date WHERE person = ");
-            sql.integer(person).push(" AND type = ").integer(step.kind);
-            sql.push(" AND date = ").integer(date).push(" AND rid = ").integer(rid);
-            self.run(sql.push(" AND dk = ").integer(dk))?;
-        }
-        if let Some((person, date)) = new {
-            let mut sql =
-                Sql::new("INSERT INTO patient_date (person, type, date, rid, dk) VALUES (");
-            sql.integer(person).push(", ").integer(step.kind).push(", ").integer(date);
-            sql.push(", ").integer(rid).push(", ").integer(dk);
-            self.run(sql.push(") ON CONFLICT DO NOTHING"))?;
-        }
-        Ok(())
-    }
-
     fn write_counters(&mut self) -> QueryResult<()> {
         for ((kind, dk), live) in std::mem::take(&mut self.live) {
             let mut sql = Sql::new("INSERT INTO counter (type, dk, live) VALUES (");
@@ -451,11 +382,11 @@ struct Put<'a> {
 }
 
 /// A version: the number of its type, its row, its number and its instant.
-struct Step {
-    kind: i32,
-    row: RowKey,
-    version: i64,
-    updated: i64,
+pub(super) struct Step {
+    pub(super) kind: i32,
+    pub(super) row: RowKey,
+    pub(super) version: i64,
+    pub(super) updated: i64,
 }
 
 impl Step {

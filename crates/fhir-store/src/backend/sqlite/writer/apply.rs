@@ -10,20 +10,18 @@ use diesel::connection::SimpleConnection;
 use diesel::result::{OptionalExtension, QueryResult};
 use diesel::sqlite::SqliteConnection;
 use fhir_model::{Body, Instant, ResourceKey, VersionId};
-use fhir_search::{IndexRows, SearchQuery, TextRow};
+use fhir_search::{IndexRows, SearchQuery};
 
 use super::super::reader::SqliteReader;
-use super::super::rows;
 use super::super::statements::{
-    AddToCounter, BeginImmediate, Commit, Current, CurrentTuple, DeleteAccess, DeletePatientDate,
-    DeleteWords, InsertChange, InsertCoding, InsertJournal, InsertPatientDate, InsertRepeating,
-    InsertResource, InsertUnit, InsertWords, KeepVersion, LastChange, LastRow, PutAccess, Release,
-    Rollback, RollbackTo, Savepoint, UpdateResource,
+    AddToCounter, BeginImmediate, Commit, Current, CurrentTuple, GetSetting, InsertJournal,
+    InsertResource, KeepVersion, LastChange, LastRow, Release, Rollback, RollbackTo, Savepoint,
+    UpdateResource,
 };
+use super::purge::HIGH_WATER;
 use super::{Answer, Job};
-use crate::backend::interval::intervals;
 use crate::backend::rule::{Found, Verdict, judge};
-use crate::backend::{row, words};
+use crate::backend::{linked, row};
 use crate::codec::Packed;
 use crate::core::Core;
 use crate::error::StoreError;
@@ -34,10 +32,10 @@ use crate::write::{Action, Change, Expectation, WriteFault, WriteOp, Written};
 const MAX_KNOWN: usize = 1 << 20;
 
 /// Rows that are in a table, so that they need not be inserted again.
-struct Known<T> {
-    committed: HashSet<T>,
+pub(super) struct Known<T> {
+    pub(super) committed: HashSet<T>,
     /// Of the open transaction.
-    fresh: Vec<T>,
+    pub(super) fresh: Vec<T>,
 }
 
 impl<T: Eq + Hash> Known<T> {
@@ -55,15 +53,15 @@ impl<T: Eq + Hash> Known<T> {
 
 /// The writer's connection and what it remembers between commits.
 pub(crate) struct Writer {
-    connection: SqliteConnection,
-    core: Arc<Core>,
-    next_row: i64,
-    last_updated: i64,
+    pub(super) connection: SqliteConnection,
+    pub(super) core: Arc<Core>,
+    pub(super) next_row: i64,
+    pub(super) last_updated: i64,
     /// Changes of the counters that the open transaction has not written yet.
-    live: HashMap<i32, i64>,
-    codings: Known<(i64, i64)>,
-    units: Known<(i32, i64)>,
-    repeating: HashSet<i32>,
+    pub(super) live: HashMap<i32, i64>,
+    pub(super) codings: Known<(i64, i64)>,
+    pub(super) units: Known<(i32, i64)>,
+    pub(super) repeating: HashSet<i32>,
 }
 
 impl Writer {
@@ -86,6 +84,12 @@ impl Writer {
         let last: i64 = LastRow::new().get_result(&mut self.connection)?;
         self.next_row = last.saturating_add(1);
         self.last_updated = LastChange::new().get_result(&mut self.connection)?;
+        let kept: Option<Vec<u8>> =
+            GetSetting::new(HIGH_WATER).get_result(&mut self.connection).optional()?;
+        if let Some((row, updated)) = kept.as_deref().and_then(high_water) {
+            self.next_row = self.next_row.max(row.saturating_add(1));
+            self.last_updated = self.last_updated.max(updated);
+        }
         self.forget();
         Ok(())
     }
@@ -188,22 +192,18 @@ impl Writer {
         if is_stepped {
             Savepoint::new().execute(&mut self.connection)?;
         }
-        let mut answers = Vec::with_capacity(job.group.ops.len());
-        for (index, (op, body)) in job.group.ops.iter().zip(&job.bodies).enumerate() {
-            let answer = self.op(op, body.as_ref())?;
-            match answer {
-                Err(fault) if job.group.atomic => {
-                    if let Some(live) = live {
-                        RollbackTo::new().execute(&mut self.connection)?;
-                        Release::new().execute(&mut self.connection)?;
-                        self.live = live;
-                        self.forget_rows();
-                    }
-                    return Err(StoreError::Refused { index, fault });
+        let answers = match self.ops(job, is_stepped)? {
+            Ok(answers) => answers,
+            Err((index, fault)) => {
+                if let Some(live) = live {
+                    RollbackTo::new().execute(&mut self.connection)?;
+                    Release::new().execute(&mut self.connection)?;
+                    self.live = live;
+                    self.forget_rows();
                 }
-                answer => answers.push(answer),
+                return Err(StoreError::Refused { index, fault });
             }
-        }
+        };
         if let Some(journal) = &job.group.journal {
             InsertJournal::new(self.core.hasher.hash(&journal.file), journal.position)
                 .execute(&mut self.connection)?;
@@ -212,6 +212,31 @@ impl Writer {
             Release::new().execute(&mut self.connection)?;
         }
         Ok(answers)
+    }
+
+    /// Applies the operations of a group; the first fault of an atomic one ends it, with its
+    /// index. References are judged after all operations of several that stand together.
+    fn ops(&mut self, job: &Job, is_stepped: bool) -> Result<Applied, StoreError> {
+        let mut answers = Vec::with_capacity(job.group.ops.len());
+        for (index, (op, body)) in job.group.ops.iter().zip(&job.bodies).enumerate() {
+            match self.op(op, body.as_ref(), !is_stepped)? {
+                Err(fault) if job.group.atomic => return Ok(Err((index, fault))),
+                answer => answers.push(answer),
+            }
+        }
+        if is_stepped {
+            for (index, (op, answer)) in job.group.ops.iter().zip(&answers).enumerate() {
+                let is_done = answer.as_ref().is_ok_and(|written| written.change.is_write());
+                if is_done && let Some(fault) = self.link_fault(op)? {
+                    return Ok(Err((index, fault)));
+                }
+            }
+        }
+        Ok(Ok(answers))
+    }
+
+    fn link_fault(&mut self, op: &WriteOp) -> Result<Option<WriteFault>, StoreError> {
+        linked::fault(&mut SqliteReader::inside(&self.core, &mut self.connection), op)
     }
 
     fn holds(&mut self, expectation: &Expectation) -> Result<bool, StoreError> {
@@ -242,6 +267,7 @@ impl Writer {
         &mut self,
         op: &WriteOp,
         body: Option<&Packed>,
+        links_now: bool,
     ) -> Result<Result<Written, WriteFault>, StoreError> {
         let hash = self.core.hasher.reference(&op.key);
         let current: Option<CurrentTuple> =
@@ -268,6 +294,9 @@ impl Writer {
                 }
                 several => return Ok(Err(WriteFault::MultipleMatches(several.len()))),
             }
+        }
+        if links_now && let Some(fault) = self.link_fault(op)? {
+            return Ok(Err(fault));
         }
         match (&op.action, body) {
             (Action::Put { body, rows, method }, Some(packed)) => {
@@ -369,93 +398,6 @@ impl Writer {
         Ok(done(Change::Deleted, next, updated))
     }
 
-    /// Everything that goes with a new version: change, index, access, coding and unit rows.
-    fn follow(
-        &mut self,
-        step: Step,
-        old: Option<&IndexRows>,
-        new: Option<&IndexRows>,
-    ) -> QueryResult<()> {
-        let Step { kind, rid, version, updated } = step;
-        InsertChange::new(updated, kind, rid, version).execute(&mut self.connection)?;
-        rows::replace(&mut self.connection, rid, old, new)?;
-        let access =
-            |rows: &'_ IndexRows| (rows.access.clone(), rows.present.clone(), rows.main_date);
-        if old.map(access) != new.map(access) {
-            match new {
-                None => DeleteAccess::new(kind, rid).execute(&mut self.connection)?,
-                Some(rows) => {
-                    let labels = row::labels_of(&rows.access.labels);
-                    let [present, present2] = self.core.presence(&rows.present);
-                    let person = rows.access.person;
-                    let labels = labels.as_deref();
-                    let (lo, hi) = rows.main_date.unzip();
-                    PutAccess::new(kind, rid, person, present, present2, labels, lo, hi)
-                        .execute(&mut self.connection)?
-                }
-            };
-        }
-        self.words(rid, old.map(|rows| &rows.text), new.map(|rows| &rows.text))?;
-        let old_date = old.and_then(|rows| rows.patient_date);
-        let new_date = new.and_then(|rows| rows.patient_date);
-        if old_date != new_date {
-            if let Some((person, date)) = old_date {
-                DeletePatientDate::new(person, kind, date, rid).execute(&mut self.connection)?;
-            }
-            if let Some((person, date)) = new_date {
-                InsertPatientDate::new(person, kind, date, rid).execute(&mut self.connection)?;
-            }
-        }
-        match new {
-            Some(rows) => self.note(rows),
-            None => Ok(()),
-        }
-    }
-
-    fn words(&mut self, rid: i64, old: Option<&TextRow>, new: Option<&TextRow>) -> QueryResult<()> {
-        let old = old.filter(|text| !words::is_empty(text));
-        let new = new.filter(|text| !words::is_empty(text));
-        if old == new {
-            return Ok(());
-        }
-        if old.is_some() {
-            DeleteWords::new(rid).execute(&mut self.connection)?;
-        }
-        if let Some(text) = new {
-            InsertWords::new(rid, &text.narrative, &words::outside(text))
-                .execute(&mut self.connection)?;
-        }
-        Ok(())
-    }
-
-    /// Codings and units not seen before, and date parameters that repeat.
-    pub(crate) fn note(&mut self, rows: &IndexRows) -> QueryResult<()> {
-        for coding in &rows.coding {
-            let place = (coding.sys, coding.code);
-            if !self.codings.committed.contains(&place) {
-                InsertCoding::new(coding.sys, coding.code, &coding.system, &coding.value)
-                    .execute(&mut self.connection)?;
-                self.codings.fresh.push(place);
-            }
-        }
-        for unit in &rows.unit {
-            let place = (unit.p, unit.unit);
-            if !self.units.committed.contains(&place) {
-                InsertUnit::new(unit.p, unit.unit, unit.sys, unit.code, unit.text, &unit.ucum)
-                    .execute(&mut self.connection)?;
-                self.units.fresh.push(place);
-            }
-        }
-        if rows.date.len() > 1 {
-            for row in intervals(&rows.date).iter().filter(|row| row.edge != 3) {
-                if self.repeating.insert(row.p.abs()) {
-                    InsertRepeating::new(row.p.abs()).execute(&mut self.connection)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// The instant of the next version: never the same twice, never backwards.
     fn tick(&mut self) -> i64 {
         let now = self.core.now().0;
@@ -463,6 +405,9 @@ impl Writer {
         self.last_updated
     }
 }
+
+/// What the operations of a group came to, or the fault that ends an atomic one.
+type Applied = Result<Vec<Result<Written, WriteFault>>, (usize, WriteFault)>;
 
 /// A `Put` with its compressed body.
 struct Put<'a> {
@@ -473,11 +418,17 @@ struct Put<'a> {
 }
 
 /// A new version: the number of its type, its row, its number and its instant.
-struct Step {
-    kind: i32,
-    rid: i64,
-    version: i64,
-    updated: i64,
+pub(super) struct Step {
+    pub(super) kind: i32,
+    pub(super) rid: i64,
+    pub(super) version: i64,
+    pub(super) updated: i64,
+}
+
+/// Row and instant of the mark that a purge leaves.
+fn high_water(bytes: &[u8]) -> Option<(i64, i64)> {
+    let (row, updated) = bytes.split_first_chunk::<8>()?;
+    Some((i64::from_be_bytes(*row), i64::from_be_bytes(updated.try_into().ok()?)))
 }
 
 /// Answers of one group or of several.

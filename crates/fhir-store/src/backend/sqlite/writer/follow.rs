@@ -1,0 +1,103 @@
+//! What goes with a new version: its change, and the rows that searches read.
+
+use diesel::RunQueryDsl;
+use diesel::result::QueryResult;
+use fhir_search::{IndexRows, TextRow};
+
+use super::super::rows;
+use super::super::statements::{
+    DeleteAccess, DeletePatientDate, DeleteWords, InsertChange, InsertCoding, InsertPatientDate,
+    InsertRepeating, InsertUnit, InsertWords, PutAccess,
+};
+use super::apply::{Step, Writer};
+use crate::backend::interval::intervals;
+use crate::backend::{row, words};
+
+impl Writer {
+    /// Everything that goes with a new version: change, index, access, coding and unit rows.
+    pub(super) fn follow(
+        &mut self,
+        step: Step,
+        old: Option<&IndexRows>,
+        new: Option<&IndexRows>,
+    ) -> QueryResult<()> {
+        let Step { kind, rid, version, updated } = step;
+        InsertChange::new(updated, kind, rid, version).execute(&mut self.connection)?;
+        rows::replace(&mut self.connection, rid, old, new)?;
+        let access =
+            |rows: &'_ IndexRows| (rows.access.clone(), rows.present.clone(), rows.main_date);
+        if old.map(access) != new.map(access) {
+            match new {
+                None => DeleteAccess::new(kind, rid).execute(&mut self.connection)?,
+                Some(rows) => {
+                    let labels = row::labels_of(&rows.access.labels);
+                    let [present, present2] = self.core.presence(&rows.present);
+                    let person = rows.access.person;
+                    let labels = labels.as_deref();
+                    let (lo, hi) = rows.main_date.unzip();
+                    PutAccess::new(kind, rid, person, present, present2, labels, lo, hi)
+                        .execute(&mut self.connection)?
+                }
+            };
+        }
+        self.words(rid, old.map(|rows| &rows.text), new.map(|rows| &rows.text))?;
+        let old_date = old.and_then(|rows| rows.patient_date);
+        let new_date = new.and_then(|rows| rows.patient_date);
+        if old_date != new_date {
+            if let Some((person, date)) = old_date {
+                DeletePatientDate::new(person, kind, date, rid).execute(&mut self.connection)?;
+            }
+            if let Some((person, date)) = new_date {
+                InsertPatientDate::new(person, kind, date, rid).execute(&mut self.connection)?;
+            }
+        }
+        match new {
+            Some(rows) => self.note(rows),
+            None => Ok(()),
+        }
+    }
+
+    fn words(&mut self, rid: i64, old: Option<&TextRow>, new: Option<&TextRow>) -> QueryResult<()> {
+        let old = old.filter(|text| !words::is_empty(text));
+        let new = new.filter(|text| !words::is_empty(text));
+        if old == new {
+            return Ok(());
+        }
+        if old.is_some() {
+            DeleteWords::new(rid).execute(&mut self.connection)?;
+        }
+        if let Some(text) = new {
+            InsertWords::new(rid, &text.narrative, &words::outside(text))
+                .execute(&mut self.connection)?;
+        }
+        Ok(())
+    }
+
+    /// Codings and units not seen before, and date parameters that repeat.
+    pub(crate) fn note(&mut self, rows: &IndexRows) -> QueryResult<()> {
+        for coding in &rows.coding {
+            let place = (coding.sys, coding.code);
+            if !self.codings.committed.contains(&place) {
+                InsertCoding::new(coding.sys, coding.code, &coding.system, &coding.value)
+                    .execute(&mut self.connection)?;
+                self.codings.fresh.push(place);
+            }
+        }
+        for unit in &rows.unit {
+            let place = (unit.p, unit.unit);
+            if !self.units.committed.contains(&place) {
+                InsertUnit::new(unit.p, unit.unit, unit.sys, unit.code, unit.text, &unit.ucum)
+                    .execute(&mut self.connection)?;
+                self.units.fresh.push(place);
+            }
+        }
+        if rows.date.len() > 1 {
+            for row in intervals(&rows.date).iter().filter(|row| row.edge != 3) {
+                if self.repeating.insert(row.p.abs()) {
+                    InsertRepeating::new(row.p.abs()).execute(&mut self.connection)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
