@@ -10,6 +10,7 @@ mod capabilities;
 mod create;
 mod delete;
 mod failures;
+mod follow;
 mod formats;
 mod history;
 mod parameters;

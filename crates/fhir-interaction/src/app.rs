@@ -98,7 +98,8 @@ impl App {
         policy: Box<dyn Policy>,
     ) -> Self {
         let definitions = store.definitions();
-        let statement = Statement::new(&definitions.registry, store.now());
+        let integrity = settings.references.integrity;
+        let statement = Statement::new(&definitions.registry, store.now(), integrity);
         let statement = Mutex::new((definitions.indexer.generation(), Arc::new(statement)));
         let nobody = ResourceKey::new(ResourceType::BASIC, store.new_id(fhir_search::hash::NONE));
         Self { inner: Arc::new(Inner { store, settings, policy, rules, statement, nobody }) }
@@ -266,7 +267,9 @@ impl App {
         let generation = definitions.indexer.generation();
         let mut kept = self.inner.statement.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.0 != generation {
-            *kept = (generation, Arc::new(Statement::new(&definitions.registry, self.now())));
+            let integrity = self.inner.settings.references.integrity;
+            let statement = Statement::new(&definitions.registry, self.now(), integrity);
+            *kept = (generation, Arc::new(statement));
         }
         Arc::clone(&kept.1)
     }

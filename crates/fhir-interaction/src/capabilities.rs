@@ -9,6 +9,7 @@ use fhir_search::{ParameterKind, Registry, SearchParameter};
 use crate::app::App;
 use crate::check;
 use crate::operation;
+use crate::reference::Integrity;
 use crate::request::{Answer, Request};
 
 /// All interactions that this crate answers. `CapabilityStatement.rest` is derived from the list,
@@ -55,7 +56,7 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
-    pub(crate) fn new(registry: &Registry, since: Instant) -> Self {
+    pub(crate) fn new(registry: &Registry, since: Instant, integrity: Integrity) -> Self {
         let mut out = Vec::with_capacity(256 * 1024);
         out.extend_from_slice(b"{\"resourceType\":\"CapabilityStatement\",\"status\":\"active\"");
         out.extend_from_slice(b",\"date\":\"");
@@ -76,7 +77,7 @@ impl Statement {
             if at > 0 {
                 out.push(b',');
             }
-            write_type(registry, resource_type, &mut out);
+            write_type(registry, resource_type, integrity, &mut out);
         }
         out.push(b']');
         interactions(Level::System, &mut out);
@@ -101,7 +102,21 @@ impl Statement {
     }
 }
 
-fn write_type(registry: &Registry, resource_type: ResourceType, out: &mut Vec<u8>) {
+/// What holds of references, as `CapabilityStatement.rest.resource.referencePolicy`.
+const fn reference_policy(integrity: Integrity) -> &'static [&'static str] {
+    match integrity {
+        Integrity::Off => &["literal", "logical"],
+        Integrity::Local => &["literal", "logical", "enforced"],
+        Integrity::Strict => &["literal", "logical", "enforced", "local"],
+    }
+}
+
+fn write_type(
+    registry: &Registry,
+    resource_type: ResourceType,
+    integrity: Integrity,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(b"{\"type\":");
     write::string(resource_type.as_str(), out);
     member("profile", &format!("http://hl7.org/fhir/StructureDefinition/{resource_type}"), out);
@@ -109,11 +124,12 @@ fn write_type(registry: &Registry, resource_type: ResourceType, out: &mut Vec<u8
     // What is said here is what the interactions do: create takes If-None-Exist, update makes
     // resources under new ids, reads answer If-None-Match and If-Modified-Since with 304.
     out.extend_from_slice(
-        b",\"versioning\":\"versioned\",\"readHistory\":true,\"updateCreate\":true\
+        b",\"versioning\":\"versioned-update\",\"readHistory\":true,\"updateCreate\":true\
           ,\"conditionalCreate\":true,\"conditionalRead\":\"full-support\"\
-          ,\"conditionalUpdate\":false,\"conditionalDelete\":\"not-supported\"\
-          ,\"referencePolicy\":[\"literal\",\"logical\"]",
+          ,\"conditionalUpdate\":false,\"conditionalDelete\":\"not-supported\"",
     );
+    out.extend_from_slice(b",\"referencePolicy\":");
+    strings(reference_policy(integrity), out);
     let is_reference = |parameter: &&SearchParameter| {
         parameter.is_live && parameter.kind == ParameterKind::Reference
     };

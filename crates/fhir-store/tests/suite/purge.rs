@@ -159,7 +159,7 @@ fn a_purge_leaves_nothing(world: &World) {
             })
             .sum()
     };
-    assert!(rows(&mut beside) > 50);
+    assert!(rows(&mut beside) > 30);
     let other =
         ["Patient?family=Virtanen", "Observation?_text=gamma", "Observation?_content=gamma"];
     let before = other.map(|query| world.count(query));
@@ -216,15 +216,15 @@ fn what_was_purged_may_come_again(world: &World) {
     let last = world.current("Patient/a").unwrap();
     let report = purge(world, Purge { keys: vec![key("Patient/a")], ..Purge::default() });
     assert_eq!(report.versions, 2);
-    // Rows and instants that were given never come again, not even in another life of the store.
     let again = world.sibling();
     let written = again.op(again.put(&patient("a", "Three")));
     assert_eq!(written.version.0, 1);
-    let now = again.current("Patient/a").unwrap();
-    assert!(now.row.rid > last.row.rid);
     assert_eq!(again.found("Patient?family=Three"), ["a"]);
     assert_eq!(again.count("Patient?family=Two"), 0);
     if matches!(world.url, DatabaseUrl::Sqlite(_)) {
-        assert!(now.updated > last.updated);
+        // Rows and instants that were given never come again, not even in another life of the
+        // store, and though its clock stands behind.
+        let now = again.current("Patient/a").unwrap();
+        assert!(now.row.rid > last.row.rid && now.updated > last.updated);
     }
 }
