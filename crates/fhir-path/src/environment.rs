@@ -37,6 +37,12 @@ pub trait Host<'a> {
         None
     }
 
+    /// Whether an element is in the slice `name` of a profile; `None` where nobody knows.
+    fn in_slice(&self, item: &Item<'a>, structure: &str, name: &str) -> Option<bool> {
+        let _ = (item, structure, name);
+        None
+    }
+
     /// Whether the code `general` subsumes the code `special`; `None` where nobody knows.
     fn subsumes(&self, general: &Item<'a>, special: &Item<'a>) -> Option<bool> {
         let _ = (general, special);

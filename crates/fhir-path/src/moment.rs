@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 
 use fhir_model::date::{Zone, instants};
 
-pub(crate) use calendar::{DAY_US, HOUR_US, MINUTE_US, SECOND_US};
+pub(crate) use calendar::{DAY_US, HOUR_US, MINUTE_US, SECOND_US, month_length};
 
 /// How far a date or time is written. Fractions belong to the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

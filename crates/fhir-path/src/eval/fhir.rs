@@ -7,6 +7,7 @@ use fhir_model::{ResourceView, Value};
 
 use super::filter::only;
 use super::{Call, Evaluator, Outcome, single, truth};
+use crate::ast::{Expr, Step};
 use crate::environment::Resolution;
 use crate::error::EvalError;
 use crate::item::Item;
@@ -197,4 +198,60 @@ pub(super) fn check_modifiers<'a>(
         }
     }
     Ok(call.input)
+}
+
+/// The key of a resource as tables of views have it: `Patient/1`.
+///
+/// Spec: <https://sql-on-fhir.org/ig/latest/StructureDefinition-ViewDefinition.html>
+pub(super) fn resource_key<'a>(evaluator: &Evaluator<'_, 'a>, call: Call<'_, 'a>) -> Outcome<'a> {
+    evaluator.spend(call.input.len())?;
+    let views = call.input.iter().filter_map(Item::node).filter_map(Node::as_resource);
+    let keys = views.filter_map(ResourceView::key);
+    Ok(keys.map(|key| Item::String(key.to_string().into())).collect())
+}
+
+/// The key that a reference leads to, as [`resource_key`] writes it; only for references to
+/// resources of a type where one is named.
+pub(super) fn reference_key<'a>(evaluator: &Evaluator<'_, 'a>, call: Call<'_, 'a>) -> Outcome<'a> {
+    evaluator.spend(call.input.len())?;
+    let wanted = match call.arguments.first() {
+        None => None,
+        Some(Expr::Name(name)) => Some(name.as_str()),
+        Some(Expr::Path(head, steps)) => match (head.as_ref(), steps.as_slice()) {
+            (Expr::Name(space), [Step::Member(name)]) if space == "FHIR" => Some(name.as_str()),
+            _ => return Err(no_type(&call)),
+        },
+        Some(_) => return Err(no_type(&call)),
+    };
+    let nodes = call.input.iter().filter_map(Item::node);
+    let keys = nodes.filter_map(|node| {
+        let reference = node.text_at("reference")?;
+        let mut parts = without_version(&reference).rsplit('/');
+        let (id, name) = (parts.next()?, parts.next()?);
+        let found = ResourceType::named(name).filter(|_| fhir_model::Id::is_valid(id))?;
+        let is_wanted = wanted.is_none_or(|wanted| wanted == found.as_str());
+        is_wanted.then(|| Item::String(format!("{found}/{id}").into()))
+    });
+    Ok(keys.collect())
+}
+
+fn no_type(call: &Call<'_, '_>) -> EvalError {
+    EvalError::WrongType { operation: call.name, expected: "the name of a resource type" }
+}
+
+/// The elements that are in a slice of a profile, as far as the host knows it.
+pub(super) fn slice<'a>(evaluator: &Evaluator<'_, 'a>, call: Call<'_, 'a>) -> Outcome<'a> {
+    let structure = evaluator.text_argument(&call, 0)?;
+    let name = evaluator.text_argument(&call, 1)?;
+    let Some((structure, name)) = structure.zip(name) else { return Ok(Vec::new()) };
+    evaluator.spend(call.input.len())?;
+    let host = evaluator.environment.host;
+    let mut items = call.input;
+    items.retain(|item| host.in_slice(item, &structure, &name) == Some(true));
+    Ok(items)
+}
+
+/// `elementDefinition()` has nothing to give: definitions are tables here, not resources.
+pub(super) fn element_definition<'a>(_: &Evaluator<'_, 'a>, _: Call<'_, 'a>) -> Outcome<'a> {
+    Ok(Vec::new())
 }

@@ -1,5 +1,7 @@
 //! Evaluation: one walk over the expression, with a budget of steps.
 
+mod boundary;
+mod code;
 mod collection;
 mod compare;
 mod convert;

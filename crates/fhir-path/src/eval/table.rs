@@ -6,7 +6,9 @@
 
 use std::fmt;
 
-use super::{Call, Evaluator, Outcome, collection, convert, fhir, filter, math, text};
+use super::{
+    Call, Evaluator, Outcome, boundary, code, collection, convert, fhir, filter, math, text,
+};
 use crate::types::SystemType as S;
 
 type Run = for<'x, 'e, 'c, 'a> fn(&'x Evaluator<'e, 'a>, Call<'c, 'a>) -> Outcome<'a>;
@@ -162,6 +164,10 @@ static FUNCTIONS: &[Function] = &[
     function("trim", NONE, text::trim, STRING),
     function("split", ONE, text::split, STRING),
     function("join", MAYBE, text::join, STRING),
+    function("encode", ONE, code::encode, STRING),
+    function("decode", ONE, code::decode, STRING),
+    function("escape", ONE, code::escape, STRING),
+    function("unescape", ONE, code::unescape, STRING),
     // Numbers
     function("abs", NONE, math::abs, Gives::Plain),
     function("ceiling", NONE, math::ceiling, INTEGER),
@@ -173,6 +179,10 @@ static FUNCTIONS: &[Function] = &[
     function("log", ONE, math::log, DECIMAL),
     function("power", ONE, math::power, Gives::Plain),
     function("sqrt", NONE, math::sqrt, DECIMAL),
+    // Exactness
+    function("precision", NONE, boundary::precision, INTEGER),
+    function("lowBoundary", MAYBE, boundary::low, Gives::Plain),
+    function("highBoundary", MAYBE, boundary::high, Gives::Plain),
     // The tree
     function("children", NONE, filter::children, Gives::Children),
     function("descendants", NONE, filter::descendants, Gives::Anything),
@@ -195,5 +205,10 @@ static FUNCTIONS: &[Function] = &[
     function("subsumes", ONE, fhir::subsumes, BOOLEAN),
     function("subsumedBy", ONE, fhir::subsumed_by, BOOLEAN),
     function("htmlChecks", NONE, fhir::html_checks, BOOLEAN),
+    function("slice", TWO, fhir::slice, Gives::Input),
+    function("elementDefinition", NONE, fhir::element_definition, Gives::Anything),
+    // Views
+    function("getResourceKey", NONE, fhir::resource_key, STRING),
+    function("getReferenceKey", MAYBE, fhir::reference_key, STRING),
     function("checkModifiers", (0, usize::MAX), fhir::check_modifiers, Gives::Input),
 ];

@@ -39,10 +39,13 @@ fn integer<'a>(value: usize) -> Outcome<'a> {
 }
 
 /// Two texts, where both are there.
-type Pair<'a> = Option<(Cow<'a, str>, Cow<'a, str>)>;
+pub(super) type Pair<'a> = Option<(Cow<'a, str>, Cow<'a, str>)>;
 
 /// Input and first argument.
-fn both<'a>(evaluator: &Evaluator<'_, 'a>, call: &Call<'_, 'a>) -> Result<Pair<'a>, EvalError> {
+pub(super) fn both<'a>(
+    evaluator: &Evaluator<'_, 'a>,
+    call: &Call<'_, 'a>,
+) -> Result<Pair<'a>, EvalError> {
     let text = input(call)?;
     Ok(text.zip(evaluator.text_argument(call, 0)?))
 }

@@ -17,7 +17,7 @@ pub(super) const fn days(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// How many days a month has.
-pub(super) const fn month_length(year: i64, month: i64) -> i64 {
+pub(crate) const fn month_length(year: i64, month: i64) -> i64 {
     let (next_year, next_month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
     days(next_year, next_month, 1) - days(year, month, 1)
 }
