@@ -126,6 +126,12 @@ pub trait Reader {
     /// `StoreError` where the database fails.
     fn live(&mut self, resource_type: Option<ResourceType>) -> Result<u64, StoreError>;
 
+    /// How many bytes the database takes, index rows included.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn bytes(&mut self) -> Result<u64, StoreError>;
+
     /// Versions of a scope in the order of changes, oldest first, after a cursor (`None` from the
     /// start).
     ///

@@ -290,6 +290,10 @@ impl Reader for PostgresReader<'_> {
         self.number(&sql)
     }
 
+    fn bytes(&mut self) -> Result<u64, StoreError> {
+        self.number(&Sql::new("SELECT pg_database_size(current_database())"))
+    }
+
     fn changes_since(
         &mut self,
         scope: &HistoryScope,

@@ -12,8 +12,8 @@ use fhir_model::{Instant, ResourceKey, VersionId};
 use fhir_search::{ParameterId, SearchQuery};
 
 use super::statements::{
-    Begin, ByRow, Commit, CountVersions, Current, CurrentTuple, Journal, LastChange, LiveAll,
-    LiveOf, OldVersion, OldVersions, Repeats, StoredColumns, StoredTuple, VersionTuple,
+    Begin, ByRow, Commit, CountVersions, Current, CurrentTuple, DatabaseBytes, Journal, LastChange,
+    LiveAll, LiveOf, OldVersion, OldVersions, Repeats, StoredColumns, StoredTuple, VersionTuple,
 };
 use crate::backend::history::{self, Rows};
 use crate::backend::row::{self, HitRow};
@@ -358,6 +358,11 @@ impl Reader for SqliteReader<'_> {
             None => LiveAll::new().get_result(self.connection)?,
         };
         Ok(u64::try_from(live).unwrap_or(0))
+    }
+
+    fn bytes(&mut self) -> Result<u64, StoreError> {
+        let bytes: i64 = DatabaseBytes::new().get_result(self.connection)?;
+        Ok(u64::try_from(bytes).unwrap_or(0))
     }
 
     fn changes_since(

@@ -46,6 +46,8 @@ statement!([Sqlite] CountVersions {
 statement!([Sqlite] LiveOf { kind: Integer = i32 } -> BigInt,
     "SELECT coalesce(sum(live), 0) FROM counter WHERE type = ?");
 statement!([Sqlite] LiveAll {} -> BigInt, "SELECT coalesce(sum(live), 0) FROM counter");
+statement!([Sqlite] DatabaseBytes {} -> BigInt,
+    "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()");
 statement!([Sqlite] Journal { file: BigInt = i64 } -> BigInt,
     "SELECT position FROM journal WHERE file = ? ORDER BY position");
 
