@@ -243,7 +243,6 @@ impl App {
     ///
     /// # Errors
     /// The store's failures.
-    #[expect(dead_code, reason = "$purge is built on it")]
     pub(crate) async fn purge(
         &self,
         permit: &Permit,

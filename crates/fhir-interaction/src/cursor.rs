@@ -142,6 +142,20 @@ fn open(secret: &[u8; 32], text: &str) -> Option<Vec<u8>> {
     cipher.decrypt(&nonce, Payload { msg: sealed, aad: b"cursor" }).ok()
 }
 
+/// A random UUID (version 4), from the same source as nonces.
+pub(crate) fn random_uuid() -> String {
+    let nonce = XNonce::generate();
+    let mut bytes = [0_u8; 16];
+    for (place, byte) in bytes.iter_mut().zip(nonce.iter()) {
+        *place = *byte;
+    }
+    let number = u128::from_be_bytes(bytes);
+    let number = (number & !(0xF << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+    let digits = format!("{number:032x}");
+    let group = |from: usize, to: usize| digits.get(from..to).unwrap_or_default().to_owned();
+    [group(0, 8), group(8, 12), group(12, 16), group(16, 20), group(20, 32)].join("-")
+}
+
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 fn base64url(bytes: &[u8]) -> String {
@@ -349,6 +363,14 @@ mod tests {
         for text in ["", "x", "ä", "AAAA", "====", &"A".repeat(60)] {
             assert!(SearchCursor::open(text, &SECRET).is_err());
         }
+    }
+
+    #[test]
+    fn uuids_are_of_version_4() {
+        let (one, other) = (random_uuid(), random_uuid());
+        assert_ne!(one, other);
+        assert_eq!((one.len(), one.as_bytes()[14]), (36, b'4'));
+        assert!(b"89ab".contains(&one.as_bytes()[19]), "{one}");
     }
 
     #[test]

@@ -37,6 +37,19 @@ impl BundleWriter {
         Self { out, has_entries: false, has_members: false }
     }
 
+    /// A document with this identifier, a URI, made at this time.
+    pub(crate) fn document(identifier: &str, timestamp: Instant) -> Self {
+        let mut out = Vec::with_capacity(16 * 1024);
+        out.extend_from_slice(b"{\"resourceType\":\"Bundle\",\"identifier\":{\"system\":");
+        write::string("urn:ietf:rfc:3986", &mut out);
+        out.extend_from_slice(b",\"value\":");
+        write::string(identifier, &mut out);
+        out.extend_from_slice(b"},\"type\":\"document\",\"timestamp\":\"");
+        timestamp.write_rfc3339(&mut out);
+        out.push(b'"');
+        Self { out, has_entries: false, has_members: false }
+    }
+
     /// Starts an entry; its parts follow, then [`BundleWriter::end`].
     pub(crate) fn begin(&mut self) {
         self.out.extend_from_slice(if self.has_entries { b",{" } else { b",\"entry\":[{" });

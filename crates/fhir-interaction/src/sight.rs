@@ -126,6 +126,22 @@ impl<'a> Sight<'a> {
         }
     }
 
+    /// How many visible resources of a type live.
+    pub(crate) fn live(&mut self, resource_type: ResourceType) -> Result<u64, StoreError> {
+        if self.permit.predicates().is_empty() {
+            return self.reader.live(Some(resource_type));
+        }
+        self.count(&of_type(resource_type, Vec::new()))
+    }
+
+    /// How large the database is; none where the permit hides some of it.
+    pub(crate) fn bytes(&mut self) -> Result<Option<u64>, StoreError> {
+        if !self.permit.predicates().is_empty() {
+            return Ok(None);
+        }
+        self.reader.bytes().map(Some)
+    }
+
     /// The marks of a loader, which say nothing about resources.
     pub(crate) fn journal(&mut self, file: &str) -> Result<Vec<i64>, StoreError> {
         self.reader.journal(file)

@@ -241,3 +241,65 @@ pub(super) static REINDEX: Own = Own {
         STATE,
     ],
 };
+
+#[expect(dead_code, reason = "it is offered once the store purges")]
+pub(super) static PURGE: Own = Own {
+    url: "urn:kantele:OperationDefinition:purge",
+    id: "kantele-purge",
+    title: "Remove a resource for good",
+    description: "Every version, index row and word of a resource goes, deleted or not; with a \
+                  Patient all of the patient's compartment but groups and other persons. The \
+                  answer reports what was removed, and what was found left when the tables were \
+                  gone through once more.",
+    parameters: &[
+        output("resources", "1", None, "Removed resources, a part for each type."),
+        output("versions", "1", Some("decimal"), "Removed versions, deletes among them."),
+        output("removed", "1", None, "Removed rows, a part for each table."),
+        output("left", "1", None, "Rows found afterwards, a part for each table: 0 everywhere."),
+        output("referring", "1", Some("decimal"), "Live resources that still refer to them."),
+        output("clean", "1", Some("boolean"), "Whether nothing was left."),
+    ],
+};
+
+pub(super) static FHIRPATH: Own = Own {
+    url: "urn:kantele:OperationDefinition:fhirpath",
+    id: "kantele-fhirpath",
+    title: "Evaluate a FHIRPath expression",
+    description: "Asked and answered in the form of the public FHIRPath Lab. Nothing stored is \
+                  read; resolve() finds what is contained or in the same Bundle.",
+    parameters: &[
+        input("expression", 1, "1", Some("string"), "The expression."),
+        input("context", 0, "1", Some("string"), "Evaluate on each item that this one gives."),
+        input(
+            "resource",
+            1,
+            "1",
+            Some("Any"),
+            "The resource, or an extension json-value or xml-value that has it as text.",
+        ),
+        input("variables", 0, "*", None, "A part for each variable: its name and its value."),
+        input(
+            "validate",
+            0,
+            "1",
+            Some("boolean"),
+            "Taken and without effect: types are always told.",
+        ),
+        input("terminologyserver", 0, "1", Some("string"), "Taken and never asked."),
+        output("parameters", "1", None, "What was asked, the evaluator and the expected types."),
+        output("result", "*", None, "For each context a part for each item, and the traces."),
+    ],
+};
+
+pub(super) static STATS: Own = Own {
+    url: "urn:kantele:OperationDefinition:stats",
+    id: "kantele-stats",
+    title: "How much there is",
+    description: "Counts of what the caller may see, and the size of the database.",
+    parameters: &[
+        output("live", "1", None, "Live resources: total, and a part for each type."),
+        output("versions", "1", Some("decimal"), "Versions, deletes among them."),
+        output("databaseBytes", "1", Some("decimal"), "Bytes of the database, index included."),
+        output("ownSearchParameters", "1", None, "Stored search parameters by their state."),
+    ],
+};

@@ -6,7 +6,11 @@ use fhir_definitions::ResourceType;
 use fhir_model::{Failure, FailureKind, write};
 
 use super::definition::{Definition, Parameter};
-use super::{Run, Site, convert, definition as own, meta, search_parameter};
+use super::{
+    Run, Site, convert, definition as own, document, everything, fhirpath, lastn, meta,
+    search_parameter, stats,
+};
+use crate::cursor;
 
 /// One operation: its definition with the code that answers it.
 #[derive(Debug)]
@@ -45,6 +49,7 @@ pub struct Places {
 
 const NOWHERE: Levels = Levels { system: false, of_type: false, instance: false, version: false };
 const SYSTEM: Levels = Levels { system: true, ..NOWHERE };
+const TYPE: Levels = Levels { of_type: true, ..NOWHERE };
 const INSTANCE: Levels = Levels { instance: true, ..NOWHERE };
 
 /// How an operation may be called.
@@ -56,8 +61,8 @@ enum Methods {
     Post,
     /// It changes the resource that it is called on: by POST alone, and with `If-Match`.
     Change,
-    /// POST starts something, GET tells how far it is.
-    PostAndStatus,
+    /// By POST it may change something, by GET it only tells.
+    PostAndGet,
 }
 
 /// What becomes of parameters that the definition doesn't declare.
@@ -66,7 +71,6 @@ pub(super) enum Others {
     /// They are refused.
     Refused,
     /// These names are taken too.
-    #[allow(dead_code, reason = "operations that need it follow")]
     Taken(&'static [&'static str]),
     /// They are parameters of a search.
     Searched,
@@ -259,6 +263,60 @@ pub static OPERATIONS: &[Operation] = &[
         run: |call| Box::pin(ready(convert::convert(&call))),
     },
     Operation {
+        name: "$everything",
+        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Patient-everything"),
+        levels: INSTANCE,
+        types: &[ResourceType::PATIENT],
+        methods: Methods::Any,
+        others: Others::Taken(&[cursor::PARAMETER]),
+        run: |call| Box::pin(everything::everything(call)),
+    },
+    Operation {
+        name: "$everything",
+        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Encounter-everything"),
+        levels: INSTANCE,
+        types: &[ResourceType::ENCOUNTER],
+        methods: Methods::Any,
+        others: Others::Taken(&[cursor::PARAMETER]),
+        run: |call| Box::pin(everything::everything(call)),
+    },
+    Operation {
+        name: "$lastn",
+        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Observation-lastn"),
+        levels: TYPE,
+        types: &[ResourceType::OBSERVATION],
+        methods: Methods::Any,
+        others: Others::Searched,
+        run: |call| Box::pin(lastn::lastn(call)),
+    },
+    Operation {
+        name: "$document",
+        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Composition-document"),
+        levels: Levels { of_type: true, ..INSTANCE },
+        types: &[ResourceType::COMPOSITION],
+        methods: Methods::PostAndGet,
+        others: Others::Refused,
+        run: |call| Box::pin(document::document(call)),
+    },
+    Operation {
+        name: "$fhirpath",
+        definition: Definition::Own(&own::FHIRPATH),
+        levels: SYSTEM,
+        types: &[],
+        methods: Methods::Any,
+        others: Others::Refused,
+        run: |call| Box::pin(ready(fhirpath::fhirpath(&call))),
+    },
+    Operation {
+        name: "$kantele-stats",
+        definition: Definition::Own(&own::STATS),
+        levels: SYSTEM,
+        types: &[],
+        methods: Methods::Any,
+        others: Others::Refused,
+        run: |call| Box::pin(stats::stats(call)),
+    },
+    Operation {
         name: "$activate",
         definition: Definition::Own(&own::ACTIVATE),
         levels: INSTANCE,
@@ -281,7 +339,7 @@ pub static OPERATIONS: &[Operation] = &[
         definition: Definition::Own(&own::REINDEX),
         levels: SYSTEM,
         types: &[],
-        methods: Methods::PostAndStatus,
+        methods: Methods::PostAndGet,
         others: Others::Refused,
         run: |call| Box::pin(ready(search_parameter::reindex(&call))),
     },

@@ -257,7 +257,10 @@ fn summary(sight: &mut Sight<'_>, of: Option<ResourceType>) -> Result<Answer, Re
     }
     meta.push(b'}');
     let mut out = ParametersWriter::new();
-    out.json("return", "valueMeta", &meta);
+    // FHIR has no empty elements: where nothing is in use, there is nothing to return.
+    if meta.len() > 2 {
+        out.json("return", "valueMeta", &meta);
+    }
     Ok(Answer::ok(out.finish()))
 }
 

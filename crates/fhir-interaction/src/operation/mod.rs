@@ -8,11 +8,19 @@
 
 mod convert;
 mod definition;
+mod document;
+mod everything;
+mod fhirpath;
 mod input;
+mod lastn;
 mod list;
 mod meta;
 mod output;
+#[expect(dead_code, reason = "it is offered once the store purges")]
+mod purge;
+mod related;
 mod search_parameter;
+mod stats;
 
 use std::future::Future;
 use std::pin::Pin;

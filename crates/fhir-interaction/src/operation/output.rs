@@ -1,8 +1,6 @@
 //! Parameters resources as answers.
 
-#![allow(dead_code, reason = "operations that need all of it follow")]
-
-use fhir_model::{Issue, write};
+use fhir_model::write;
 
 /// Writes one Parameters resource.
 pub(crate) struct ParametersWriter {
@@ -54,9 +52,13 @@ impl ParametersWriter {
         self.out.push(b'}');
     }
 
-    /// A parameter with nothing but its name.
-    pub(crate) fn bare(&mut self, name: &str) {
+    /// A parameter with these members, which are JSON already, beside its name.
+    pub(crate) fn members(&mut self, name: &str, members: &[(String, Vec<u8>)]) {
         self.begin(name);
+        for (key, json) in members {
+            self.key(key);
+            self.out.extend_from_slice(json);
+        }
         self.out.push(b'}');
     }
 
@@ -77,6 +79,11 @@ impl ParametersWriter {
         self.key(key);
         self.out.extend_from_slice(json);
         self.lists.push(false);
+    }
+
+    /// Bytes written so far.
+    pub(crate) fn len(&self) -> usize {
+        self.out.len()
     }
 
     pub(crate) fn close(&mut self) {
@@ -104,11 +111,6 @@ impl ParametersWriter {
     }
 }
 
-/// The OperationOutcome of issues, as the value of a parameter.
-pub(crate) fn outcome(issues: &[Issue]) -> Vec<u8> {
-    fhir_model::failure::outcome_json(issues)
-}
-
 /// A text as JSON.
 pub(crate) fn quoted(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 2);
@@ -127,7 +129,7 @@ mod tests {
         writer.text("one", "valueCode", "x\"");
         writer.open("two");
         writer.count("three", 3);
-        writer.bare("four");
+        writer.members("four", &[]);
         writer.close();
         writer.open_with("five", "valueString", &quoted("v"));
         let text = String::from_utf8(writer.finish()).unwrap();
