@@ -7,6 +7,7 @@
 
 mod batch;
 mod capabilities;
+mod claims;
 mod create;
 mod delete;
 mod failures;

@@ -17,6 +17,7 @@ mod client;
 pub mod exact;
 pub mod examples;
 mod folder;
+pub mod minimal;
 pub mod postgres;
 mod server;
 

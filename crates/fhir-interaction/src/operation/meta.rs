@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use fhir_model::{
     Failure, FailureKind, Resource, ResourceType, ResourceView, Value, rewrite, write,
 };
-use fhir_search::{Match, ParameterId, Predicate, Registry, Scope, SearchQuery};
+use fhir_search::{Match, ParameterId, Predicate, Registry, SearchQuery};
 use fhir_store::WriteFault;
 
 use super::output::ParametersWriter;
@@ -221,34 +221,17 @@ fn member(key: &str, json: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(json);
 }
 
+/// The profiles, security labels and tags that were found.
+type Found = [BTreeSet<(String, String)>; 3];
+
 /// All profiles, security labels and tags of a type, or of everything.
 fn summary(sight: &mut Sight<'_>, of: Option<ResourceType>) -> Result<Answer, ReadFailure> {
-    let query = with_some(sight.registry(), of);
-    let mut found: [BTreeSet<(String, String)>; 3] = Default::default();
-    let (mut seen, mut after) = (0, None);
-    loop {
-        let hits = sight.search(&query, after.as_ref(), CHUNK)?;
-        let rows: Vec<_> = hits.iter().map(|hit| hit.row).collect();
-        for stored in sight.load(&rows)? {
-            let Some(body) = &stored.body else { continue };
-            let resource = body.to_resource(&stored.key)?;
-            for (list, all) in LISTS.into_iter().zip(&mut found) {
-                let meta = resource.view().value.get("meta");
-                all.extend(entries(meta, list).into_iter().map(|entry| entry.identity));
-            }
-        }
-        seen += hits.len();
-        after = hits.last().map(|hit| hit.position.clone());
-        if hits.len() < CHUNK {
-            break;
-        }
-        if seen >= MAX_SUMMED {
-            let text = format!(
-                "more than {MAX_SUMMED} resources have profiles, labels or tags, too many to sum up \
-                 in one request; ask for a type, or for an instance"
-            );
-            return Err(Failure::new(FailureKind::TooCostly, text).into());
-        }
+    let mut found = Found::default();
+    let mut seen = 0;
+    // Type by type: the parameters of all types are more values than a statement takes.
+    let types = of.map_or_else(|| ResourceType::all().collect(), |of| vec![of]);
+    for of in types {
+        sum_up(sight, of, &mut seen, &mut found)?;
     }
     let mut meta = b"{".to_vec();
     for (list, all) in LISTS.into_iter().zip(&found) {
@@ -280,19 +263,47 @@ fn summed(list: &str, (first, second): &(String, String)) -> Entry {
     Entry { identity: Default::default(), json, beside: None }
 }
 
+/// Adds what the resources of a type have.
+fn sum_up(
+    sight: &mut Sight<'_>,
+    of: ResourceType,
+    seen: &mut usize,
+    found: &mut Found,
+) -> Result<(), ReadFailure> {
+    let query = with_some(sight.registry(), of);
+    let mut after = None;
+    loop {
+        let hits = sight.search(&query, after.as_ref(), CHUNK)?;
+        let rows: Vec<_> = hits.iter().map(|hit| hit.row).collect();
+        for stored in sight.load(&rows)? {
+            let Some(body) = &stored.body else { continue };
+            let resource = body.to_resource(&stored.key)?;
+            for (list, all) in LISTS.into_iter().zip(found.iter_mut()) {
+                let meta = resource.view().value.get("meta");
+                all.extend(entries(meta, list).into_iter().map(|entry| entry.identity));
+            }
+        }
+        *seen += hits.len();
+        after = hits.last().map(|hit| hit.position.clone());
+        if hits.len() < CHUNK {
+            return Ok(());
+        }
+        if *seen >= MAX_SUMMED {
+            let text = format!(
+                "more than {MAX_SUMMED} resources have profiles, labels or tags, too many to sum up \
+                 in one request; ask for a type, or for an instance"
+            );
+            return Err(Failure::new(FailureKind::TooCostly, text).into());
+        }
+    }
+}
+
 /// The search for what has a profile, a label or a tag.
-fn with_some(registry: &Registry, of: Option<ResourceType>) -> SearchQuery {
-    let ids = |of: ResourceType| {
-        let all = PARAMETERS.iter().filter_map(move |code| registry.get(of, code));
-        all.map(|parameter| parameter.id)
-    };
-    let parameters: Vec<ParameterId> = match of {
-        Some(of) => ids(of).collect(),
-        None => ResourceType::all().flat_map(ids).collect(),
-    };
+fn with_some(registry: &Registry, of: ResourceType) -> SearchQuery {
+    let found = PARAMETERS.iter().filter_map(|code| registry.get(of, code));
+    let parameters: Vec<ParameterId> = found.map(|parameter| parameter.id).collect();
     let predicates = vec![Predicate { any: vec![Match::Present(parameters)] }];
-    let query = sight::of_type(of.unwrap_or(ResourceType::BASIC), predicates);
-    if of.is_some() { query } else { SearchQuery { scope: Scope::All, ..query } }
+    sight::of_type(of, predicates)
 }
 
 #[cfg(test)]

@@ -39,18 +39,37 @@ pub(super) fn components() -> Value {
                 "description": "The version of the resource.",
                 "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"}
             },
-            "_format": query("_format", "json or xml, or a media type; wins over Accept.", false),
+            "_format": {
+                "name": "_format", "in": "query",
+                "description": "Wins over Accept.",
+                "schema": {"type": "string", "enum": [
+                    "json", "xml", "application/fhir+json", "application/fhir+xml",
+                    "application/json", "application/xml", "text/json", "text/xml"
+                ]}
+            },
             "_pretty": {
                 "name": "_pretty", "in": "query", "schema": {"type": "boolean"},
                 "description": "Whether the answer is written for people."
             },
-            "If-Match": header("If-Match", "The version that must be the current one: W/\"1\"."),
-            "If-None-Match": header("If-None-Match", "A version that the client has already."),
-            "If-None-Exist": header("If-None-Exist", "A search that must find nothing."),
+            "If-Match": header(
+                "If-Match",
+                "The version that must be the current one.",
+                &json!({"type": "string", "pattern": "^W/\"[0-9]{1,9}\"$"})
+            ),
+            "If-None-Match": header(
+                "If-None-Match",
+                "A version that the client has already.",
+                &json!({"type": "string", "pattern": "^W/\"[0-9]{1,9}\"$"})
+            ),
+            "If-None-Exist": header(
+                "If-None-Exist",
+                "A search that must find nothing.",
+                &json!({"type": "string"})
+            ),
             "Prefer": header(
                 "Prefer",
-                "return=minimal, representation or OperationOutcome; handling=strict or lenient; \
-                 respond-async."
+                "Several are separated by commas.",
+                &json!({"type": "string", "example": "return=minimal"})
             )
         },
         "responses": {
@@ -75,16 +94,21 @@ fn path(name: &str, about: &str) -> Value {
     })
 }
 
-fn header(name: &str, about: &str) -> Value {
-    json!({"name": name, "in": "header", "description": about, "schema": {"type": "string"}})
+fn header(name: &str, about: &str, schema: &Value) -> Value {
+    json!({"name": name, "in": "header", "description": about, "schema": schema})
 }
 
 /// A parameter of the query; one that repeats means `and`.
 pub(super) fn query(name: &str, about: &str, repeats: bool) -> Value {
-    let schema = if repeats {
-        json!({"type": "array", "items": {"type": "string"}})
-    } else {
-        json!({"type": "string"})
+    let schema = match name {
+        "_count" => json!({"type": "integer", "minimum": 0}),
+        "_summary" => json!({"type": "string", "enum": ["true", "text", "data", "count", "false"]}),
+        "_total" => json!({"type": "string", "enum": ["none", "estimate", "accurate"]}),
+        "_contained" => json!({"type": "string", "enum": ["false", "true", "both"]}),
+        "_containedType" => json!({"type": "string", "enum": ["container", "contained"]}),
+        "_since" => json!({"type": "string", "format": "date-time"}),
+        _ if repeats => json!({"type": "array", "items": {"type": "string"}}),
+        _ => json!({"type": "string"}),
     };
     json!({"name": name, "in": "query", "description": about, "schema": schema})
 }

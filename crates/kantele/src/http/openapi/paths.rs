@@ -10,7 +10,7 @@ use super::super::jobs;
 use super::parts::{Call, components, fhir, query, shared};
 
 /// The parameters that searches have beside those of their type, and whether they repeat.
-const RESULT: [(&str, bool); 11] = [
+const RESULT: [(&str, bool); 10] = [
     ("_sort", false),
     ("_count", false),
     ("_total", false),
@@ -21,7 +21,6 @@ const RESULT: [(&str, bool); 11] = [
     ("_contained", false),
     ("_containedType", false),
     ("_cursor", false),
-    ("_explain", false),
 ];
 
 /// The parameters of histories.
