@@ -255,6 +255,9 @@ pub struct IndexRows {
     /// The range of the type's main date ([`crate::Indexer::main_date`]), where the resource has
     /// exactly one.
     pub main_date: Option<(i64, i64)>,
+    /// Unit and value of the type's main number ([`crate::Indexer::main_number`]), where the
+    /// resource has exactly one: columns `unit` and `v` of [`NumberRow`].
+    pub main_number: Option<(i64, Vec<u8>)>,
     /// The parameters that the resource has a value for, ascending, whether it gave rows or not.
     pub present: Vec<ParameterId>,
     /// The words.

@@ -49,8 +49,7 @@ pub(crate) fn with_deadline<T>(limit_ms: u64, work: impl FnOnce() -> T) -> T {
 
 /// Steps of SQLite's virtual machine on this thread since it began, to within a hundred a
 /// statement; the difference of two calls is what happened between them.
-#[cfg(test)]
-fn steps() -> u64 {
+pub(crate) fn steps() -> u64 {
     STEPS.get()
 }
 

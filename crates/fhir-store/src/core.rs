@@ -167,6 +167,16 @@ impl Core {
         self.rows_by(&self.definitions().indexer, key, body)
     }
 
+    /// The same without words.
+    pub(crate) fn rows_without_text(
+        &self,
+        key: &ResourceKey,
+        body: &Body,
+    ) -> Result<IndexRows, StoreError> {
+        let resource = resource_of(key, body)?;
+        Ok(self.definitions().indexer.index_without_text(resource.view(), key))
+    }
+
     /// The rows that an indexer makes of a stored body.
     pub(crate) fn rows_by(
         &self,
@@ -174,9 +184,11 @@ impl Core {
         key: &ResourceKey,
         body: &Body,
     ) -> Result<IndexRows, StoreError> {
-        let resource = body
-            .to_resource(key)
-            .map_err(|_failure| StoreError::Damaged(format!("the body of {key} is not JSON")))?;
-        Ok(indexer.index(resource.view(), key))
+        Ok(indexer.index(resource_of(key, body)?.view(), key))
     }
+}
+
+fn resource_of(key: &ResourceKey, body: &Body) -> Result<fhir_model::Resource, StoreError> {
+    body.to_resource(key)
+        .map_err(|_failure| StoreError::Damaged(format!("the body of {key} is not JSON")))
 }

@@ -20,4 +20,5 @@ mod source;
 pub(crate) mod statistic;
 mod text;
 mod values;
+mod walk;
 mod world;

@@ -189,6 +189,16 @@ impl Indexer {
     /// All rows of a resource that stands (or will stand) under `key`.
     #[must_use]
     pub fn index(&self, view: ResourceView<'_>, key: &ResourceKey) -> IndexRows {
+        let mut rows = self.index_without_text(view, key);
+        if self.has_text && self.of(view.resource_type).is_some() {
+            rows.text = words::text(view, fhir_definitions::r4());
+        }
+        rows
+    }
+
+    /// The same without [`IndexRows::text`], for whoever asks for no words.
+    #[must_use]
+    pub fn index_without_text(&self, view: ResourceView<'_>, key: &ResourceKey) -> IndexRows {
         let own = self.hasher.reference(key);
         let Some(indexer) = self.of(view.resource_type) else {
             let mut rows = IndexRows { generation: self.generation, ..IndexRows::default() };
@@ -220,10 +230,15 @@ impl Indexer {
             linking.note(view, &self.hasher, self.base.as_deref(), &mut rows);
         }
         rows.settle();
-        if self.has_text {
-            rows.text = words::text(view, fhir_definitions::r4());
-        }
+        rows.main_number = indexer.people.main_number(&rows);
         rows
+    }
+
+    /// The number or quantity parameter of a type whose value every row of the type's resources
+    /// carries in [`IndexRows::main_number`].
+    #[must_use]
+    pub fn main_number(&self, base: ResourceType) -> Option<ParameterId> {
+        self.of(base)?.people.number.map(ParameterId)
     }
 
     /// The date parameter of a type whose range every row of the type's resources carries in

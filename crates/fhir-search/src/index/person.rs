@@ -61,6 +61,8 @@ pub(crate) struct People {
     dates: Vec<i32>,
     /// The one of them that tells when most things of the type happened, or a Patient's birth.
     pub(crate) main: Option<i32>,
+    /// The number or quantity that most things of the type are told apart by.
+    pub(crate) number: Option<i32>,
 }
 
 impl People {
@@ -71,16 +73,24 @@ impl People {
         registry: &'r Registry,
         base: ResourceType,
     ) -> (Self, Vec<&'r SearchParameter>) {
-        let main = DATES.iter().chain(&["birthdate"]).find_map(|code| registry.get(base, code));
-        let main = main.filter(|parameter| parameter.kind == ParameterKind::Date);
+        // A parameter that comes later has its rows built, but not what stands beside every row.
+        let own: Vec<&SearchParameter> = registry
+            .of_type(base)
+            .filter(|one| definitions.search_parameters.iter().any(|own| own.url == one.url))
+            .collect();
+        let main = DATES.iter().chain(&["birthdate"]).find_map(|code| {
+            let mut dates = own.iter().filter(|one| one.kind == ParameterKind::Date);
+            dates.find(|one| one.code == *code)
+        });
         let main = main.map(|parameter| parameter.id.0);
+        let number = main_number(&own);
         let compartment = definitions.compartments.iter().find(|each| each.code == "Patient");
         let member = compartment
             .into_iter()
             .flat_map(|compartment| &compartment.members)
             .find(|member| member.resource_type == base.as_str());
         let Some(member) = member.filter(|_| base != ResourceType::PATIENT) else {
-            return (Self { main, ..Self::default() }, Vec::new());
+            return (Self { main, number, ..Self::default() }, Vec::new());
         };
         let listed = member.parameters.iter().filter_map(|code| registry.get(base, code));
         let mut parameters: Vec<_> =
@@ -98,7 +108,7 @@ impl People {
         let dates = DATES.iter().filter_map(|code| registry.get(base, code));
         let dates = dates.filter(|parameter| parameter.kind == ParameterKind::Date);
         let dates = dates.map(|parameter| parameter.id.0).collect();
-        (Self { subjects, dates, main }, parameters)
+        (Self { subjects, dates, main, number }, parameters)
     }
 
     /// The only range under the main parameter.
@@ -109,6 +119,14 @@ impl People {
         ranges.all(|row| (row.lo, row.hi) == range).then_some(range)
     }
 
+    /// Unit and value of the only row under the main number; the rows are settled.
+    pub(crate) fn main_number(&self, rows: &IndexRows) -> Option<(i64, Vec<u8>)> {
+        let main = self.number?;
+        let mut own = rows.number.iter().filter(|row| row.p == main);
+        let row = own.next()?;
+        own.next().is_none().then(|| (row.unit, row.v.clone()))
+    }
+
     /// The start of the main date among the rows.
     pub(crate) fn date(&self, rows: &IndexRows) -> Option<i64> {
         self.dates.iter().find_map(|p| {
@@ -116,6 +134,19 @@ impl People {
             dates.map(|row| row.lo).filter(|lo| *lo > OPEN_START_US).min()
         })
     }
+}
+
+/// `value-quantity` where the type has it, otherwise its only number or quantity.
+fn main_number(own: &[&SearchParameter]) -> Option<i32> {
+    let numbers: Vec<&&SearchParameter> = own
+        .iter()
+        .filter(|one| matches!(one.kind, ParameterKind::Number | ParameterKind::Quantity))
+        .collect();
+    let main = numbers.iter().find(|one| one.code == "value-quantity").or(match &*numbers {
+        [only] => Some(only),
+        _ => None,
+    });
+    main.map(|parameter| parameter.id.0)
 }
 
 impl Builder<'_> {

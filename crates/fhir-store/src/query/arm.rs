@@ -23,6 +23,10 @@ impl Arm {
         Self { table, condition, is_point: false, is_unique: false }
     }
 
+    fn beside() -> Self {
+        Self { table: "access", condition: Sql::default(), is_point: false, is_unique: true }
+    }
+
     fn equal(mut self, column: &str, value: Bind) -> Self {
         self.condition.push(" AND ").push(column).push(" = ").bind(value);
         self
@@ -310,9 +314,13 @@ fn dates(p: ParameterId, when: &DateMatch) -> Vec<Arm> {
 }
 
 /// The condition of a date on columns `lo` and `hi`, with ` AND ` in front.
-pub(crate) fn range(when: &DateMatch) -> Sql {
-    let arm = Arm { table: "access", condition: Sql::default(), is_point: false, is_unique: true };
-    arm.date(when, None).condition
+pub(crate) fn date_beside(when: &DateMatch) -> Sql {
+    Arm::beside().date(when, None).condition
+}
+
+/// The condition of a number on columns `unit` and `v`, with ` AND ` in front.
+pub(crate) fn number_beside(p: ParameterId, unit: UnitMatch, range: &NumberRange) -> Sql {
+    Arm::beside().unit(p, unit).range("v", range).condition
 }
 
 /// The condition of `_lastUpdated` on a column with points in time.

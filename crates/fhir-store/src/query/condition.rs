@@ -10,6 +10,7 @@ use fhir_search::{
 };
 
 use super::arm::{self, Arm};
+use super::source::same_targets;
 use super::text::{self, TextArm};
 use crate::backend::presence;
 use crate::sql::{Dialect, Sql};
@@ -34,9 +35,9 @@ pub(crate) struct Conditions<'d> {
     pub(crate) hasher: &'d ValueHasher,
     /// The candidate is a row of `access` itself.
     pub(crate) is_access: bool,
-    /// Types with the date parameter that stands in `access`, where no resource has two dates
-    /// under it: such a date is found by its row.
-    pub(crate) dates: &'d [(ResourceType, ParameterId)],
+    /// Types with the parameters whose values stand in `access`, where no resource has two
+    /// values under them: such a value is found by its row.
+    pub(crate) beside: &'d [(ResourceType, ParameterId)],
 }
 
 /// ` IN (…)` with values as binds: few of them one by one, many as one list.
@@ -104,6 +105,9 @@ impl Conditions<'_> {
         if any.is_empty() {
             sql.push("1 = 0");
         }
+        if let (Mode::Seek, Some((parameters, targets))) = (mode, same_targets(any)) {
+            return Some(self.refers(&parameters, targets, candidate, &format!("x{depth}")));
+        }
         for (place, each) in any.iter().enumerate() {
             sql.push(if place > 0 { " OR " } else { "" });
             sql.append(&self.one(each, types, candidate, mode, depth)?);
@@ -170,7 +174,11 @@ impl Conditions<'_> {
                 sql.append(&arm::updated(&format!("{row}.updated"), when)).push(")");
                 sql
             }
-            Match::Text(text) => self.text(text, candidate, mode, &row),
+            // To look into the lists of its words for one resource costs more than its body.
+            Match::Text(text) => match mode {
+                Mode::Seek => return None,
+                Mode::Whole => self.text(text, candidate, &row),
+            },
             Match::Row(own) => self.row(own, candidate, mode, &row)?,
             Match::Lookup(_) | Match::Never => Sql::new("1 = 0"),
         })
@@ -217,30 +225,29 @@ impl Conditions<'_> {
         sql
     }
 
-    fn text(&self, wanted: &TextMatch, candidate: &str, mode: Mode, row: &str) -> Sql {
+    /// That the candidate refers to one of the targets, whichever of the parameters does.
+    fn refers(&self, parameters: &[i64], targets: &[i64], candidate: &str, row: &str) -> Sql {
+        let mut sql = Sql::new(&format!("(EXISTS (SELECT 1 FROM reference {row} WHERE {row}.p"));
+        within(&mut sql, self.dialect, parameters);
+        sql.push(&format!(" AND {row}.target"));
+        within(&mut sql, self.dialect, targets);
+        sql.push(&format!(" AND {row}.rid = {candidate}.rid"));
+        sql.push(&self.on_dk(row, candidate)).push("))");
+        sql
+    }
+
+    fn text(&self, wanted: &TextMatch, candidate: &str, row: &str) -> Sql {
         let TextArm { arm, is_complement } = text::arm(self.dialect, wanted);
         let mut sql = Sql::new(if is_complement { "NOT " } else { "" });
-        match mode {
-            Mode::Seek => {
-                sql.push(&format!("EXISTS (SELECT 1 FROM {} {row} WHERE ", arm.table));
-                sql.append(&arm.condition);
-                sql.push(&format!(" AND {row}.rid = {candidate}.rid"));
-                sql.push(&self.on_dk(row, candidate)).push(")");
-            }
-            Mode::Whole => self.among_arms(&mut sql, &[arm], candidate, row),
-        }
+        self.among_arms(&mut sql, &[arm], candidate, row);
         sql
     }
 
     fn row(&self, own: &RowMatch, candidate: &str, mode: Mode, row: &str) -> Option<Sql> {
-        if let (Mode::Seek, false, RowMatch::Date { p, when }) = (mode, self.is_access, own)
-            && let Some((of, _)) = self.dates.iter().find(|(_, date)| date == p)
+        if mode == Mode::Seek
+            && let Some(found) = self.beside(own, candidate, row)
         {
-            let mut sql = Sql::new(&format!("EXISTS (SELECT 1 FROM access {row} WHERE "));
-            sql.push(&format!("{row}.type = ")).integer(of.index());
-            sql.push(&format!(" AND {row}.rid = {candidate}.rid"));
-            sql.append(&arm::range(when)).push(")");
-            return Some(sql);
+            return Some(found);
         }
         let arms = arm::arms(self.dialect, own);
         let is_seek = arms.len() <= FEW_VALUES && arms.iter().all(|arm| arm.is_point);
@@ -262,6 +269,51 @@ impl Conditions<'_> {
             self.among_arms(&mut sql, &arms, candidate, row);
         }
         sql.push(")");
+        Some(sql)
+    }
+
+    /// Whether the row of `access` says if a predicate holds.
+    pub(crate) fn is_beside(&self, predicate: &Predicate) -> bool {
+        predicate.any.iter().all(|each| match each {
+            Match::Row(own) => self.type_beside(own).is_some(),
+            Match::All(all) => all.iter().all(|one| self.is_beside(one)),
+            Match::Not(none) => self.is_beside(&Predicate { any: none.clone() }),
+            Match::Present(_) | Match::Never => true,
+            Match::Chain(_)
+            | Match::Has(_)
+            | Match::Keys(_)
+            | Match::Text(_)
+            | Match::Lookup(_)
+            | Match::Id(_)
+            | Match::LastUpdated(_) => false,
+        })
+    }
+
+    fn type_beside(&self, own: &RowMatch) -> Option<ResourceType> {
+        let is_own = |(_, p): &&(ResourceType, ParameterId)| *p == own.parameter();
+        self.beside.iter().find(is_own).map(|(of, _)| *of)
+    }
+
+    /// A condition on what stands beside the candidate's row, if its value does.
+    fn beside(&self, own: &RowMatch, candidate: &str, row: &str) -> Option<Sql> {
+        let of = self.type_beside(own)?;
+        let (column, condition) = if let RowMatch::Date { when, .. } = own {
+            ("lo", arm::date_beside(when))
+        } else if let RowMatch::Number { p, unit, range } = own {
+            ("v", arm::number_beside(*p, *unit, range))
+        } else {
+            return None;
+        };
+        let mut sql = Sql::new("(");
+        let row = if self.is_access && candidate == "c" { candidate } else { row };
+        if row != candidate {
+            sql.push(&format!("EXISTS (SELECT 1 FROM access {row} WHERE "));
+            sql.push(&format!("{row}.rid = {candidate}.rid AND "));
+        }
+        sql.push(&format!("{row}.type = ")).integer(of.index());
+        // Without this what has no value would be neither found nor not found.
+        sql.push(&format!(" AND {row}.{column} IS NOT NULL")).append(&condition);
+        sql.push(if row == candidate { ")" } else { "))" });
         Some(sql)
     }
 

@@ -9,8 +9,9 @@ use fhir_search::{ContainedMode, Found, RowMatch, Scope, SearchQuery};
 use super::arm;
 use super::plan::Plan;
 use super::reading::Reading;
-use super::run::{Bounds, MOST, Run, hit};
+use super::run::{Run, hit};
 use super::source::Source;
+use super::walk::{Bounds, MOST};
 use crate::error::StoreError;
 use crate::read::{Hit, Matched, RowKey, StoredVersion};
 use crate::sql::Sql;
@@ -80,6 +81,8 @@ impl<S: Reading> Run<'_, S> {
             size: None,
             probes: Sql::default(),
             residual: Vec::new(),
+            expected: limit,
+            surer: None,
         };
         let mut hits = Vec::new();
         loop {

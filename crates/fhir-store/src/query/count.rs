@@ -5,8 +5,9 @@ use fhir_search::{ContainedMode, Match, Predicate, SearchQuery};
 use super::condition::{Conditions, Mode};
 use super::plan::{self, Plan};
 use super::reading::Reading;
-use super::run::{Bounds, COMPARED, MOST, Run};
+use super::run::Run;
 use super::source::{Piece, Source};
+use super::walk::{Bounds, COMPARED, MOST};
 use crate::backend::row;
 use crate::error::StoreError;
 use crate::read::RowKey;
@@ -49,7 +50,7 @@ impl<S: Reading> Run<'_, S> {
             registry: &self.definitions.registry,
             hasher: &hasher,
             is_access: false,
-            dates: self.dates.as_deref().unwrap_or_default(),
+            beside: self.beside.as_deref().unwrap_or_default(),
         };
         for (place, leg) in legs.iter().enumerate() {
             let is_driver = Some(place) == plan.driver && plan.source.is_exact;
@@ -114,7 +115,7 @@ impl<S: Reading> Run<'_, S> {
         let (met, kept) = self.sample(&query.predicates)?;
         let share = plan::as_f64(kept) / plan::as_f64(met.max(1));
         let of_all = share * plan::as_f64(self.total);
-        Ok(seen.max(rounded(of_all)))
+        Ok(seen.max(plan::rounded(of_all)))
     }
 
     /// How many of a sample there are, and how many of them match.
@@ -144,9 +145,4 @@ impl<S: Reading> Run<'_, S> {
         }
         Ok((rows.len() as u64, kept.len() as u64))
     }
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rough number")]
-fn rounded(number: f64) -> u64 {
-    number.max(0.0).round() as u64
 }

@@ -2,9 +2,10 @@
 
 use fhir_search::{Match, Predicate, SearchQuery, SortBy, TextField};
 
-use super::plan::Plan;
+use super::plan::{Leg, Plan, Surer};
 use super::reading::Reading;
 use super::run::Run;
+use crate::budget;
 use crate::error::StoreError;
 use crate::explain::{Estimate, ExplainedStatement, Explanation};
 
@@ -16,8 +17,10 @@ impl<S: Reading> Run<'_, S> {
         limit: usize,
     ) -> Result<Explanation, StoreError> {
         let before = self.reading.work().touched;
+        let steps = budget::steps();
         self.reading.work().trace = Some(Vec::new());
         let found = self.search(query, None, limit);
+        let steps = budget::steps().wrapping_sub(steps);
         let statements = self.reading.work().trace.take().unwrap_or_default();
         found?;
         let mut explanation =
@@ -25,7 +28,8 @@ impl<S: Reading> Run<'_, S> {
         explanation.touched.statements -= before.statements;
         explanation.touched.rows -= before.rows;
         explanation.touched.bodies -= before.bodies;
-        explanation.touched.steps -= before.steps;
+        explanation.touched.compared -= before.compared;
+        explanation.touched.steps = steps;
         for sql in &statements {
             let text = sql.text().to_owned();
             if explanation.statements.iter().all(|known| known.text != text) {
@@ -77,7 +81,18 @@ impl<S: Reading> Run<'_, S> {
         Ok(())
     }
 
-    fn driver(&self, plan: &Plan, legs: &[super::plan::Leg]) -> String {
+    fn driver(&self, plan: &Plan, legs: &[Leg]) -> String {
+        let own = self.driver_alone(plan, legs);
+        match &plan.surer {
+            None => own,
+            Some(Surer { fuel, plan }) => {
+                let surer = self.driver_alone(plan, legs);
+                format!("{own}, after {fuel} rows {surer}")
+            }
+        }
+    }
+
+    fn driver_alone(&self, plan: &Plan, legs: &[Leg]) -> String {
         let Some(leg) = plan.driver.and_then(|place| legs.get(place)) else {
             return "all resources of the type".to_owned();
         };

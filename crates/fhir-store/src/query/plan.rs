@@ -3,6 +3,10 @@
 //! Every predicate whose rows can be walked is counted up to a limit; what each choice would cost
 //! is reckoned from the counts, and the cheapest drives. What the database finds with a seek is
 //! probed there, the rest is compared in memory.
+//!
+//! The reckoning takes conditions for independent, which they often are not: the dates of a month
+//! may all stand at the end of a long list. So a plan that may come to cost much more than another
+//! is followed for as long as the surest one would take at worst, and then that one goes on.
 
 use fhir_definitions::ResourceType;
 use fhir_search::{Match, ParameterId, Predicate, RowMatch};
@@ -16,11 +20,20 @@ pub(crate) const MANY: u64 = 256;
 /// A leg with fewer rows drives without a look at the others.
 const FEW: u64 = 32;
 
-/// Microseconds: a row of a source, a probe of it, a comparison in memory, a row of a set.
+/// Microseconds: a row of a source, a probe of it, the same of a column beside the row, a
+/// comparison in memory.
 const ROW_US: f64 = 0.3;
 const PROBE_US: f64 = 1.0;
+const BESIDE_US: f64 = 0.1;
 const COMPARE_US: f64 = 12.0;
+/// Microseconds for a row of a set without an order: to meet it, and to put it in order.
 const GATHER_US: f64 = 0.2;
+const ORDER_US: f64 = 0.8;
+
+/// A plan is given up for a surer one where it may cost so many times as much.
+const UNSURE: f64 = 2.0;
+/// No plan is given up sooner.
+const LEAST_FUEL: u64 = 256;
 
 /// How many rows a source has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +54,8 @@ pub(crate) struct Leg {
     pub(crate) size: Option<Size>,
     /// The parameter of a leg that is one condition on dates, or several that became one.
     pub(crate) date: Option<ParameterId>,
+    /// A row of `access` itself decides it.
+    is_beside: bool,
 }
 
 impl Leg {
@@ -56,7 +71,8 @@ impl Leg {
         let probe = conditions.predicate(&predicate, types, "c", Mode::Seek);
         let own = Conditions { is_access: true, ..*conditions };
         let access_probe = own.predicate(&predicate, types, "c", Mode::Seek);
-        Self { predicate, source, probe, access_probe, size: None, date }
+        let is_beside = access_probe.is_some() && conditions.is_beside(&predicate);
+        Self { predicate, source, probe, access_probe, size: None, date, is_beside }
     }
 
     /// The share of a type's resources that satisfies it, as far as is known.
@@ -75,8 +91,13 @@ impl Leg {
         }
     }
 
-    fn probe_us(&self) -> (f64, f64) {
-        if self.probe.is_some() { (PROBE_US, 0.0) } else { (0.0, COMPARE_US) }
+    /// Microseconds for a probe and for a comparison, of which one is 0.
+    fn check_us(&self, is_access: bool) -> (f64, f64) {
+        match if is_access { &self.access_probe } else { &self.probe } {
+            Some(_) if is_access && self.is_beside => (BESIDE_US, 0.0),
+            Some(_) => (PROBE_US, 0.0),
+            None => (0.0, COMPARE_US),
+        }
     }
 }
 
@@ -91,9 +112,37 @@ pub(crate) struct Plan {
     pub(crate) probes: Sql,
     /// What is left for memory.
     pub(crate) residual: Vec<Predicate>,
+    /// So many rows of the source are likely looked at.
+    pub(crate) expected: usize,
+    /// What goes on where this plan takes too long.
+    pub(crate) surer: Option<Surer>,
+}
+
+/// A plan that costs less at worst.
+pub(crate) struct Surer {
+    /// So many rows of the first plan's source cost as much as this one would at worst.
+    pub(crate) fuel: u64,
+    pub(crate) plan: Box<Plan>,
 }
 
 impl Plan {
+    /// The plan of a choice.
+    pub(crate) fn new(
+        dialect: Dialect,
+        legs: &[Leg],
+        choice: Choice,
+        types: &[ResourceType],
+        total: u64,
+    ) -> Self {
+        let mut plan = Self::driven(dialect, legs, choice.driver, types, total);
+        plan.expected = choice.expected;
+        plan.surer = choice.surer.map(|(driver, fuel)| {
+            let plan = Box::new(Self::driven(dialect, legs, driver, types, total));
+            Surer { fuel, plan }
+        });
+        plan
+    }
+
     /// The plan that is driven from a leg.
     pub(crate) fn driven(
         dialect: Dialect,
@@ -126,7 +175,7 @@ impl Plan {
                 None => residual.push(leg.predicate.clone()),
             }
         }
-        Self { driver, source, size, probes, residual }
+        Self { driver, source, size, probes, residual, expected: usize::MAX, surer: None }
     }
 }
 
@@ -178,42 +227,87 @@ pub(crate) fn long_limit(total: u64) -> u64 {
 /// Where counting a leg stops that has to be walked to its end anyway: some 50 ms, once.
 pub(crate) const LONGEST: u64 = 2_000_000;
 
-/// The cheapest driver for a page of `wanted` matches; none: all resources of the types.
-pub(crate) fn cheapest(legs: &[Leg], total: u64, wanted: u64) -> Option<usize> {
+/// What drives; none: all resources of the types.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Choice {
+    driver: Option<usize>,
+    /// So many rows are likely looked at.
+    expected: usize,
+    /// Another driver, and after how many rows it goes on.
+    surer: Option<(Option<usize>, u64)>,
+}
+
+/// The cheapest driver for a page of `wanted` matches.
+pub(crate) fn choose(legs: &[Leg], total: u64, wanted: u64) -> Choice {
     let all = as_f64(total).max(1.0);
-    let mut best = (cost(legs, None, all, as_f64(wanted)), None);
+    let wanted = as_f64(wanted);
+    let whole = (None, Cost::of(legs, None, all, wanted));
+    let (mut best, mut surest) = (whole, whole);
     for (place, leg) in legs.iter().enumerate() {
         if leg.source.is_none() {
             continue;
         }
-        let own = cost(legs, Some(place), all, as_f64(wanted));
-        if own <= best.0 {
-            best = (own, Some(place));
+        let own = (Some(place), Cost::of(legs, Some(place), all, wanted));
+        if own.1.expected <= best.1.expected {
+            best = own;
+        }
+        if own.1.worst <= surest.1.worst {
+            surest = own;
         }
     }
-    best.1
+    let (driver, cost) = best;
+    let is_unsure = cost.is_ordered && cost.worst > UNSURE * surest.1.worst;
+    let fuel = rounded(surest.1.worst / cost.each).max(LEAST_FUEL);
+    let surer = is_unsure.then_some((surest.0, fuel));
+    Choice {
+        driver,
+        expected: usize::try_from(rounded(cost.candidates)).unwrap_or(usize::MAX),
+        surer,
+    }
 }
 
-/// Microseconds for a page, about.
-fn cost(legs: &[Leg], driver: Option<usize>, total: f64, wanted: f64) -> f64 {
-    let leg = driver.and_then(|place| legs.get(place));
-    let rows = leg.map_or(total, |leg| leg.share(total) * total);
-    let is_exact = leg.and_then(|leg| leg.source.as_ref()).is_none_or(|source| source.is_exact);
-    let mut share = 1.0;
-    let (mut probes, mut compare) = (0.0, 0.0_f64);
-    for (place, leg) in legs.iter().enumerate() {
-        if Some(place) == driver && is_exact {
-            continue;
+/// Microseconds, about.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    /// Rows that are likely looked at for a page.
+    candidates: f64,
+    /// For each of them.
+    each: f64,
+    expected: f64,
+    /// Where every row has to be looked at.
+    worst: f64,
+    is_ordered: bool,
+}
+
+impl Cost {
+    fn of(legs: &[Leg], driver: Option<usize>, total: f64, wanted: f64) -> Self {
+        let leg = driver.and_then(|place| legs.get(place));
+        let rows = leg.map_or(total, |leg| leg.share(total) * total);
+        let source = leg.and_then(|leg| leg.source.as_ref());
+        let is_exact = source.is_none_or(|source| source.is_exact);
+        let is_ordered = source.is_none_or(|source| source.is_ordered);
+        let mut share = 1.0;
+        let (mut probes, mut compare) = (0.0, 0.0_f64);
+        for (place, leg) in legs.iter().enumerate() {
+            if Some(place) == driver && is_exact {
+                continue;
+            }
+            let (probe, memory) = leg.check_us(driver.is_none());
+            share *= if Some(place) == driver { 1.0 } else { leg.share(total) };
+            probes += probe;
+            compare = compare.max(memory);
         }
-        let (probe, memory) = leg.probe_us();
-        share *= if Some(place) == driver { 1.0 } else { leg.share(total) };
-        probes += probe;
-        compare = compare.max(memory);
+        let candidates = (wanted / share.max(1e-9)).min(rows);
+        let (gather, order) = if is_ordered { (0.0, 0.0) } else { (rows * GATHER_US, ORDER_US) };
+        let each = ROW_US + order + probes + compare;
+        let (expected, worst) = (candidates * each + gather, rows * each + gather);
+        Self { candidates, each, expected, worst, is_ordered }
     }
-    let candidates = (wanted / share.max(1e-9)).min(rows);
-    let is_ordered = leg.and_then(|leg| leg.source.as_ref()).is_none_or(|one| one.is_ordered);
-    let gather = if is_ordered { 0.0 } else { rows * GATHER_US };
-    candidates * (ROW_US + probes + compare) + gather
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rough number")]
+pub(crate) fn rounded(number: f64) -> u64 {
+    number.max(0.0).round() as u64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "costs are rough")]

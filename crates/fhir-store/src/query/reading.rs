@@ -38,6 +38,8 @@ pub(crate) struct Work {
     pub(crate) touched: Touched,
     /// When the reader has to be done.
     pub(crate) deadline: Option<Instant>,
+    /// The search asks for words somewhere: what is read for comparison needs them.
+    pub(crate) asks_words: bool,
     /// The statements of a search that is being explained.
     pub(crate) trace: Option<Vec<Sql>>,
 }

@@ -8,7 +8,8 @@ use fhir_search::{Chain, Has, Match, ParameterId, Predicate, RowMatch, Scope};
 
 use super::condition::within;
 use super::reading::Reading;
-use super::run::{Bounds, Candidate, Run};
+use super::run::{Candidate, Run};
+use super::walk::Bounds;
 use crate::backend::row;
 use crate::error::StoreError;
 use crate::read::RowKey;

@@ -10,20 +10,16 @@ use fhir_search::{
 use super::condition::{Conditions, within};
 use super::plan::{self, Leg, Plan, Size};
 use super::reading::{Reading, definitions};
-use super::source::{Piece, columns};
-use super::world::{Cache, Sight, found};
+use super::source::columns;
+use super::walk::Bounds;
+use super::world::{Cache, Sight};
 use crate::backend::row;
 use crate::core::Definitions;
 use crate::error::StoreError;
 use crate::read::{Hit, Matched, Position, RowKey, StoredVersion};
 use crate::sql::{Dialect, Sql};
 
-/// Candidates are compared in memory by this many.
-pub(super) const COMPARED: usize = 32;
-/// One statement gives at most this many candidates.
-pub(super) const MOST: usize = 4_096;
-
-/// So many types are asked for their main dates.
+/// So many types are asked for their main dates and numbers.
 const FEW_TYPES: usize = 4;
 
 /// Runs one search.
@@ -33,8 +29,9 @@ pub(crate) struct Run<'a, S> {
     pub(super) types: Vec<ResourceType>,
     /// Live resources of the types.
     pub(super) total: u64,
-    /// The main dates of the types, where no resource has two; looked up when dates are asked.
-    pub(super) dates: Option<Vec<(ResourceType, ParameterId)>>,
+    /// The main dates and numbers of the types, where no resource has two; looked up when dates
+    /// or numbers are asked.
+    pub(super) beside: Option<Vec<(ResourceType, ParameterId)>>,
     pub(super) cache: Cache,
 }
 
@@ -44,67 +41,54 @@ pub(super) struct Candidate {
     pub(super) read: Option<(StoredVersion, Found)>,
 }
 
-/// What a walk in row order came to.
-pub(super) struct Walked {
-    pub(super) found: Vec<Candidate>,
-    /// Everything was seen; otherwise the limit or the fuel ended the walk.
-    pub(super) is_whole: bool,
-}
-
-/// Bounds of a walk in row order.
-pub(super) struct Bounds {
-    pub(super) after: Option<RowKey>,
-    pub(super) is_backwards: bool,
-    pub(super) limit: usize,
-    /// So many candidates may be looked at.
-    pub(super) fuel: u64,
-    /// Bodies are wanted of whatever is found.
-    pub(super) with_bodies: bool,
-}
-
 impl<'a, S: Reading> Run<'a, S> {
-    pub(crate) fn new(reading: &'a mut S, scope: &Scope) -> Result<Self, StoreError> {
+    pub(crate) fn new(reading: &'a mut S, query: &SearchQuery) -> Result<Self, StoreError> {
+        reading.work().asks_words = query.predicates.iter().any(|one| asks(one, &is_words));
         let definitions = definitions(reading);
         let mut run = Self {
             reading,
             definitions,
             types: Vec::new(),
-            dates: None,
+            beside: None,
             total: 0,
             cache: Cache::default(),
         };
-        let (types, total) = run.scope(scope)?;
+        let (types, total) = run.scope(&query.scope)?;
         run.types = types;
         run.total = total;
         Ok(run)
     }
 
-    /// Looks up the main dates of the types.
-    fn look_at_dates(&mut self) -> Result<(), StoreError> {
-        if self.dates.is_some() {
+    /// Looks up what stands beside the rows of the types.
+    fn look_beside(&mut self) -> Result<(), StoreError> {
+        if self.beside.is_some() {
             return Ok(());
         }
-        let mut dates = Vec::new();
-        // Many types are asked for by what they have in common, which is no date.
-        for of in self.types.iter().take(FEW_TYPES) {
-            if let Some(p) = self.definitions.indexer.main_date(*of)
-                && !self.reading.repeats(p.0)?
-            {
-                dates.push((*of, p));
+        let mut beside = Vec::new();
+        // Many types are asked for by what they have in common, which is neither date nor number.
+        if self.reading.dialect() == Dialect::Sqlite {
+            for of in self.types.iter().take(FEW_TYPES) {
+                let indexer = &self.definitions.indexer;
+                let main = [indexer.main_date(*of), indexer.main_number(*of)];
+                for p in main.into_iter().flatten() {
+                    if !self.reading.repeats(p.0)? {
+                        beside.push((*of, p));
+                    }
+                }
             }
         }
-        self.dates = Some(dates);
+        self.beside = Some(beside);
         Ok(())
     }
 
-    /// The type whose rows of `access` hold this date.
-    pub(super) fn type_of_date(
+    /// The type whose rows of `access` hold values of this parameter.
+    pub(super) fn type_beside(
         &mut self,
         p: ParameterId,
     ) -> Result<Option<ResourceType>, StoreError> {
-        self.look_at_dates()?;
-        let mut dates = self.dates.iter().flatten();
-        Ok(dates.find(|(_, date)| *date == p).map(|(of, _)| *of))
+        self.look_beside()?;
+        let mut beside = self.beside.iter().flatten();
+        Ok(beside.find(|(_, own)| *own == p).map(|(of, _)| *of))
     }
 
     /// The types of a scope, and how many resources of them live.
@@ -150,8 +134,8 @@ impl<'a, S: Reading> Run<'a, S> {
     }
 
     pub(super) fn legs(&mut self, predicates: &[Predicate]) -> Result<Vec<Leg>, StoreError> {
-        if predicates.iter().any(asks_dates) {
-            self.look_at_dates()?;
+        if predicates.iter().any(|one| asks(one, &may_be_beside)) {
+            self.look_beside()?;
         }
         let predicates = self.merged_dates(predicates)?;
         let core = self.reading.core();
@@ -160,7 +144,7 @@ impl<'a, S: Reading> Run<'a, S> {
             registry: &self.definitions.registry,
             hasher: &core.hasher,
             is_access: false,
-            dates: self.dates.as_deref().unwrap_or_default(),
+            beside: self.beside.as_deref().unwrap_or_default(),
         };
         let leg = |one| Leg::new(&conditions, one, &self.types);
         Ok(predicates.into_iter().map(leg).collect())
@@ -292,80 +276,8 @@ impl<'a, S: Reading> Run<'a, S> {
             legs = self.legs(&resolved)?;
             self.measure(&mut legs, wanted)?;
         }
-        let driver = plan::cheapest(&legs, self.total, wanted as u64);
-        Ok((Plan::driven(self.reading.dialect(), &legs, driver, &self.types, self.total), legs))
-    }
-
-    /// Candidates of a plan in row order, compared in memory where that is left to do.
-    pub(super) fn walk(&mut self, plan: &Plan, bounds: Bounds) -> Result<Walked, StoreError> {
-        let dialect = self.reading.dialect();
-        let compares = bounds.with_bodies || !plan.residual.is_empty();
-        let mut walked = Walked { found: Vec::new(), is_whole: false };
-        let mut fuel = bounds.fuel;
-        let mut after = bounds.after;
-        let is_plain = plan.source.is_ordered && plan.residual.is_empty();
-        let mut many = if is_plain { bounds.limit } else { (bounds.limit * 2).clamp(64, 512) };
-        let is_checked = !plan.probes.is_empty() || !plan.residual.is_empty();
-        if !plan.source.is_ordered && is_checked {
-            // Each statement gathers the whole set: few statements, then.
-            let rows = plan.size.map_or(0, |size| usize::try_from(size.rows).unwrap_or(MOST));
-            many = many.max(rows.saturating_add(1)).min(MOST);
-        }
-        loop {
-            let limit = row::limit_of(many);
-            let piece = Piece { after, is_backwards: bounds.is_backwards, limit };
-            let sql = if plan.source.is_ordered {
-                plan.source.walk(dialect, &piece, &plan.probes)
-            } else {
-                plan.source.gather(dialect, &piece, &plan.probes)
-            };
-            let rows = self.numbers(&sql)?;
-            let is_last = rows.len() < many;
-            after = rows.last().map(|(rid, dk, _)| RowKey { rid: *rid, dk: *dk }).or(after);
-            let rows: Vec<RowKey> = rows
-                .iter()
-                .filter(|(.., ok)| *ok == 1)
-                .map(|(rid, dk, _)| RowKey { rid: *rid, dk: *dk })
-                .collect();
-            for part in rows.chunks(COMPARED) {
-                if compares {
-                    self.compare(part, &plan.residual, &mut walked.found)?;
-                } else {
-                    let bare = part.iter().map(|row| Candidate { row: *row, read: None });
-                    walked.found.extend(bare);
-                }
-                fuel = fuel.saturating_sub(part.len() as u64);
-                if walked.found.len() >= bounds.limit {
-                    walked.found.truncate(bounds.limit);
-                    return Ok(walked);
-                }
-                if fuel == 0 {
-                    return Ok(walked);
-                }
-            }
-            if is_last {
-                walked.is_whole = true;
-                return Ok(walked);
-            }
-            many = (many * 2).clamp(64, MOST);
-        }
-    }
-
-    /// Keeps the rows whose bodies satisfy the predicates.
-    pub(super) fn compare(
-        &mut self,
-        rows: &[RowKey],
-        residual: &[Predicate],
-        out: &mut Vec<Candidate>,
-    ) -> Result<(), StoreError> {
-        self.reading.work().check()?;
-        for version in self.reading.bodies(rows)? {
-            let Some(found) = found(self.reading, &version)? else { continue };
-            if self.holds(residual, &found)? {
-                out.push(Candidate { row: version.row, read: Some((version, found)) });
-            }
-        }
-        Ok(())
+        let choice = plan::choose(&legs, self.total, wanted as u64);
+        Ok((Plan::new(self.reading.dialect(), &legs, choice, &self.types, self.total), legs))
     }
 
     pub(super) fn holds(
@@ -464,24 +376,32 @@ pub(super) fn hit(row: RowKey) -> Hit {
     Hit { row, position: Position { values: Vec::new(), row }, matched: Matched::default() }
 }
 
-/// Whether a date is among the alternatives.
-fn asks_dates(predicate: &Predicate) -> bool {
-    fn is_date(one: &Match) -> bool {
-        match one {
-            Match::Row(RowMatch::Date { .. }) => true,
-            Match::All(all) => all.iter().any(asks_dates),
-            Match::Not(any) => any.iter().any(is_date),
-            Match::Row(_)
-            | Match::Present(_)
-            | Match::Chain(_)
-            | Match::Has(_)
-            | Match::Keys(_)
-            | Match::Text(_)
-            | Match::Lookup(_)
-            | Match::Id(_)
-            | Match::LastUpdated(_)
-            | Match::Never => false,
-        }
+/// Whether a predicate has an alternative of a kind, at whatever depth.
+fn asks(predicate: &Predicate, is_such: &impl Fn(&Match) -> bool) -> bool {
+    fn one(each: &Match, is_such: &impl Fn(&Match) -> bool) -> bool {
+        is_such(each)
+            || match each {
+                Match::All(all) => all.iter().any(|own| asks(own, is_such)),
+                Match::Chain(chain) => chain.all.iter().any(|own| asks(own, is_such)),
+                Match::Has(has) => has.all.iter().any(|own| asks(own, is_such)),
+                Match::Not(any) => any.iter().any(|own| one(own, is_such)),
+                Match::Row(_)
+                | Match::Present(_)
+                | Match::Keys(_)
+                | Match::Text(_)
+                | Match::Lookup(_)
+                | Match::Id(_)
+                | Match::LastUpdated(_)
+                | Match::Never => false,
+            }
     }
-    predicate.any.iter().any(is_date)
+    predicate.any.iter().any(|each| one(each, is_such))
+}
+
+fn is_words(each: &Match) -> bool {
+    matches!(each, Match::Text(_))
+}
+
+fn may_be_beside(each: &Match) -> bool {
+    matches!(each, Match::Row(RowMatch::Date { .. } | RowMatch::Number { .. }))
 }

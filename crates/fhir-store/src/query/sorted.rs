@@ -10,8 +10,9 @@ use fhir_search::{Match, ParameterId, Predicate, RowMatch, SortBy, SortKey};
 
 use super::plan::{self, Leg, Plan};
 use super::reading::Reading;
-use super::run::{Bounds, Candidate, Run, hit};
+use super::run::{Candidate, Run, hit};
 use super::values::{From, ValueWalk};
+use super::walk::Bounds;
 use crate::backend::sort;
 use crate::error::StoreError;
 use crate::read::{Hit, Matched, Position, RowKey, SortValue};
@@ -103,7 +104,7 @@ impl<S: Reading> Run<'_, S> {
         }
         match (&key.by, date_key(key), self.types.as_slice()) {
             (SortBy::LastUpdated, ..) => Ok(Some(LightKey::Updated)),
-            (_, Some(p), [_]) => Ok(self.type_of_date(p)?.map(LightKey::MainDate)),
+            (_, Some(p), [_]) => Ok(self.type_beside(p)?.map(LightKey::MainDate)),
             _ => Ok(None),
         }
     }

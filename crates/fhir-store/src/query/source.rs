@@ -48,6 +48,11 @@ impl Source {
         predicate: &Predicate,
         types: &[ResourceType],
     ) -> Option<Self> {
+        if let Some((parameters, targets)) = same_targets(&predicate.any)
+            && parameters.len() > MERGED
+        {
+            return Some(Self::new(vec![among(conditions.dialect, &parameters, targets)]));
+        }
         let mut arms = Vec::new();
         let (mut is_exact, mut is_of_any_type) = (true, false);
         for each in &predicate.any {
@@ -94,11 +99,7 @@ impl Source {
 fn of_match(conditions: &Conditions<'_>, each: &Match, types: &[ResourceType]) -> Option<Source> {
     Some(match each {
         Match::Row(RowMatch::Reference { p, targets }) if targets.len() > MERGED => {
-            let mut condition = Sql::new("p = ");
-            condition.integer(p.0).push(" AND target");
-            within(&mut condition, conditions.dialect, targets);
-            let arm = Arm { table: "reference", condition, is_point: false, is_unique: false };
-            Source::new(vec![arm])
+            Source::new(vec![among(conditions.dialect, &[i64::from(p.0)], targets)])
         }
         Match::Row(row) => Source::new(arm::arms(conditions.dialect, row)),
         Match::Id(id) => {
@@ -144,6 +145,29 @@ fn of_match(conditions: &Conditions<'_>, each: &Match, types: &[ResourceType]) -
         }
         Match::Not(_) | Match::Present(_) | Match::Chain(_) | Match::Has(_) => return None,
     })
+}
+
+/// The parameters of alternatives that all ask for the same targets of references.
+pub(crate) fn same_targets(any: &[Match]) -> Option<(Vec<i64>, &[i64])> {
+    let Some(Match::Row(RowMatch::Reference { targets, .. })) = any.first() else { return None };
+    let mut parameters = Vec::with_capacity(any.len());
+    for each in any {
+        let Match::Row(RowMatch::Reference { p, targets: own }) = each else { return None };
+        if own != targets {
+            return None;
+        }
+        parameters.push(i64::from(p.0));
+    }
+    Some((parameters, targets))
+}
+
+/// References by any of the parameters to any of the targets.
+fn among(dialect: Dialect, parameters: &[i64], targets: &[i64]) -> Arm {
+    let mut condition = Sql::new("p");
+    within(&mut condition, dialect, parameters);
+    condition.push(" AND target");
+    within(&mut condition, dialect, targets);
+    Arm { table: "reference", condition, is_point: false, is_unique: false }
 }
 
 fn by_hash(dialect: Dialect, hashes: &[i64], types: &[ResourceType]) -> Source {
@@ -209,62 +233,101 @@ pub(crate) fn columns(dialect: Dialect, alias: &str) -> String {
 }
 
 impl Source {
-    /// A piece of an ordered source: rows that satisfy `probes`, conditions on `c`, each in front
-    /// with ` AND `. Columns: rid, dk, 1.
+    /// A piece of a source in row order: rows that satisfy `probes`, conditions on `c`, each in
+    /// front with ` AND `. A row may come several times, one behind the other. Columns: rid, dk, 1.
     pub(crate) fn walk(&self, dialect: Dialect, piece: &Piece, probes: &Sql) -> Sql {
-        let mut lists = Vec::new();
-        for arm in &self.arms {
+        let columns = format!("{}, CAST(1 AS bigint) AS ok", columns(dialect, "c"));
+        let list = |arm: &Arm| {
             let mut sql = Sql::new("SELECT ");
-            sql.push(if arm.is_unique { "" } else { "DISTINCT " });
-            sql.push(&columns(dialect, "c"))
-                .push(", CAST(1 AS bigint) AS ok FROM ")
-                .push(arm.table);
-            sql.push(" c WHERE ").append(&arm.condition);
+            sql.push(&columns).push(" FROM ").push(arm.table).push(" c WHERE ");
+            sql.append(&arm.condition);
             piece.keyset(&mut sql, dialect, "c");
             sql.append(probes);
             piece.order(&mut sql, dialect, "c.");
-            lists.push(sql);
+            sql
+        };
+        self.merged(dialect, piece, "rid, dk, ok", list)
+    }
+
+    /// Among the first rows of a piece of a list, `fuel` of them, those that satisfy `probes`.
+    /// Only for an ordered source of one list. Columns: rid, dk, 1.
+    pub(crate) fn walk_some(
+        &self,
+        dialect: Dialect,
+        piece: &Piece,
+        probes: &Sql,
+        fuel: u64,
+    ) -> Sql {
+        let mut sql = Sql::new("SELECT ");
+        sql.push(&columns(dialect, "c")).push(", CAST(1 AS bigint) AS ok FROM (SELECT * FROM ");
+        for arm in self.arms.iter().take(1) {
+            sql.push(arm.table).push(" s WHERE ").append(&arm.condition);
         }
-        if let [one] = lists.as_slice() {
-            return one.clone();
+        piece.keyset(&mut sql, dialect, "s");
+        let limit = i64::try_from(fuel).unwrap_or(i64::MAX);
+        Piece { limit, ..*piece }.order(&mut sql, dialect, "s.");
+        sql.push(") AS c WHERE 1 = 1").append(probes);
+        piece.order(&mut sql, dialect, "c.");
+        sql
+    }
+
+    /// The last of those rows; none where the list ends sooner.
+    pub(crate) fn end_of_some(&self, dialect: Dialect, piece: &Piece, fuel: u64) -> Sql {
+        let mut sql = Sql::new("SELECT ");
+        sql.push(&columns(dialect, "c")).push(", CAST(1 AS bigint) AS ok FROM ");
+        for arm in self.arms.iter().take(1) {
+            sql.push(arm.table).push(" c WHERE ").append(&arm.condition);
         }
-        let mut sql = Sql::new("SELECT rid, dk, ok FROM (");
-        if lists.is_empty() {
-            sql.push("SELECT CAST(0 AS bigint) AS rid, CAST(0 AS bigint) AS dk, CAST(1 AS bigint) AS ok WHERE 1 = 0");
-        }
-        for (place, list) in lists.iter().enumerate() {
-            sql.push(if place > 0 { " UNION " } else { "" });
-            sql.push("SELECT * FROM (").append(list).push(&format!(") AS a{place}"));
-        }
-        sql.push(") AS c");
-        piece.order(&mut sql, dialect, "");
+        piece.keyset(&mut sql, dialect, "c");
+        Piece { limit: 1, ..*piece }.order(&mut sql, dialect, "c.");
+        sql.push(" OFFSET ");
+        sql.integer(i64::try_from(fuel.saturating_sub(1)).unwrap_or(i64::MAX));
         sql
     }
 
     /// A piece of a source without an order: its rows in row order, and whether each satisfies
-    /// `probes`. Columns: rid, dk, 1 or 0.
+    /// `probes`. A row may come several times, one behind the other. Columns: rid, dk, 1 or 0.
     pub(crate) fn gather(&self, dialect: Dialect, piece: &Piece, probes: &Sql) -> Sql {
-        let mut sql = Sql::new("SELECT ");
-        sql.push(&columns(dialect, "c"));
-        sql.push(", CASE WHEN 1 = 1")
-            .append(probes)
-            .push(" THEN CAST(1 AS bigint) ELSE CAST(0 AS bigint) END AS ok FROM (");
-        sql.push("SELECT rid, dk FROM (");
-        for (place, arm) in self.arms.iter().enumerate() {
-            sql.push(if place > 0 { " UNION SELECT " } else { "SELECT DISTINCT " });
+        // Each list is cut by itself: SQLite then keeps the least rows only, and sorts no more.
+        let list = |arm: &Arm| {
+            let mut sql = Sql::new("SELECT ");
             sql.push(&columns(dialect, "s")).push(" FROM ").push(arm.table).push(" s WHERE ");
             sql.append(&arm.condition);
             piece.keyset(&mut sql, dialect, "s");
+            piece.order(&mut sql, dialect, "s.");
+            sql
+        };
+        let rows = self.merged(dialect, piece, "rid, dk", list);
+        let mut sql = Sql::new("SELECT ");
+        sql.push(&columns(dialect, "c")).push(", CASE WHEN 1 = 1").append(probes);
+        sql.push(" THEN CAST(1 AS bigint) ELSE CAST(0 AS bigint) END AS ok FROM (");
+        sql.append(&rows).push(") AS c");
+        Piece { limit: i64::MAX, ..*piece }.order(&mut sql, dialect, "c.");
+        sql
+    }
+
+    /// The lists of all arms as one, in row order.
+    fn merged(
+        &self,
+        dialect: Dialect,
+        piece: &Piece,
+        columns: &str,
+        list: impl Fn(&Arm) -> Sql,
+    ) -> Sql {
+        if let [one] = self.arms.as_slice() {
+            return list(one);
         }
+        let mut sql = Sql::new(&format!("SELECT {columns} FROM ("));
         if self.arms.is_empty() {
-            sql.push("SELECT CAST(0 AS bigint) AS rid, CAST(0 AS bigint) AS dk WHERE 1 = 0");
+            sql.push("SELECT CAST(0 AS bigint) AS rid, CAST(0 AS bigint) AS dk");
+            sql.push(", CAST(1 AS bigint) AS ok WHERE 1 = 0");
+        }
+        for (place, arm) in self.arms.iter().enumerate() {
+            sql.push(if place > 0 { " UNION ALL " } else { "" });
+            sql.push("SELECT * FROM (").append(&list(arm)).push(&format!(") AS a{place}"));
         }
         sql.push(") AS u");
         piece.order(&mut sql, dialect, "");
-        sql.push(") AS c");
-        let mut all = *piece;
-        all.limit = i64::MAX;
-        all.order(&mut sql, dialect, "c.");
         sql
     }
 

@@ -38,9 +38,14 @@ pub(crate) fn found<S: Reading>(
     version: &StoredVersion,
 ) -> Result<Option<Found>, StoreError> {
     let Some(body) = &version.body else { return Ok(None) };
-    reading.work().touched.steps += 1;
+    reading.work().touched.compared += 1;
+    let asks_words = reading.work().asks_words;
     let core = reading.core();
-    let rows = Arc::new(core.rows_of(&version.key, body)?);
+    let rows = match asks_words {
+        true => core.rows_of(&version.key, body)?,
+        false => core.rows_without_text(&version.key, body)?,
+    };
+    let rows = Arc::new(rows);
     let hash = core.hasher.reference(&version.key);
     Ok(Some(Found { key: version.key.clone(), hash, updated: version.updated, rows }))
 }

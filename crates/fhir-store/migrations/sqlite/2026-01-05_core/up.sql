@@ -59,7 +59,7 @@ CREATE TABLE date (
   edge INTEGER NOT NULL,
   PRIMARY KEY (p, lo, rid, hi)
 ) WITHOUT ROWID;
--- Date parameters under which some resource has, or had, more than one row.
+-- Date and number parameters under which some resource has, or had, more than one row.
 CREATE TABLE repeating (p INTEGER PRIMARY KEY);
 CREATE TABLE number (
   p INTEGER NOT NULL, unit INTEGER NOT NULL, v BLOB NOT NULL, rid INTEGER NOT NULL,
@@ -134,7 +134,8 @@ CREATE TABLE patient_date (
 -- One narrow row a live resource, in row order within its type: whose it is and how it is labelled,
 -- for rights, and which parameters it has a value for. labels: 8-byte hashes, big-endian. present:
 -- bit n for the parameter with slot n; present2: bit n - 63. lo, hi: the type's main date where the
--- resource has just one, so that a date is compared and sorted by without a body.
+-- resource has just one, so that a date is compared and sorted by without a body; unit, v: likewise
+-- its main number or quantity, as in `number`.
 CREATE TABLE access (
   type INTEGER NOT NULL,
   rid INTEGER NOT NULL,
@@ -144,6 +145,8 @@ CREATE TABLE access (
   labels BLOB,
   lo INTEGER,
   hi INTEGER,
+  unit INTEGER,
+  v BLOB,
   PRIMARY KEY (type, rid)
 ) WITHOUT ROWID;
 

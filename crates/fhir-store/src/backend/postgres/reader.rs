@@ -219,15 +219,15 @@ impl Reader for PostgresReader<'_> {
         after: Option<&Position>,
         limit: usize,
     ) -> Result<Vec<Hit>, StoreError> {
-        Run::new(self, &query.scope)?.search(query, after, limit)
+        Run::new(self, query)?.search(query, after, limit)
     }
 
     fn count(&mut self, query: &SearchQuery) -> Result<u64, StoreError> {
-        Run::new(self, &query.scope)?.count(query)
+        Run::new(self, query)?.count(query)
     }
 
     fn estimate(&mut self, query: &SearchQuery) -> Result<u64, StoreError> {
-        Run::new(self, &query.scope)?.estimate(query)
+        Run::new(self, query)?.estimate(query)
     }
 
     fn search_before(
@@ -236,11 +236,11 @@ impl Reader for PostgresReader<'_> {
         before: &Position,
         limit: usize,
     ) -> Result<Option<Vec<Hit>>, StoreError> {
-        Run::new(self, &query.scope)?.before(query, before, limit)
+        Run::new(self, query)?.before(query, before, limit)
     }
 
     fn explain(&mut self, query: &SearchQuery, limit: usize) -> Result<Explanation, StoreError> {
-        Run::new(self, &query.scope)?.explain(query, limit)
+        Run::new(self, query)?.explain(query, limit)
     }
 
     fn touched(&self) -> Touched {

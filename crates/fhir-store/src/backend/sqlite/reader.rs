@@ -275,17 +275,17 @@ impl Reader for SqliteReader<'_> {
         limit: usize,
     ) -> Result<Vec<Hit>, StoreError> {
         self.snapshot()?;
-        Run::new(self, &query.scope)?.search(query, after, limit)
+        Run::new(self, query)?.search(query, after, limit)
     }
 
     fn count(&mut self, query: &SearchQuery) -> Result<u64, StoreError> {
         self.snapshot()?;
-        Run::new(self, &query.scope)?.count(query)
+        Run::new(self, query)?.count(query)
     }
 
     fn estimate(&mut self, query: &SearchQuery) -> Result<u64, StoreError> {
         self.snapshot()?;
-        Run::new(self, &query.scope)?.estimate(query)
+        Run::new(self, query)?.estimate(query)
     }
 
     fn search_before(
@@ -295,12 +295,12 @@ impl Reader for SqliteReader<'_> {
         limit: usize,
     ) -> Result<Option<Vec<Hit>>, StoreError> {
         self.snapshot()?;
-        Run::new(self, &query.scope)?.before(query, before, limit)
+        Run::new(self, query)?.before(query, before, limit)
     }
 
     fn explain(&mut self, query: &SearchQuery, limit: usize) -> Result<Explanation, StoreError> {
         self.snapshot()?;
-        Run::new(self, &query.scope)?.explain(query, limit)
+        Run::new(self, query)?.explain(query, limit)
     }
 
     fn touched(&self) -> Touched {

@@ -73,9 +73,10 @@ statement!([Sqlite] PutAccess {
         kind: Integer = i32, rid: BigInt = i64, person: BigInt = i64, present: BigInt = i64,
         present2: BigInt = i64, labels: Nullable<Binary> = Option<&'a [u8]>,
         lo: Nullable<BigInt> = Option<i64>, hi: Nullable<BigInt> = Option<i64>,
+        unit: Nullable<BigInt> = Option<i64>, v: Nullable<Binary> = Option<&'a [u8]>,
     } -> (),
-    "INSERT OR REPLACE INTO access (type, rid, person, present, present2, labels, lo, hi)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+    "INSERT OR REPLACE INTO access (type, rid, person, present, present2, labels, lo, hi, unit, v)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 statement!([Sqlite] DeleteAccess { kind: Integer = i32, rid: BigInt = i64 } -> (),
     "DELETE FROM access WHERE type = ? AND rid = ?");
 statement!([Sqlite] InsertWords {

@@ -24,22 +24,7 @@ impl Writer {
         let Step { kind, rid, version, updated } = step;
         InsertChange::new(updated, kind, rid, version).execute(&mut self.connection)?;
         rows::replace(&mut self.connection, rid, old, new)?;
-        let access =
-            |rows: &'_ IndexRows| (rows.access.clone(), rows.present.clone(), rows.main_date);
-        if old.map(access) != new.map(access) {
-            match new {
-                None => DeleteAccess::new(kind, rid).execute(&mut self.connection)?,
-                Some(rows) => {
-                    let labels = row::labels_of(&rows.access.labels);
-                    let [present, present2] = self.core.presence(&rows.present);
-                    let person = rows.access.person;
-                    let labels = labels.as_deref();
-                    let (lo, hi) = rows.main_date.unzip();
-                    PutAccess::new(kind, rid, person, present, present2, labels, lo, hi)
-                        .execute(&mut self.connection)?
-                }
-            };
-        }
+        self.access(kind, rid, old, new)?;
         self.words(rid, old.map(|rows| &rows.text), new.map(|rows| &rows.text))?;
         let old_date = old.and_then(|rows| rows.patient_date);
         let new_date = new.and_then(|rows| rows.patient_date);
@@ -55,6 +40,34 @@ impl Writer {
             Some(rows) => self.note(rows),
             None => Ok(()),
         }
+    }
+
+    fn access(
+        &mut self,
+        kind: i32,
+        rid: i64,
+        old: Option<&IndexRows>,
+        new: Option<&IndexRows>,
+    ) -> QueryResult<()> {
+        fn parts(rows: &IndexRows) -> impl PartialEq + '_ {
+            (&rows.access, &rows.present, rows.main_date, &rows.main_number)
+        }
+        if old.map(parts) == new.map(parts) {
+            return Ok(());
+        }
+        let Some(rows) = new else {
+            return DeleteAccess::new(kind, rid).execute(&mut self.connection).map(drop);
+        };
+        let labels = row::labels_of(&rows.access.labels);
+        let [present, present2] = self.core.presence(&rows.present);
+        let person = rows.access.person;
+        let labels = labels.as_deref();
+        let (lo, hi) = rows.main_date.unzip();
+        let number = rows.main_number.as_ref();
+        let (unit, v) = (number.map(|(unit, _)| *unit), number.map(|(_, v)| v.as_slice()));
+        PutAccess::new(kind, rid, person, present, present2, labels, lo, hi, unit, v)
+            .execute(&mut self.connection)
+            .map(drop)
     }
 
     fn words(&mut self, rid: i64, old: Option<&TextRow>, new: Option<&TextRow>) -> QueryResult<()> {
@@ -93,10 +106,20 @@ impl Writer {
         }
         if rows.date.len() > 1 {
             for row in intervals(&rows.date).iter().filter(|row| row.edge != 3) {
-                if self.repeating.insert(row.p.abs()) {
-                    InsertRepeating::new(row.p.abs()).execute(&mut self.connection)?;
-                }
+                self.note_repeating(row.p.abs())?;
             }
+        }
+        for (one, next) in rows.number.iter().zip(rows.number.iter().skip(1)) {
+            if one.p == next.p {
+                self.note_repeating(one.p)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn note_repeating(&mut self, p: i32) -> QueryResult<()> {
+        if self.repeating.insert(p) {
+            InsertRepeating::new(p).execute(&mut self.connection)?;
         }
         Ok(())
     }
