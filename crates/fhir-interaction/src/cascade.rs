@@ -41,19 +41,17 @@ pub async fn delete_cascading(
     let permit = app.gate(request, Interaction::Delete, Some(key.resource_type))?;
     let first = write::preconditions(conditions);
     for _ in 0..ATTEMPTS {
-        let doomed = find(app, &permit, key).await?;
-        let types: BTreeSet<ResourceType> =
-            doomed.iter().map(|stored| stored.key.resource_type).collect();
-        for resource_type in types {
-            app.gate(request, Interaction::Delete, Some(resource_type))?;
-        }
-        let group = group(key, &doomed, &first);
+        let doomed = doomed(app, request, &permit, key, &first).await?;
+        let last = doomed.len().saturating_sub(1);
+        let op = |(key, preconditions)| WriteOp { key, action: Action::Delete, preconditions };
+        let ops = doomed.into_iter().map(op).collect();
+        let group = WriteGroup { ops, atomic: true, ..WriteGroup::default() };
         match app.write(&permit, group).await {
             Ok(results) => {
                 let written: Vec<Written> = results.into_iter().filter_map(Result::ok).collect();
                 return Ok(answer(key, &written, request.prefer.return_));
             }
-            Err(WriteFailure::Refused { index, fault }) if index == doomed.len() => {
+            Err(WriteFailure::Refused { index, fault }) if index == last => {
                 if !matches!(fault, WriteFault::Referenced(_)) {
                     return Err(write::write_fault(key, &fault));
                 }
@@ -66,24 +64,35 @@ pub async fn delete_cascading(
     Err(Failure::new(FailureKind::Conflict, text))
 }
 
-/// Those who refer first, what they refer to last; the deleted one ends the list of operations.
-fn group(key: &ResourceKey, doomed: &[StoredVersion], first: &Preconditions) -> WriteGroup {
-    let mut ops: Vec<WriteOp> = doomed
-        .iter()
-        .rev()
-        .map(|stored| WriteOp {
-            key: stored.key.clone(),
-            action: Action::Delete,
-            preconditions: Preconditions {
-                if_match: Some(vec![stored.version]),
-                unreferenced: true,
-                ..Preconditions::default()
-            },
-        })
-        .collect();
-    let preconditions = Preconditions { unreferenced: true, ..first.clone() };
-    ops.push(WriteOp { key: key.clone(), action: Action::Delete, preconditions });
-    WriteGroup { ops, atomic: true, ..WriteGroup::default() }
+/// The deletes that take a resource and all who refer to it: those who refer first, each as it was
+/// found, the resource itself last.
+///
+/// # Errors
+/// As [`delete_cascading`], but for what the commit decides.
+pub(crate) async fn doomed(
+    app: &App,
+    request: &Request,
+    permit: &Permit,
+    key: &ResourceKey,
+    own: &Preconditions,
+) -> Result<Vec<(ResourceKey, Preconditions)>, Failure> {
+    let found = find(app, permit, key).await?;
+    let types: BTreeSet<ResourceType> =
+        found.iter().map(|stored| stored.key.resource_type).collect();
+    for resource_type in types {
+        app.gate(request, Interaction::Delete, Some(resource_type))?;
+    }
+    let as_found = |stored: StoredVersion| {
+        let preconditions = Preconditions {
+            if_match: Some(vec![stored.version]),
+            unreferenced: true,
+            ..Preconditions::default()
+        };
+        (stored.key, preconditions)
+    };
+    let mut doomed: Vec<_> = found.into_iter().rev().map(as_found).collect();
+    doomed.push((key.clone(), Preconditions { unreferenced: true, ..own.clone() }));
+    Ok(doomed)
 }
 
 /// All who refer to a resource, directly or through each other, without itself; nearest first.

@@ -1,7 +1,9 @@
 //! Histories and the change sequence.
 
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
 use fhir_definitions::ResourceType;
-use fhir_store::{HistoryScope, HistoryWindow, Method};
+use fhir_store::{DatabaseUrl, HistoryScope, HistoryWindow, Method};
 
 use crate::cases;
 use crate::world::{World, key};
@@ -13,6 +15,7 @@ cases!(
     some_are_listed,
     what_was_current_at_an_instant,
     a_put_after_a_delete_says_so,
+    changes_survive_a_move_to_another_cluster,
 );
 
 fn patient(id: &str, family: &str) -> String {
@@ -198,4 +201,34 @@ fn a_put_after_a_delete_says_so(world: &World) {
         world.read(move |reader| reader.history(&scope, HistoryWindow::default(), None, 100));
     let methods: Vec<_> = versions.iter().map(|one| one.method).collect();
     assert_eq!(methods, [Method::PutAfterDelete, Method::Delete, Method::Put]);
+}
+
+fn changes_survive_a_move_to_another_cluster(world: &World) {
+    let DatabaseUrl::Postgres(url) = &world.url else { return };
+    some_past(world);
+    let secret = *world.store.secret();
+    assert_eq!(world.sibling().store.secret(), &secret, "the same cluster is the same cluster");
+    // As if the dump came from a cluster that has lived longer.
+    let mut beside = PgConnection::establish(url).unwrap();
+    beside.batch_execute("UPDATE change SET xid = xid + 1000000000000").unwrap();
+    let moved = world.sibling();
+    assert_ne!(moved.store.secret(), &secret, "cursors of the other cluster are refused");
+    moved.given(&[&patient("a", "Four")]);
+    let mut seen = Vec::new();
+    let mut cursor = None;
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while seen.len() < 7 && std::time::Instant::now() < patience {
+        let page = moved.read(move |reader| {
+            reader.changes_since(&HistoryScope::System, HistoryWindow::default(), cursor, 4)
+        });
+        cursor = Some(page.end);
+        seen.extend(page.versions.iter().map(|one| format!("{}/{}", one.key, one.version)));
+    }
+    let mut expected = walk(&moved, &HistoryScope::System, 100);
+    expected.sort_unstable();
+    let last = seen.last().cloned();
+    seen.sort_unstable();
+    assert_eq!(seen, expected);
+    assert_eq!(last.as_deref(), Some("Patient/a/4"));
+    assert_eq!(moved.sibling().store.secret(), moved.store.secret());
 }

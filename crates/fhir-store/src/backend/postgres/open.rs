@@ -2,7 +2,7 @@
 
 use diesel::pg::Pg;
 use diesel::result::OptionalExtension;
-use diesel::sql_types::{Binary, Integer};
+use diesel::sql_types::{Binary, Bool, Integer};
 use diesel::{Connection, PgConnection, QueryResult, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use fhir_search::Registry;
@@ -24,8 +24,11 @@ pub(crate) fn open(url: &str, settings: &StoreSettings) -> Result<Core, StoreErr
     migrate::<Pg, _>(&mut connection, &MIGRATIONS)?;
     connection.transaction(|connection| {
         let drawn = Identity::draw().to_bytes();
-        let identity = Identity::from_bytes(&keep(connection, IDENTITY, &drawn)?)
+        let mut identity = Identity::from_bytes(&keep(connection, IDENTITY, &drawn)?)
             .ok_or_else(|| StoreError::Damaged("the identity of the database".into()))?;
+        if is_from_another_cluster(connection)? {
+            settle_in(connection, &mut identity)?;
+        }
         let configured = settings.zone.name();
         let zone = keep(connection, ZONE, configured.as_bytes())?;
         if zone != configured.as_bytes() {
@@ -51,6 +54,26 @@ fn keep(connection: &mut PgConnection, name: &str, value: &[u8]) -> QueryResult<
     sql.bind(Bind::Text(name.to_owned())).push(", ").bind(Bind::Bytes(value.to_vec()));
     sql.push(") ON CONFLICT (name) DO UPDATE SET value = setting.value RETURNING value");
     sql.typed::<Binary>().get_result(connection)
+}
+
+/// Whether the changes have transactions that this cluster has not given out yet: then they were
+/// restored from a dump.
+fn is_from_another_cluster(connection: &mut PgConnection) -> QueryResult<bool> {
+    let sql = "SELECT coalesce(max(xid), 0) >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint \
+               FROM change";
+    Sql::new(sql).typed::<Bool>().get_result(connection)
+}
+
+/// Puts restored changes before all that this cluster will ever write, in their order, and makes
+/// cursors of the other cluster invalid: a follower that went on from one would miss changes.
+fn settle_in(connection: &mut PgConnection, identity: &mut Identity) -> QueryResult<()> {
+    tracing::info!("the database comes from another cluster: followers of changes start again");
+    let sql = "UPDATE change SET xid = xid - (SELECT max(xid) + 1 FROM change)";
+    Sql::new(sql).typed::<()>().execute(connection)?;
+    identity.secret = Identity::draw().secret;
+    let mut sql = Sql::new("UPDATE setting SET value = ");
+    sql.bind(Bind::Bytes(identity.to_bytes())).push(" WHERE name = ");
+    sql.bind(Bind::Text(IDENTITY.to_owned())).typed::<()>().execute(connection).map(|_| ())
 }
 
 fn registry(connection: &mut PgConnection) -> Result<Registry, StoreError> {

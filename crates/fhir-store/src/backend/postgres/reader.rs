@@ -301,7 +301,8 @@ impl Reader for PostgresReader<'_> {
         cursor: Option<ChangeCursor>,
         limit: usize,
     ) -> Result<Changes, StoreError> {
-        let start = cursor.map_or([0; 3], |cursor| cursor.0);
+        // What was restored from another cluster stands below 0.
+        let start = cursor.map_or([i64::MIN; 3], |cursor| cursor.0);
         let mut found: Vec<ChangedTuple> = Vec::new();
         if let Some(rows) = self.rows_of(scope)? {
             let sql = history::changes(Dialect::Postgres, &rows, window, start, limit);

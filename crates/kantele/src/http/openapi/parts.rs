@@ -51,6 +51,16 @@ pub(super) fn components() -> Value {
                 "name": "_pretty", "in": "query", "schema": {"type": "boolean"},
                 "description": "Whether the answer is written for people."
             },
+            "_cascade": {
+                "name": "_cascade", "in": "query",
+                "description": "delete: along with all who refer to it.",
+                "schema": {"type": "string", "enum": ["delete", "none"]}
+            },
+            "X-Cascade": header(
+                "X-Cascade",
+                "As _cascade.",
+                &json!({"type": "string", "enum": ["delete", "none"]})
+            ),
             "If-Match": header(
                 "If-Match",
                 "The version that must be the current one.",

@@ -265,6 +265,7 @@ fn writes(name: &str, resource: &Value, codes: &BTreeSet<&str>, paths: &mut Path
     if codes.contains("delete") {
         let call = Call::new(id("delete"), name, format!("Delete a {name}"));
         let call = call.with([shared("id"), shared("If-Match"), shared("Prefer")]);
+        let call = call.with([shared("_cascade"), shared("X-Cascade")]);
         paths.add(&one, "delete", written(call, &[200, 204]).build(true));
         let conditional = resource.get("conditionalDelete").and_then(Value::as_str);
         if conditional.is_some_and(|how| how != "not-supported") {
