@@ -44,6 +44,12 @@ impl<'a> Node<'a> {
         self.value
     }
 
+    /// What stands at `_key` beside a primitive: its id and extensions.
+    #[must_use]
+    pub const fn beside(&self) -> Option<Value<'a>> {
+        self.sibling
+    }
+
     /// The type, always one of FHIR.
     #[must_use]
     pub const fn type_of(&self) -> Type {
