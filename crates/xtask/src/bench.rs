@@ -10,6 +10,7 @@ mod bare;
 mod ceiling;
 mod client;
 mod measure;
+mod overload;
 mod phases;
 mod process;
 mod samples;
@@ -36,6 +37,8 @@ pub(crate) struct Bench {
 enum Part {
     /// Query shapes over two populations, the larger ten times the smaller.
     Search(search::Arguments),
+    /// More than the server can do: how much of it is still done.
+    Overload(overload::Arguments),
 }
 
 /// Sizes and seed of a run.
@@ -90,6 +93,7 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
     match &bench.part {
         None => phases::run(&bench.whole),
         Some(Part::Search(arguments)) => search::run(arguments),
+        Some(Part::Overload(arguments)) => overload::run(arguments),
     }
 }
 
