@@ -51,7 +51,9 @@ fn every_declared_interaction_answers_and_no_other() {
             .iter()
             .map(|it| it["code"].as_str().unwrap())
             .collect();
-        for code in ["read", "vread", "update", "delete", "history-instance", "history-type"] {
+        for code in
+            ["read", "vread", "update", "patch", "delete", "history-instance", "history-type"]
+        {
             assert!(declared.contains(&code), "{code} in {declared:?}");
         }
         for code in ["create", "search-type"] {
@@ -59,6 +61,8 @@ fn every_declared_interaction_answers_and_no_other() {
         }
         assert_eq!(patient["updateCreate"], true);
         assert_eq!(patient["conditionalCreate"], true);
+        assert_eq!(patient["conditionalUpdate"], true);
+        assert_eq!(patient["conditionalDelete"], "single");
         let patch = client.send_json("PATCH", "Patient/aava", &[], &serde_json::json!([]));
         assert_eq!(declared.contains(&"patch"), patch.status != 405, "{}", patch.text());
     });

@@ -87,7 +87,7 @@ fn a_method_that_is_not_there_is_405() {
     on_each_backend(|server| {
         let client = server.client();
         for (method, path) in
-            [("PUT", "Patient"), ("POST", "Patient/a"), ("PUT", "metadata"), ("BREW", "Patient/a")]
+            [("PUT", "_history"), ("POST", "Patient/a"), ("PUT", "metadata"), ("BREW", "Patient/a")]
         {
             let reply = client.send(method, path, &[], b"");
             assert!(matches!(reply.status, 400 | 404 | 405), "{method} {path}: {}", reply.status);

@@ -35,6 +35,10 @@ pub struct InteractionSettings {
     pub max_codes: usize,
     /// The most entries of one transaction or batch.
     pub max_bundle_entries: usize,
+    /// Whether a conditional delete may end several resources at once.
+    pub conditional_delete: ConditionalDelete,
+    /// The most resources that one conditional delete ends; where more match, none is deleted.
+    pub max_conditional_deletes: usize,
     /// Unknown search parameters are refused where the client doesn't say otherwise.
     pub strict_search: bool,
     /// `_explain` is answered: the plan of a search tells which values are frequent.
@@ -45,6 +49,27 @@ pub struct InteractionSettings {
     pub references: References,
 }
 
+/// What a conditional delete may do. Spec:
+/// <https://hl7.org/fhir/R4/valueset-conditional-delete-status.html>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConditionalDelete {
+    /// Only a single match is deleted; several are refused with 412.
+    Single,
+    /// All matches are deleted.
+    Multiple,
+}
+
+impl ConditionalDelete {
+    /// The code of the specification.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Multiple => "multiple",
+        }
+    }
+}
+
 impl Default for InteractionSettings {
     fn default() -> Self {
         Self {
@@ -53,6 +78,8 @@ impl Default for InteractionSettings {
             max_included: 1000,
             max_codes: 10_000,
             max_bundle_entries: 10_000,
+            conditional_delete: ConditionalDelete::Single,
+            max_conditional_deletes: 1000,
             strict_search: true,
             explain: false,
             always_allowed: Vec::new(),
@@ -60,6 +87,9 @@ impl Default for InteractionSettings {
         }
     }
 }
+
+/// Lines are shared by resources whose hashes fall together.
+const LINES: usize = 64;
 
 /// Everything that interactions need; cheap to clone.
 #[derive(Clone)]
@@ -74,6 +104,8 @@ struct Inner {
     rules: &'static [&'static dyn Rule],
     /// With the generation of the search parameters that it names.
     statement: Mutex<(u64, Arc<Statement>)>,
+    /// Lines for those who write to one resource and have lost a race.
+    lines: [tokio::sync::Mutex<()>; LINES],
     /// A key that no resource has, to tell what belongs to nobody.
     nobody: ResourceKey,
 }
@@ -98,11 +130,12 @@ impl App {
         policy: Box<dyn Policy>,
     ) -> Self {
         let definitions = store.definitions();
-        let integrity = settings.references.integrity;
-        let statement = Statement::new(&definitions.registry, store.now(), integrity);
+        let statement = Statement::new(&definitions.registry, store.now(), &settings);
         let statement = Mutex::new((definitions.indexer.generation(), Arc::new(statement)));
         let nobody = ResourceKey::new(ResourceType::BASIC, store.new_id(fhir_search::hash::NONE));
-        Self { inner: Arc::new(Inner { store, settings, policy, rules, statement, nobody }) }
+        let lines = std::array::from_fn(|_| tokio::sync::Mutex::new(()));
+        let inner = Inner { store, settings, policy, rules, statement, lines, nobody };
+        Self { inner: Arc::new(inner) }
     }
 
     /// What the operator chose.
@@ -193,6 +226,15 @@ impl App {
         })
     }
 
+    /// The line in which those wait who write to this resource and have lost a race; other
+    /// resources may share it.
+    #[expect(clippy::indexing_slicing, reason = "a remainder is below the divisor")]
+    pub(crate) fn line(&self, key: &ResourceKey) -> &tokio::sync::Mutex<()> {
+        let hash = self.hasher().reference(key).unsigned_abs();
+        let lines = &self.inner.lines;
+        &lines[usize::try_from(hash % LINES as u64).unwrap_or(0)]
+    }
+
     pub(crate) fn rules(&self) -> &'static [&'static dyn Rule] {
         self.inner.rules
     }
@@ -266,8 +308,8 @@ impl App {
         let generation = definitions.indexer.generation();
         let mut kept = self.inner.statement.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.0 != generation {
-            let integrity = self.inner.settings.references.integrity;
-            let statement = Statement::new(&definitions.registry, self.now(), integrity);
+            let settings = &self.inner.settings;
+            let statement = Statement::new(&definitions.registry, self.now(), settings);
             *kept = (generation, Arc::new(statement));
         }
         Arc::clone(&kept.1)
@@ -307,7 +349,8 @@ impl App {
         pairs: &[(String, String)],
     ) -> Result<SearchQuery, Failure> {
         let strict = self.inner.settings.strict_search && !request.prefer.lenient;
-        self.parse_with(request, scope, pairs, strict)
+        let always_allowed = self.inner.settings.always_allowed.clone();
+        self.parse_with(request, scope, pairs, (strict, always_allowed))
     }
 
     /// Parses criteria on which a write depends: nothing is passed over.
@@ -320,7 +363,7 @@ impl App {
         scope: Scope,
         pairs: &[(String, String)],
     ) -> Result<SearchQuery, Failure> {
-        self.parse_with(request, scope, pairs, true)
+        self.parse_with(request, scope, pairs, (true, Vec::new()))
     }
 
     fn parse_with(
@@ -328,7 +371,7 @@ impl App {
         request: &Request,
         scope: Scope,
         pairs: &[(String, String)],
-        strict: bool,
+        (strict, always_allowed): (bool, Vec<String>),
     ) -> Result<SearchQuery, Failure> {
         refuse_nul(pairs)?;
         let settings = &self.inner.settings;
@@ -336,7 +379,7 @@ impl App {
             strict,
             default_count: settings.default_count,
             max_count: settings.max_count,
-            always_allowed: settings.always_allowed.clone(),
+            always_allowed,
             now: self.now(),
             base: Some(request.base.clone()),
             explain: settings.explain,

@@ -6,7 +6,7 @@ use fhir_definitions::ResourceType;
 use fhir_model::{Failure, Instant, write};
 use fhir_search::{ParameterKind, Registry, SearchParameter};
 
-use crate::app::App;
+use crate::app::{App, InteractionSettings};
 use crate::check;
 use crate::operation;
 use crate::reference::Integrity;
@@ -18,6 +18,7 @@ pub const INTERACTIONS: &[Interaction] = &[
     Interaction::Read,
     Interaction::VRead,
     Interaction::Update,
+    Interaction::Patch,
     Interaction::Delete,
     Interaction::HistoryInstance,
     Interaction::HistoryType,
@@ -32,6 +33,14 @@ pub const INTERACTIONS: &[Interaction] = &[
 
 /// The media types in which the server reads and writes, as `CapabilityStatement.format`.
 const FORMATS: &[&str] = &["application/fhir+json", "application/fhir+xml", "json", "xml"];
+
+/// The media types of patches, as `CapabilityStatement.patchFormat`.
+const PATCH_FORMATS: &[&str] = &[
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/fhir+json",
+    "application/fhir+xml",
+];
 
 /// `CapabilityStatement.rest.documentation`: what all searches have in common.
 const SEARCHING: &str = "Searches take _sort, _count, _total, _summary, _elements, _include and \
@@ -56,7 +65,7 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
-    pub(crate) fn new(registry: &Registry, since: Instant, integrity: Integrity) -> Self {
+    pub(crate) fn new(registry: &Registry, since: Instant, settings: &InteractionSettings) -> Self {
         let mut out = Vec::with_capacity(256 * 1024);
         out.extend_from_slice(b"{\"resourceType\":\"CapabilityStatement\",\"status\":\"active\"");
         out.extend_from_slice(b",\"date\":\"");
@@ -69,6 +78,8 @@ impl Statement {
         let before_base = std::mem::take(&mut out);
         out.extend_from_slice(b"},\"fhirVersion\":\"4.0.1\",\"format\":");
         strings(FORMATS, &mut out);
+        out.extend_from_slice(b",\"patchFormat\":");
+        strings(PATCH_FORMATS, &mut out);
         out.extend_from_slice(b",\"rest\":[{\"mode\":\"server\"");
         member("documentation", SEARCHING, &mut out);
         out.extend_from_slice(b",\"resource\":[");
@@ -77,7 +88,7 @@ impl Statement {
             if at > 0 {
                 out.push(b',');
             }
-            write_type(registry, resource_type, integrity, &mut out);
+            write_type(registry, resource_type, settings, &mut out);
         }
         out.push(b']');
         interactions(Level::System, &mut out);
@@ -114,7 +125,7 @@ const fn reference_policy(integrity: Integrity) -> &'static [&'static str] {
 fn write_type(
     registry: &Registry,
     resource_type: ResourceType,
-    integrity: Integrity,
+    settings: &InteractionSettings,
     out: &mut Vec<u8>,
 ) {
     out.extend_from_slice(b"{\"type\":");
@@ -122,14 +133,16 @@ fn write_type(
     member("profile", &format!("http://hl7.org/fhir/StructureDefinition/{resource_type}"), out);
     interactions(Level::Type, out);
     // What is said here is what the interactions do: create takes If-None-Exist, update makes
-    // resources under new ids, reads answer If-None-Match and If-Modified-Since with 304.
+    // resources under new ids, update, patch and delete take criteria, reads answer If-None-Match
+    // and If-Modified-Since with 304.
     out.extend_from_slice(
         b",\"versioning\":\"versioned-update\",\"readHistory\":true,\"updateCreate\":true\
           ,\"conditionalCreate\":true,\"conditionalRead\":\"full-support\"\
-          ,\"conditionalUpdate\":false,\"conditionalDelete\":\"not-supported\"",
+          ,\"conditionalUpdate\":true",
     );
+    member("conditionalDelete", settings.conditional_delete.code(), out);
     out.extend_from_slice(b",\"referencePolicy\":");
-    strings(reference_policy(integrity), out);
+    strings(reference_policy(settings.references.integrity), out);
     let is_reference = |parameter: &&SearchParameter| {
         parameter.is_live && parameter.kind == ParameterKind::Reference
     };

@@ -49,8 +49,44 @@ impl Return {
 pub struct Conditions {
     /// `If-Match`: the current version must be one of these.
     pub if_match: Option<Vec<VersionId>>,
+    /// `If-Match: *`: there must be a current version.
+    pub if_exists: bool,
     /// `If-None-Match: *`: there must be no current version.
     pub if_absent: bool,
+}
+
+/// What the client of a conditional read has seen already.
+/// Spec: <https://hl7.org/fhir/R4/http.html#cread>
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// `If-None-Match: *`: any version will do.
+    pub any: bool,
+    /// `If-None-Match`: these versions. Where the header is given, no date counts.
+    pub versions: Option<Vec<VersionId>>,
+    /// `If-Modified-Since`.
+    pub since: Option<Since>,
+}
+
+/// When a client last looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// A date of HTTP: seconds since 1970.
+    Second(i64),
+    /// An instant of FHIR (`Bundle.entry.request.ifModifiedSince`).
+    Instant(Instant),
+}
+
+impl Seen {
+    /// Whether this names a version that came to be in the second `modified`.
+    pub(crate) fn names(&self, version: VersionId, modified: i64) -> bool {
+        match (&self.versions, self.since) {
+            _ if self.any => true,
+            (Some(versions), _) => versions.contains(&version),
+            (None, Some(Since::Second(since))) => modified <= since,
+            (None, Some(Since::Instant(since))) => modified < since.seconds(),
+            (None, None) => false,
+        }
+    }
 }
 
 /// A successful answer. Failures are [`fhir_model::Failure`].

@@ -11,12 +11,15 @@ use fhir_model::failure::outcome_json;
 use fhir_model::{
     Body, Failure, FailureKind, Id, Issue, IssueType, Resource, ResourceKey, ResourceView,
 };
-use fhir_search::{Scope, SearchQuery};
-use fhir_store::{Action, Change, Method, Preconditions, WriteFault, WriteGroup, WriteOp, Written};
+use fhir_search::SearchQuery;
+use fhir_store::{
+    Action, Change, Expectation, Method, Preconditions, WriteFault, WriteGroup, WriteOp, Written,
+};
 
 use crate::answers;
 use crate::app::{App, WriteFailure};
 use crate::check;
+use crate::conditional;
 use crate::query_string;
 use crate::reference;
 use crate::request::{Answer, Conditions, Request, Return};
@@ -104,12 +107,7 @@ pub(crate) fn criteria(
         _ => query,
     };
     let pairs = query_string::pairs(query);
-    let query = app.parse_strictly(request, Scope::Type(resource_type), &pairs)?;
-    if query.predicates.is_empty() {
-        let text = "a condition needs at least one search parameter";
-        return Err(Failure::new(FailureKind::InvalidParameter, text));
-    }
-    Ok(query)
+    conditional::parse(app, request, resource_type, &pairs)
 }
 
 /// Looks up what the condition of an operation leaves open.
@@ -175,6 +173,7 @@ pub(crate) fn delete_op(key: ResourceKey, preconditions: Preconditions) -> Write
 pub(crate) fn preconditions(conditions: Conditions) -> Preconditions {
     Preconditions {
         if_match: conditions.if_match,
+        if_exists: conditions.if_exists,
         if_absent: conditions.if_absent,
         ..Preconditions::default()
     }
@@ -182,14 +181,27 @@ pub(crate) fn preconditions(conditions: Conditions) -> Preconditions {
 
 async fn write_one(app: &App, permit: &Permit, op: WriteOp) -> Result<Written, Failure> {
     let key = op.key.clone();
-    let group = WriteGroup { ops: vec![op], ..WriteGroup::default() };
+    let written = write_expecting(app, permit, op, Vec::new()).await?;
+    written.map_err(|fault| write_fault(&key, &fault))
+}
+
+/// Hands one operation to the store, to be done only where the expectations hold in its commit.
+///
+/// # Errors
+/// The store's own failures; what is to be decided from (`Stale`, `VersionMismatch`) comes inside.
+pub(crate) async fn write_expecting(
+    app: &App,
+    permit: &Permit,
+    op: WriteOp,
+    expect: Vec<Expectation>,
+) -> Result<Result<Written, WriteFault>, Failure> {
+    let group = WriteGroup { ops: vec![op], expect, ..WriteGroup::default() };
     match app.write(permit, group).await {
-        Ok(results) => match results.into_iter().next() {
-            Some(Ok(written)) => Ok(written),
-            Some(Err(fault)) => Err(write_fault(&key, &fault)),
-            None => Err(Failure::new(FailureKind::Bug, "the store gave no answer")),
-        },
-        Err(WriteFailure::Refused { fault, .. }) => Err(write_fault(&key, &fault)),
+        Ok(results) => results
+            .into_iter()
+            .next()
+            .ok_or_else(|| Failure::new(FailureKind::Bug, "the store gave no answer")),
+        Err(WriteFailure::Refused { fault, .. }) => Ok(Err(fault)),
         Err(WriteFailure::Store(failure)) => Err(failure),
     }
 }
@@ -202,7 +214,7 @@ pub(crate) fn write_fault(key: &ResourceKey, fault: &WriteFault) -> Failure {
             Failure::new(FailureKind::VersionMismatch, text).at("http.If-Match")
         }
         WriteFault::VersionMismatch { current: None } => {
-            let text = format!("If-Match names a version, and there is no {key}");
+            let text = format!("If-Match asks for a current version, and there is no {key}");
             Failure::new(FailureKind::VersionMismatch, text).at("http.If-Match")
         }
         WriteFault::MultipleMatches(_) => {

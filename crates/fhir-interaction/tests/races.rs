@@ -50,6 +50,112 @@ fn a_conditional_create_creates_once() {
     });
 }
 
+fn asked(method: &str, path: &str, body: &str) -> Asked {
+    Asked {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        body: Some(body.to_owned()),
+        ..Asked::default()
+    }
+}
+
+fn how_many(statuses: &[u16], wanted: u16) -> usize {
+    statuses.iter().filter(|status| **status == wanted).count()
+}
+
+#[test]
+fn sixty_four_conditional_creates_make_one_resource() {
+    on_each_backend(|app| {
+        let body = r#"{"resourceType":"Patient","identifier":[{"system":"s","value":"1"}]}"#;
+        let statuses = at_once(app, 64, |_| Asked {
+            if_none_exist: Some("identifier=s|1".to_owned()),
+            ..post("Patient", body.to_owned())
+        });
+        assert_eq!((how_many(&statuses, 201), how_many(&statuses, 200)), (1, 63), "{statuses:?}");
+        assert_eq!(count(app, "Patient?_summary=count"), 1);
+    });
+}
+
+#[test]
+fn sixty_four_conditional_updates_make_one_resource() {
+    on_each_backend(|app| {
+        let statuses = at_once(app, 64, |number| {
+            let body = format!(
+                r#"{{"resourceType":"Patient","identifier":[{{"system":"s","value":"1"}}],
+                    "name":[{{"text":"{number}"}}]}}"#
+            );
+            asked("PUT", "Patient?identifier=s|1", &body)
+        });
+        assert_eq!((how_many(&statuses, 201), how_many(&statuses, 200)), (1, 63), "{statuses:?}");
+        let page = json(&app.get("Patient").unwrap());
+        assert_eq!(page["entry"].as_array().unwrap().len(), 1);
+        // Nobody's update was lost: each made a version.
+        assert_eq!(page["entry"][0]["resource"]["meta"]["versionId"], "64");
+    });
+}
+
+#[test]
+fn conditional_updates_of_one_given_id_make_one_resource() {
+    on_each_backend(|app| {
+        let body =
+            r#"{"resourceType":"Patient","id":"a","identifier":[{"system":"s","value":"1"}]}"#;
+        let statuses = at_once(app, 16, |_| asked("PUT", "Patient?identifier=s|1", body));
+        assert_eq!((how_many(&statuses, 201), how_many(&statuses, 200)), (1, 15), "{statuses:?}");
+        assert_eq!(app.get("Patient/a").unwrap().version, Some(VersionId(1)));
+    });
+}
+
+#[test]
+fn no_patch_of_many_is_lost() {
+    on_each_backend(|app| {
+        app.call("PUT", "Patient/a", Some(r#"{"resourceType":"Patient","id":"a"}"#)).unwrap();
+        let statuses = at_once(app, 64, |number| {
+            // Each adds to the list that the others make and add to.
+            let body = format!(
+                r#"[{{"op":"add","path":"/active","value":true}},
+                    {{"op":"add","path":"/identifier","value":[{{"value":"{number}"}}]}}]"#
+            );
+            match number {
+                0 => asked("PATCH", "Patient?_id=a", &body),
+                _ => asked("PATCH", "Patient/a", &body),
+            }
+        });
+        assert_eq!(how_many(&statuses, 200), 64, "{statuses:?}");
+        assert_eq!(app.get("Patient/a").unwrap().version, Some(VersionId(65)));
+        let statuses = at_once(app, 64, |number| {
+            let body = format!(
+                r#"[{{"op":"add","path":"/identifier/-","value":{{"value":"n{number}"}}}}]"#
+            );
+            asked("PATCH", "Patient/a", &body)
+        });
+        assert_eq!(how_many(&statuses, 200), 64, "{statuses:?}");
+        let patient = json(&app.get("Patient/a").unwrap());
+        let values: std::collections::BTreeSet<_> = patient["identifier"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|identifier| identifier["value"].to_string())
+            .collect();
+        assert_eq!(values.len(), 65, "the one that was there and 64 new ones: {values:?}");
+    });
+}
+
+#[test]
+fn of_many_conditional_deletes_one_deletes() {
+    on_each_backend(|app| {
+        let body =
+            r#"{"resourceType":"Patient","id":"a","identifier":[{"system":"s","value":"1"}]}"#;
+        app.call("PUT", "Patient/a", Some(body)).unwrap();
+        let statuses = at_once(app, 16, |_| Asked {
+            body: None,
+            ..asked("DELETE", "Patient?identifier=s|1", "")
+        });
+        assert_eq!(how_many(&statuses, 204), 16, "{statuses:?}");
+        let history = json(&app.get("Patient/a/_history").unwrap());
+        assert_eq!(history["entry"].as_array().unwrap().len(), 2, "one delete, one version");
+    });
+}
+
 #[test]
 fn a_condition_inside_transactions_creates_once_and_all_refer_to_it() {
     on_each_backend(|app| {
@@ -87,7 +193,7 @@ fn one_update_of_a_version_wins() {
             body: Some(format!(
                 r#"{{"resourceType":"Patient","id":"a","name":[{{"family":"F{number}"}}]}}"#
             )),
-            conditions: Conditions { if_match: Some(vec![VersionId(1)]), if_absent: false },
+            conditions: Conditions { if_match: Some(vec![VersionId(1)]), ..Conditions::default() },
             ..Asked::default()
         });
         let won = statuses.iter().filter(|status| **status == 200).count();

@@ -176,6 +176,24 @@ fn what_is_hidden_cannot_be_asked_for_through_what_refers_to_it() {
 }
 
 #[test]
+fn criteria_find_only_what_one_may_see() {
+    on_each_backend(|app| {
+        put(app, "Patient/hidden", "secret", r#","gender":"male""#);
+        let guarded = app.guarded(OnlyOpen::over);
+        assert_eq!(guarded.call("DELETE", "Patient?gender=male", None).unwrap().status, 204);
+        assert_eq!(app.get("Patient/hidden").unwrap().status, 200, "nothing was deleted");
+        let patch = Some(r#"[{"op":"add","path":"/active","value":true}]"#);
+        for path in ["Patient?gender=male", "Patient/hidden"] {
+            assert_eq!(guarded.call("PATCH", path, patch).unwrap_err().status(), 404, "{path}");
+        }
+        let body = Some(r#"{"resourceType":"Patient","gender":"male"}"#);
+        let made = guarded.call("PUT", "Patient?gender=male", body).unwrap();
+        assert_eq!(made.status, 201, "what is hidden is no match");
+        assert_eq!(app.get("Patient/hidden").unwrap().version.unwrap().0, 1);
+    });
+}
+
+#[test]
 fn every_interaction_asks_the_gate() {
     on_each_backend(|app| {
         put(app, "Patient/a", "open", "");
@@ -197,7 +215,8 @@ fn every_interaction_asks_the_gate() {
                 Interaction::Capabilities => guarded.get("metadata"),
                 Interaction::Transaction => guarded.call("POST", "", Some(&empty("transaction"))),
                 Interaction::Batch => guarded.call("POST", "", Some(&empty("batch"))),
-                Interaction::Patch | Interaction::Operation => panic!("not offered yet"),
+                Interaction::Patch => guarded.call("PATCH", "Patient/a", Some("[]")),
+                Interaction::Operation => panic!("not an interaction of the list"),
             };
             assert_eq!(answer.unwrap_err().status(), 403, "{interaction:?}");
         }

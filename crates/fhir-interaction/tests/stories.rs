@@ -83,7 +83,11 @@ impl Teller<'_> {
             path: path.to_owned(),
             body,
             prefer: text("prefer"),
-            conditions: Conditions { if_match, if_absent: step["if_none_match"] == "*" },
+            conditions: Conditions {
+                if_match,
+                if_absent: step["if_none_match"] == "*",
+                ..Conditions::default()
+            },
             if_none_exist: text("if_none_exist"),
         }
     }

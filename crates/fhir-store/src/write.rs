@@ -56,6 +56,8 @@ pub enum Action {
 pub struct Preconditions {
     /// `If-Match`: the current version must be one of these.
     pub if_match: Option<Vec<VersionId>>,
+    /// `If-Match: *`: the resource must exist (a deleted one does not).
+    pub if_exists: bool,
     /// `If-None-Match: *`: the resource must not exist (a deleted one does not).
     pub if_absent: bool,
     /// `If-None-Exist`: when one resource matches, nothing is written and the answer is

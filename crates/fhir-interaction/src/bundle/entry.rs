@@ -215,7 +215,7 @@ fn conditions(asked: Value<'_>) -> Result<Conditions, Failure> {
             return Err(not_supported(text, "request.ifNoneMatch"));
         }
     };
-    Ok(Conditions { if_match, if_absent })
+    Ok(Conditions { if_match, if_absent, ..Conditions::default() })
 }
 
 /// A version as `W/"3"`, `"3"` or `3`.

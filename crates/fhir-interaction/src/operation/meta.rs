@@ -98,7 +98,8 @@ async fn change(call: Invocation<'_>, change: Change) -> Result<Answer, Failure>
             return Err(Failure::new(FailureKind::Bug, "the meta was checked and is gone"));
         };
         let changed = Resource::trusted(with_meta(resource.view(), given, change))?;
-        let conditions = Conditions { if_match: version.map(|one| vec![one]), if_absent: false };
+        let if_match = version.map(|one| vec![one]);
+        let conditions = Conditions { if_match, ..Conditions::default() };
         match update(call.app, &request, &key, changed, conditions).await {
             // Somebody else was faster: their version is what the tags go on.
             Err(failure) if failure.kind == FailureKind::VersionMismatch => last = Some(failure),

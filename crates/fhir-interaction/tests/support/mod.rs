@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use fhir_access::{Caller, Policy};
 use fhir_definitions::ResourceType;
 use fhir_interaction::{
-    Answer, App, Conditions, InteractionSettings, Place, Preferences, Request, Return, Rule,
-    bundle, query_string,
+    Answer, App, Conditions, Criteria, InteractionSettings, Place, Preferences, Request, Return,
+    Rule, bundle, query_string,
 };
 use fhir_model::{
     Failure, FailureKind, Instant, Issue, IssueType, Limits, Resource, ResourceKey, ResourceView,
     date::Zone,
 };
+use fhir_patch::Patch;
 use fhir_search::Scope;
 use fhir_store::{DatabaseUrl, HistoryScope, Store, StoreSettings};
 use serde_json::Value;
@@ -217,6 +218,15 @@ impl TestApp {
                 let condition = asked.if_none_exist.clone();
                 fhir_interaction::create(app, request, type_of(name)?, sent, condition).await
             }
+            ("PUT" | "PATCH" | "DELETE", [name]) => {
+                let criteria = Criteria { resource_type: type_of(name)?, pairs };
+                self.by_criteria(request, asked, &criteria).await
+            }
+            ("PATCH", [name, id]) => {
+                let patch = Patch::json(body().into_bytes(), &Limits::default())?;
+                let conditions = asked.conditions.clone();
+                fhir_interaction::patch(app, request, &key(name, id)?, &patch, conditions).await
+            }
             ("PUT", [name, id]) => {
                 let sent = resource(&body())?;
                 let conditions = asked.conditions.clone();
@@ -227,6 +237,27 @@ impl TestApp {
                 fhir_interaction::delete(app, request, &key(name, id)?, conditions).await
             }
             (method, path) => panic!("no such request: {method} {path:?}"),
+        }
+    }
+
+    async fn by_criteria(
+        &self,
+        request: &Request,
+        asked: &Asked,
+        criteria: &Criteria,
+    ) -> Result<Answer, Failure> {
+        let (app, conditions) = (&self.app, asked.conditions.clone());
+        let body = || asked.body.clone().expect("the step has a body");
+        match asked.method.as_str() {
+            "PUT" => {
+                let sent = resource(&body())?;
+                fhir_interaction::update_where(app, request, criteria, sent, conditions).await
+            }
+            "PATCH" => {
+                let patch = Patch::json(body().into_bytes(), &Limits::default())?;
+                fhir_interaction::patch_where(app, request, criteria, &patch, conditions).await
+            }
+            _ => fhir_interaction::delete_where(app, request, criteria, conditions).await,
         }
     }
 }

@@ -28,6 +28,9 @@ pub(crate) fn judge(op: &WriteOp, found: Option<Found>) -> Verdict {
         let current = live.map(|found| found.version);
         return Verdict::Fault(WriteFault::VersionMismatch { current });
     }
+    if op.preconditions.if_exists && live.is_none() {
+        return Verdict::Fault(WriteFault::VersionMismatch { current: None });
+    }
     if let (true, Some(found)) = (op.preconditions.if_absent, live) {
         return Verdict::Fault(WriteFault::AlreadyExists { current: found.version });
     }

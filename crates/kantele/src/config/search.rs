@@ -1,6 +1,6 @@
 //! How searches, pages and Bundles are bounded, and how strict parameters are taken.
 
-use fhir_interaction::InteractionSettings;
+use fhir_interaction::{ConditionalDelete, InteractionSettings};
 
 use super::layers::{Layers, Setting};
 
@@ -49,6 +49,20 @@ static MAX_CODES: Setting = Setting {
     flag: None,
     about: "The most codes of a value set, or below a code, that a search may ask for.",
 };
+static CONDITIONAL_DELETE: Setting = Setting {
+    key: "interaction.conditional_delete",
+    default: "single",
+    flag: None,
+    about: "single refuses a conditional delete that matches several resources, multiple deletes \
+            them all.",
+};
+static MAX_CONDITIONAL_DELETES: Setting = Setting {
+    key: "interaction.max_conditional_deletes",
+    default: "1000",
+    flag: None,
+    about: "The most resources that one conditional delete ends; where more match, none is \
+            deleted.",
+};
 static MAX_BUNDLE_ENTRIES: Setting = Setting {
     key: "limits.max_bundle_entries",
     default: "10000",
@@ -72,11 +86,15 @@ impl Search {
         &MAX_INCLUDED,
         &MAX_CODES,
         &MAX_BUNDLE_ENTRIES,
+        &CONDITIONAL_DELETE,
+        &MAX_CONDITIONAL_DELETES,
     ];
 
     pub(crate) fn read(layers: &mut Layers) -> Self {
         let booleans = [("true", true), ("false", false)];
         let words = [("strict", true), ("lenient", false)];
+        let deletes =
+            [("single", ConditionalDelete::Single), ("multiple", ConditionalDelete::Multiple)];
         let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let interaction = InteractionSettings {
@@ -88,6 +106,10 @@ impl Search {
             max_included: size(layers.number(&MAX_INCLUDED, 0..=100_000)),
             max_codes: size(layers.number(&MAX_CODES, 1..=1_000_000)),
             max_bundle_entries: size(layers.number(&MAX_BUNDLE_ENTRIES, 1..=1_000_000)),
+            conditional_delete: layers
+                .word(&CONDITIONAL_DELETE, &deletes)
+                .unwrap_or(ConditionalDelete::Single),
+            max_conditional_deletes: size(layers.number(&MAX_CONDITIONAL_DELETES, 1..=100_000)),
             ..InteractionSettings::default()
         };
         if interaction.default_count > interaction.max_count {

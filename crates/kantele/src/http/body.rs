@@ -3,10 +3,11 @@
 use actix_web::http::header;
 use actix_web::web;
 use fhir_model::{Failure, FailureKind, Limits, Resource};
+use fhir_patch::Patch;
 
 use super::coding;
 use super::exchange::Exchange;
-use super::negotiate::{self, BodyType, Format};
+use super::negotiate::{self, BodyType, Format, PatchType};
 use super::text::{self, Pair};
 
 /// The body of a request, before or after it has come in.
@@ -74,6 +75,27 @@ async fn parsed(
     match format {
         Format::Json => from_json(bytes, limits),
         Format::Xml => Resource::from_xml(&bytes, limits),
+    }
+}
+
+/// The patch in the body.
+///
+/// # Errors
+/// `UnsupportedMediaType`, naming the forms that are taken; `TooLarge`, `Timeout`, or what is
+/// wrong with the patch.
+pub(crate) async fn patch(exchange: &Exchange<'_>, payload: Payload) -> Result<Patch, Failure> {
+    let form = negotiate::patch_type(exchange.header(&header::CONTENT_TYPE))?;
+    let bytes = bytes(exchange, payload).await?;
+    let limits = &exchange.state.parse_limits;
+    match form {
+        PatchType::Json => Patch::json(bytes, limits),
+        PatchType::Merge => Patch::merge(bytes, limits),
+        PatchType::FhirPath(Format::Json) => {
+            Patch::fhirpath(Resource::from_json(bytes, limits)?.view())
+        }
+        PatchType::FhirPath(Format::Xml) => {
+            Patch::fhirpath(Resource::from_xml(&bytes, limits)?.view())
+        }
     }
 }
 

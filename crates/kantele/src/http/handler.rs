@@ -3,8 +3,8 @@
 use actix_web::http::header::HeaderName;
 use fhir_definitions::ResourceType;
 use fhir_interaction::operation::{Called, Input};
-use fhir_interaction::{self as interaction, Answer, Place};
-use fhir_model::{Failure, FailureKind, Id, Resource, ResourceKey};
+use fhir_interaction::{self as interaction, Answer, Criteria, Place};
+use fhir_model::{Failure, FailureKind, Id, Resource, ResourceKey, VersionId};
 use fhir_search::Scope;
 use fhir_store::HistoryScope;
 
@@ -25,14 +25,14 @@ pub(crate) async fn call(
     match call {
         Call::Capabilities => capabilities(exchange),
         Call::Read(key) => read(exchange, &key).await,
-        Call::Vread(key, version) => {
-            let app = &exchange.state.app;
-            let request = exchange.request();
-            interaction::vread(app, &request, &key, version, &exchange.pairs).await
-        }
+        Call::Vread(key, version) => vread(exchange, &key, version).await,
         Call::Create(resource_type) => create(exchange, resource_type, payload).await,
         Call::Update(key) => update(exchange, key, payload).await,
+        Call::UpdateWhere(resource_type) => update_where(exchange, resource_type, payload).await,
+        Call::Patch(key) => patch(exchange, &key, payload).await,
+        Call::PatchWhere(resource_type) => patch_where(exchange, resource_type, payload).await,
         Call::Delete(key) => delete(exchange, &key).await,
+        Call::DeleteWhere(resource_type) => delete_where(exchange, resource_type).await,
         Call::HistoryInstance(key) => history(exchange, HistoryScope::Instance(key)).await,
         Call::HistoryType(resource_type) => {
             history(exchange, HistoryScope::Type(resource_type)).await
@@ -57,7 +57,18 @@ fn capabilities(exchange: &Exchange<'_>) -> Result<Answer, Failure> {
 
 async fn read(exchange: &Exchange<'_>, key: &ResourceKey) -> Result<Answer, Failure> {
     let app = &exchange.state.app;
-    interaction::read(app, &exchange.request(), key, &exchange.pairs).await
+    let seen = conditions::of_read(exchange);
+    interaction::read_unless_seen(app, &exchange.request(), key, &exchange.pairs, seen).await
+}
+
+async fn vread(
+    exchange: &Exchange<'_>,
+    key: &ResourceKey,
+    version: VersionId,
+) -> Result<Answer, Failure> {
+    let (app, request) = (&exchange.state.app, exchange.request());
+    let seen = conditions::of_read(exchange);
+    interaction::vread_unless_seen(app, &request, (key, version), &exchange.pairs, seen).await
 }
 
 async fn create(
@@ -96,6 +107,57 @@ async fn resource(
         return binary::resource(exchange, payload, id).await;
     }
     body::resource(exchange, payload).await
+}
+
+async fn update_where(
+    exchange: &Exchange<'_>,
+    resource_type: ResourceType,
+    payload: Payload,
+) -> Result<Answer, Failure> {
+    let conditions = conditions::of_write(exchange)?;
+    let resource = resource(exchange, resource_type, None, payload).await?;
+    let (app, request) = (&exchange.state.app, exchange.request());
+    let criteria = criteria(exchange, resource_type);
+    interaction::update_where(app, &request, &criteria, resource, conditions).await
+}
+
+async fn patch(
+    exchange: &Exchange<'_>,
+    key: &ResourceKey,
+    payload: Payload,
+) -> Result<Answer, Failure> {
+    exchange.refuse_parameters()?;
+    let conditions = conditions::of_write(exchange)?;
+    let patch = body::patch(exchange, payload).await?;
+    let (app, request) = (&exchange.state.app, exchange.request());
+    interaction::patch(app, &request, key, &patch, conditions).await
+}
+
+async fn patch_where(
+    exchange: &Exchange<'_>,
+    resource_type: ResourceType,
+    payload: Payload,
+) -> Result<Answer, Failure> {
+    let conditions = conditions::of_write(exchange)?;
+    let patch = body::patch(exchange, payload).await?;
+    let (app, request) = (&exchange.state.app, exchange.request());
+    let criteria = criteria(exchange, resource_type);
+    interaction::patch_where(app, &request, &criteria, &patch, conditions).await
+}
+
+async fn delete_where(
+    exchange: &Exchange<'_>,
+    resource_type: ResourceType,
+) -> Result<Answer, Failure> {
+    let conditions = conditions::of_write(exchange)?;
+    let (app, request) = (&exchange.state.app, exchange.request());
+    let criteria = criteria(exchange, resource_type);
+    interaction::delete_where(app, &request, &criteria, conditions).await
+}
+
+/// The criteria of a conditional interaction: the whole query.
+fn criteria(exchange: &Exchange<'_>, resource_type: ResourceType) -> Criteria {
+    Criteria { resource_type, pairs: exchange.pairs.clone() }
 }
 
 async fn delete(exchange: &Exchange<'_>, key: &ResourceKey) -> Result<Answer, Failure> {

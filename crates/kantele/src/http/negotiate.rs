@@ -58,6 +58,50 @@ pub(crate) enum BodyType {
     Form,
 }
 
+/// The kinds of patches by their `Content-Type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PatchType {
+    Json,
+    Merge,
+    FhirPath(Format),
+}
+
+/// What a patch may be sent as.
+pub(crate) const PATCH_TYPES: &str = "application/json-patch+json, application/merge-patch+json, \
+                                      application/fhir+json, application/fhir+xml";
+
+/// What the patch is, by its `Content-Type`.
+///
+/// # Errors
+/// `UnsupportedMediaType` where it is missing or none of [`PATCH_TYPES`], or not UTF-8.
+pub(crate) fn patch_type(content_type: Option<&str>) -> Result<PatchType, Failure> {
+    let refused = |what: &str| {
+        unsupported(&format!(
+            "{what}: a patch is sent as {PATCH_TYPES} (the last two with a FHIRPath Patch)"
+        ))
+    };
+    let Some(content_type) = content_type else {
+        return Err(refused("the Content-Type is missing"));
+    };
+    let media_type = MediaType::parse(content_type);
+    let kind = match media_type.name.as_str() {
+        "application/json-patch+json" => PatchType::Json,
+        "application/merge-patch+json" => PatchType::Merge,
+        "application/xml-patch+xml" => return Err(refused("XML Patch is not taken")),
+        name => match Format::of_media_type(name) {
+            Some(format) => PatchType::FhirPath(format),
+            None => return Err(refused("this Content-Type is no patch")),
+        },
+    };
+    if !media_type.is_utf8() {
+        return Err(unsupported("the charset must be utf-8"));
+    }
+    if !is_version_served(&media_type) {
+        return Err(unsupported("fhirVersion must be 4.0"));
+    }
+    Ok(kind)
+}
+
 /// What was agreed on for the reply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Agreed {

@@ -2,16 +2,16 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use fhir_interaction::Answer;
 use fhir_model::{Failure, FailureKind, Instant, Resource, json, xml};
 
 use super::binary::Content;
+use super::coding;
 use super::exchange::{Exchange, Form};
 use super::negotiate::Format;
-use super::{coding, conditions};
 
 /// The reply to a call that succeeded. Where it `may_be_native`, the answer is a Binary that goes
 /// out as the content it holds, unless the client asks for the resource.
@@ -26,13 +26,10 @@ pub(crate) fn answer(
     let body = answer.body.as_deref().filter(|_| may_be_native);
     let content = body.map(|body| Content::wanted(exchange.accept.as_deref(), body)).transpose()?;
     let content = content.flatten();
-    if may_be_native && content.is_none() {
+    if may_be_native && content.is_none() && answer.body.is_some() {
         exchange.insist()?;
     }
-    let is_read = [Method::GET, Method::HEAD].contains(exchange.head.method);
-    let is_known = is_read && conditions::is_known(exchange, &answer);
-    let status = if is_known { StatusCode::NOT_MODIFIED } else { status(answer.status) };
-    let mut reply = HttpResponseBuilder::new(status);
+    let mut reply = HttpResponseBuilder::new(status(answer.status));
     if let Some(version) = answer.version {
         reply.insert_header((header::ETAG, format!("W/\"{version}\"")));
     }
@@ -48,9 +45,10 @@ pub(crate) fn answer(
     }
     let form = exchange.form();
     Ok(match (content, answer.body) {
-        (_, None) => reply.finish(),
-        (_, Some(_)) if is_known => {
-            reply.insert_header((header::VARY, VARY));
+        (_, None) => {
+            if answer.status == StatusCode::NOT_MODIFIED.as_u16() {
+                reply.insert_header((header::VARY, VARY));
+            }
             reply.finish()
         }
         (Some(content), Some(_)) => {

@@ -104,7 +104,8 @@ impl Target {
     /// The methods that this target answers, as the `Allow` header names them.
     pub(crate) fn methods(&self) -> &'static str {
         match self {
-            Self::System | Self::Type(_) => "GET, HEAD, POST, OPTIONS",
+            Self::System => "GET, HEAD, POST, OPTIONS",
+            Self::Type(_) => "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
             Self::Metadata
             | Self::SystemHistory
             | Self::TypeHistory(_)
@@ -116,7 +117,7 @@ impl Target {
             }
             Self::Operation(called) if called.answers_get() => "GET, HEAD, POST, OPTIONS",
             Self::Operation(_) => "POST, OPTIONS",
-            Self::Instance(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
+            Self::Instance(_) => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
         }
     }
 
@@ -132,10 +133,20 @@ impl Target {
             Self::SystemHistory if is_get => Some(Call::HistorySystem),
             Self::Type(resource_type) if is_get => Some(Call::SearchType(resource_type)),
             Self::Type(resource_type) if is_post => Some(Call::Create(resource_type)),
+            Self::Type(resource_type) if method == Method::PUT => {
+                Some(Call::UpdateWhere(resource_type))
+            }
+            Self::Type(resource_type) if method == Method::PATCH => {
+                Some(Call::PatchWhere(resource_type))
+            }
+            Self::Type(resource_type) if method == Method::DELETE => {
+                Some(Call::DeleteWhere(resource_type))
+            }
             Self::TypeSearch(resource_type) if is_post => Some(Call::SearchType(resource_type)),
             Self::TypeHistory(resource_type) if is_get => Some(Call::HistoryType(resource_type)),
             Self::Instance(key) if is_get => Some(Call::Read(key)),
             Self::Instance(key) if method == Method::PUT => Some(Call::Update(key)),
+            Self::Instance(key) if method == Method::PATCH => Some(Call::Patch(key)),
             Self::Instance(key) if method == Method::DELETE => Some(Call::Delete(key)),
             Self::InstanceHistory(key) if is_get => Some(Call::HistoryInstance(key)),
             Self::Version(key, version) if is_get => Some(Call::Vread(key, version)),
@@ -170,7 +181,12 @@ pub(crate) enum Call {
     Vread(ResourceKey, VersionId),
     Create(ResourceType),
     Update(ResourceKey),
+    /// Of the one resource that the query finds.
+    UpdateWhere(ResourceType),
+    Patch(ResourceKey),
+    PatchWhere(ResourceType),
     Delete(ResourceKey),
+    DeleteWhere(ResourceType),
     HistoryInstance(ResourceKey),
     HistoryType(ResourceType),
     HistorySystem,
@@ -191,8 +207,9 @@ impl Call {
             Self::Read(_) => "read",
             Self::Vread(..) => "vread",
             Self::Create(_) => "create",
-            Self::Update(_) => "update",
-            Self::Delete(_) => "delete",
+            Self::Update(_) | Self::UpdateWhere(_) => "update",
+            Self::Patch(_) | Self::PatchWhere(_) => "patch",
+            Self::Delete(_) | Self::DeleteWhere(_) => "delete",
             Self::HistoryInstance(_) => "history-instance",
             Self::HistoryType(_) => "history-type",
             Self::HistorySystem => "history-system",
