@@ -242,7 +242,6 @@ pub(super) static REINDEX: Own = Own {
     ],
 };
 
-#[expect(dead_code, reason = "it is offered once the store purges")]
 pub(super) static PURGE: Own = Own {
     url: "urn:kantele:OperationDefinition:purge",
     id: "kantele-purge",

@@ -7,7 +7,7 @@ use fhir_model::{Failure, FailureKind, write};
 
 use super::definition::{Definition, Parameter};
 use super::{
-    Run, Site, convert, definition as own, document, everything, fhirpath, lastn, meta,
+    Run, Site, convert, definition as own, document, everything, fhirpath, lastn, meta, purge,
     search_parameter, stats,
 };
 use crate::cursor;
@@ -297,6 +297,15 @@ pub static OPERATIONS: &[Operation] = &[
         methods: Methods::PostAndGet,
         others: Others::Refused,
         run: |call| Box::pin(document::document(call)),
+    },
+    Operation {
+        name: "$purge",
+        definition: Definition::Own(&own::PURGE),
+        levels: INSTANCE,
+        types: &[],
+        methods: Methods::Post,
+        others: Others::Refused,
+        run: |call| Box::pin(purge::purge(call)),
     },
     Operation {
         name: "$fhirpath",

@@ -16,7 +16,6 @@ mod lastn;
 mod list;
 mod meta;
 mod output;
-#[expect(dead_code, reason = "it is offered once the store purges")]
 mod purge;
 mod related;
 mod search_parameter;
