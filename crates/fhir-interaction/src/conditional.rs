@@ -149,11 +149,8 @@ pub async fn delete_where(
 ) -> Result<Answer, Failure> {
     let permit = app.gate(request, Interaction::Delete, Some(criteria.resource_type))?;
     let query = ready(app, request, &permit, criteria).await?;
-    let settings = app.settings();
-    let (is_single, most) = match settings.conditional_delete {
-        ConditionalDelete::Single => (true, 1),
-        ConditionalDelete::Multiple => (false, settings.max_conditional_deletes),
-    };
+    let most = most_deletes(app);
+    let is_single = app.settings().conditional_delete == ConditionalDelete::Single;
     let return_ = request.prefer.return_;
     for _ in 0..MAX_TURNS {
         let found = found(app, &permit, &query, most.saturating_add(1)).await?;
@@ -186,6 +183,14 @@ pub async fn delete_where(
         return Ok(counted(criteria.resource_type, deleted, return_));
     }
     Err(changing())
+}
+
+/// The most resources that a conditional delete may end.
+pub(crate) fn most_deletes(app: &App) -> usize {
+    match app.settings().conditional_delete {
+        ConditionalDelete::Single => 1,
+        ConditionalDelete::Multiple => app.settings().max_conditional_deletes,
+    }
 }
 
 /// Parses a condition: nothing is passed over, since it would match too much.
@@ -221,7 +226,7 @@ pub(crate) fn parse(
 
 /// The criteria as one may ask them: parsed, looked up, and confined to what the permit shows, so
 /// that the commit finds what the snapshot finds.
-async fn ready(
+pub(crate) async fn ready(
     app: &App,
     request: &Request,
     permit: &Permit,
@@ -305,7 +310,7 @@ pub(crate) fn met(conditions: &Conditions, current: VersionId) -> Option<WriteFa
 }
 
 /// The answer to a conditional delete of none or of several resources.
-fn counted(resource_type: ResourceType, count: usize, return_: Return) -> Answer {
+pub(crate) fn counted(resource_type: ResourceType, count: usize, return_: Return) -> Answer {
     let is_told = match return_ {
         Return::OperationOutcome => true,
         Return::Minimal => false,
@@ -321,7 +326,7 @@ fn counted(resource_type: ResourceType, count: usize, return_: Return) -> Answer
     Answer::ok(outcome_json(&[Issue::information(IssueType::Informational, text)]))
 }
 
-fn too_many(is_single: bool, most: usize) -> Failure {
+pub(crate) fn too_many(is_single: bool, most: usize) -> Failure {
     let text = if is_single {
         "the criteria match more than one resource, and only one is deleted at once; nothing was \
          deleted"
@@ -335,7 +340,7 @@ fn too_many(is_single: bool, most: usize) -> Failure {
     Failure::new(FailureKind::MultipleMatches, text)
 }
 
-fn other_id(given: &Id, found: &Id) -> Failure {
+pub(crate) fn other_id(given: &Id, found: &Id) -> Failure {
     let text = format!("the criteria find id {found}, the body has id {given}");
     Failure::new(FailureKind::InvalidParameter, text)
 }

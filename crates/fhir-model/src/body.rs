@@ -17,8 +17,8 @@ use crate::write;
 pub struct Body(Vec<u8>);
 
 impl Body {
-    /// The body of a resource. `replace` is asked for every literal reference, uri, url,
-    /// canonical, oid and uuid and for every `href` and `src` of the narrative; what it gives is
+    /// The body of a resource. `replace` is asked for every literal reference, uri, url, oid
+    /// and uuid and for every `href` and `src` of the narrative; what it gives is
     /// written instead (a transaction puts real references there).
     #[must_use]
     pub fn from_view(view: ResourceView<'_>, replace: Option<Replace<'_>>) -> Self {

@@ -11,7 +11,8 @@ use crate::write;
 pub enum Link {
     /// `Reference.reference`.
     Reference,
-    /// A uri, url, canonical, oid or uuid, or a link of the narrative.
+    /// A uri, url, oid or uuid, or a link of the narrative. A canonical is none: it names what is
+    /// published, not what is stored.
     Uri,
 }
 
@@ -124,11 +125,7 @@ fn next(table: TypeIndex, key: &str) -> Next {
         ValueType::Resource => Next::Resource,
         ValueType::Primitive(Primitive::Xhtml) => Next::Narrative,
         ValueType::Primitive(
-            Primitive::Uri
-            | Primitive::Url
-            | Primitive::Canonical
-            | Primitive::Oid
-            | Primitive::Uuid,
+            Primitive::Uri | Primitive::Url | Primitive::Oid | Primitive::Uuid,
         ) => Next::Text(Link::Uri),
         ValueType::Primitive(Primitive::String)
             if owner.name == "Reference" && key == "reference" =>

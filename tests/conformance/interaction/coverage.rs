@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::case::{Format, load};
 
 /// The least number of cases, so that they cannot vanish unseen.
-const AT_LEAST: usize = 20;
+const AT_LEAST: usize = 500;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,24 +1,45 @@
 //! `Bundle.entry` of the answers.
 
-use fhir_model::Failure;
+use fhir_model::{Failure, Limits, Resource, ResourceView};
 
 use crate::app::App;
-use crate::bundle::entry::{Get, Target};
+use crate::bundle::entry::{Get, Operate, Target};
+use crate::operation::{self, Input};
 use crate::page::{BundleWriter, Response};
 use crate::request::{Answer, Request};
 use crate::{capabilities, history, read, search};
 
 /// What one entry came to.
-pub(crate) type Answered = Result<Answer, Failure>;
+pub(crate) enum Told {
+    /// A write; the body is the resource, or an outcome.
+    Wrote(Answer),
+    /// A read or an operation; the body is what was asked for.
+    Gave(Answer),
+    Refused(Failure),
+}
+
+impl Told {
+    pub(crate) fn wrote(result: Result<Answer, Failure>) -> Self {
+        result.map_or_else(Self::Refused, Self::Wrote)
+    }
+
+    pub(crate) fn gave(result: Result<Answer, Failure>) -> Self {
+        result.map_or_else(Self::Refused, Self::Gave)
+    }
+}
 
 /// Writes the Bundle of responses, in the order of the entries.
-pub(crate) fn write(kind: &str, answers: &[Answered]) -> Vec<u8> {
+pub(crate) fn write(kind: &str, answers: &[Told]) -> Vec<u8> {
     let mut bundle = BundleWriter::new(kind, None, &[]);
-    for answer in answers {
+    for told in answers {
         bundle.begin();
-        match answer {
-            Ok(answer) => write_answer(&mut bundle, answer),
-            Err(failure) => bundle.response(&Response {
+        match told {
+            Told::Wrote(answer) => {
+                let outcome = answer.body.as_deref().filter(|body| is_outcome(body));
+                write_answer(&mut bundle, answer, outcome);
+            }
+            Told::Gave(answer) => write_answer(&mut bundle, answer, None),
+            Told::Refused(failure) => bundle.response(&Response {
                 status: failure.status(),
                 outcome: Some(&failure.outcome_json()),
                 ..Response::default()
@@ -29,8 +50,7 @@ pub(crate) fn write(kind: &str, answers: &[Answered]) -> Vec<u8> {
     bundle.finish()
 }
 
-fn write_answer(bundle: &mut BundleWriter, answer: &Answer) {
-    let outcome = answer.body.as_deref().filter(|body| is_outcome(body));
+fn write_answer(bundle: &mut BundleWriter, answer: &Answer, outcome: Option<&[u8]>) {
     if outcome.is_none()
         && let Some(body) = &answer.body
     {
@@ -45,6 +65,7 @@ fn write_answer(bundle: &mut BundleWriter, answer: &Answer) {
     });
 }
 
+/// An outcome of the server's own; a stored OperationOutcome has an id after its type.
 fn is_outcome(body: &[u8]) -> bool {
     body.starts_with(b"{\"resourceType\":\"OperationOutcome\",\"issue\"")
 }
@@ -59,27 +80,48 @@ pub(crate) fn get_is_valid(app: &App, request: &Request, get: &Get) -> Result<()
 }
 
 /// Runs a GET or HEAD with the functions of single requests.
-pub(crate) async fn get(app: &App, request: &Request, get: &Get) -> Answered {
+pub(crate) async fn get(app: &App, request: &Request, get: &Get) -> Result<Answer, Failure> {
+    let seen = get.seen.clone();
     let mut answer = match get.target.clone() {
-        Target::Read(key, pairs) => read::read(app, request, &key, &pairs).await?,
+        Target::Read(key, pairs) => {
+            read::read_unless_seen(app, request, &key, &pairs, seen).await?
+        }
         Target::VRead(key, version, pairs) => {
-            read::vread(app, request, &key, version, &pairs).await?
+            read::vread_unless_seen(app, request, (&key, version), &pairs, seen).await?
         }
         Target::History(scope, pairs) => history::history(app, request, scope, pairs).await?,
         Target::Search(scope, pairs) => search::search(app, request, scope, pairs, false).await?,
         Target::Capabilities => capabilities::capabilities(app, request)?,
     };
-    let is_same = get.if_none_match.is_some() && get.if_none_match == answer.version;
-    let is_unchanged = match (get.if_none_match, get.if_modified_since, answer.last_modified) {
-        (None, Some(since), Some(modified)) => modified <= since,
-        _ => false,
-    };
-    if is_same || is_unchanged {
-        answer.status = 304;
-        answer.body = None;
-    }
     if get.is_head {
         answer.body = None;
     }
     Ok(answer)
+}
+
+/// Runs an operation with the function of single requests.
+pub(crate) async fn operate(
+    app: &App,
+    request: &Request,
+    operate: &Operate<'_>,
+) -> Result<Answer, Failure> {
+    let input = Input {
+        pairs: operate.pairs.clone(),
+        resource: operate.view.map(owned).transpose()?,
+        conditions: operate.conditions.clone(),
+    };
+    let mut answer =
+        operation::operate(app, request, &operate.called, operate.is_get, input).await?;
+    if operate.is_head {
+        answer.body = None;
+    }
+    Ok(answer)
+}
+
+/// The resource of an entry as one of its own, checked like the body of a single request.
+///
+/// # Errors
+/// `MalformedBody`.
+pub(crate) fn owned(view: ResourceView<'_>) -> Result<Resource, Failure> {
+    Resource::from_json(view.value.raw().to_vec(), &Limits::default())
 }

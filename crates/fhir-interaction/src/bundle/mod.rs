@@ -1,15 +1,23 @@
 //! Batches and transactions: `POST [base]` with a Bundle.
 //! Spec: <https://hl7.org/fhir/R4/http.html#transaction>
 //!
-//! Entries become the same values that single requests make (`entry`) and are checked, built
-//! and answered by the same functions. A transaction resolves what its entries name
-//! (`reference`) and hands everything to the store as one atomic group; a batch hands its
-//! writes over together, each on its own. Reads run after the writes.
+//! Entries become the same values that single requests make (`asked`, `entry`) and are checked,
+//! built and answered by the same functions. A transaction answers what its entries are
+//! conditional on (`question`), decides what each comes to (`fate`), refuses entries that mean the
+//! same resource (`overlap`), rewrites references (`reference`) and hands everything to the store
+//! as one atomic group (`plan`). A batch hands its plain writes over together, each on its own,
+//! and runs what is conditional like single requests. Reads run after the writes.
 
 mod answer;
+mod asked;
 mod batch;
 mod entry;
+mod fate;
+mod full_url;
+mod overlap;
+mod own;
 mod plan;
+mod question;
 mod reference;
 mod transaction;
 
@@ -113,7 +121,8 @@ pub fn parse(source: Vec<u8>, limits: &Limits) -> Result<Resource, Failure> {
 /// A Bundle of type batch-response that tells what requests came to, for whoever asks later.
 #[must_use]
 pub fn of_answers(answers: &[Result<Answer, Failure>]) -> Vec<u8> {
-    answer::write("batch-response", answers)
+    let told: Vec<_> = answers.iter().cloned().map(answer::Told::wrote).collect();
+    answer::write("batch-response", &told)
 }
 
 /// Whether a resource is a Bundle that is to be run rather than stored.

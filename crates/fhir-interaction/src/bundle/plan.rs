@@ -1,23 +1,22 @@
-//! What a transaction is going to do: conditions resolved, ids given, references rewritten.
+//! What a transaction is going to do: conditions answered, ids given, references rewritten.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use fhir_access::Permit;
 use fhir_definitions::ResourceType;
-use fhir_model::{Body, Failure, FailureKind, ResourceKey, ResourceView};
-use fhir_search::SearchQuery;
+use fhir_model::{Body, Failure, FailureKind, Issue, ResourceKey, ResourceView};
 use fhir_store::{
     Action as StoreAction, Change, Expectation, JournalRow, Method, Preconditions, StoredVersion,
     WriteFault, WriteGroup, WriteOp, Written,
 };
 
-use crate::answers;
-use crate::app::{App, ReadFailure};
-use crate::bundle::Running;
-use crate::bundle::entry::{Action, Entry, at_entry};
-use crate::bundle::reference::Identities;
-use crate::bundle::transaction::overlap;
+use crate::app::App;
+use crate::bundle::entry::{Entry, at_entry};
+use crate::bundle::fate::{self, Fate};
+use crate::bundle::own::Own;
+use crate::bundle::question::{self, Questions};
+use crate::bundle::reference::{self, Identities, Open};
+use crate::bundle::{Running, overlap};
 use crate::write;
 
 /// Elements that name whose data a resource is, for the bucket of its id.
@@ -26,54 +25,114 @@ const SUBJECTS: [&str; 4] = ["subject", "patient", "beneficiary", "individual"];
 /// The operations of a transaction and what they rest on.
 pub(crate) struct Plan {
     ops: Vec<WriteOp>,
-    /// The entry and the key of each operation.
-    targets: Vec<(usize, ResourceKey)>,
+    targets: Vec<Target>,
     expect: Vec<Expectation>,
     /// Conditional creates that found a resource.
     existing: Vec<(usize, StoredVersion)>,
+    /// Conditional deletes that found nothing.
+    missed: Vec<(usize, ResourceType)>,
+    /// What rules say about patched resources, by entry.
+    warnings: Vec<(usize, Vec<Issue>)>,
+}
+
+/// What an operation is for.
+struct Target {
+    index: usize,
+    key: ResourceKey,
+    /// The version was chosen here and not by the client: where another is current, the plan is
+    /// made again.
+    is_chosen: bool,
+    /// The key is the client's own for what its condition did not find.
+    is_claim: bool,
 }
 
 impl Plan {
-    /// Resolves conditions, gives ids and builds the operations in their order.
+    /// Answers conditions, gives ids and builds the operations in their order.
     ///
     /// # Errors
-    /// `MultipleMatches` and `PreconditionFailed` for conditions, naming the entry.
+    /// What stands against an entry already, naming it: conditions that match several resources,
+    /// patches that cannot be applied, entries that mean the same resource.
     pub(crate) async fn make(
         running: Running<'_>,
         entries: &[Entry<'_>],
-        conditions: &BTreeMap<usize, SearchQuery>,
+        questions: &Questions,
     ) -> Result<Self, Failure> {
-        let Running { app, permit, .. } = running;
-        let found = resolve_creations(app, permit, conditions).await?;
-        refuse_found_twice(entries, &found)?;
-        let mut expect = Vec::new();
-        for (index, query) in conditions {
-            let found = found.get(index).map(|stored| stored.key.clone());
-            expect.push(Expectation { query: query.clone(), found });
+        let app = running.app;
+        let found = question::answer(running, entries, questions).await?;
+        let fates = fate::decide(app, entries, &found)?;
+        overlap::refuse_found(entries, &fates)?;
+        let mut expect: Vec<Expectation> = questions
+            .iter()
+            .filter_map(|(index, question)| question.expectation(found.of(*index)))
+            .collect();
+        let (mut identities, keys) = give_ids(&running, entries, &fates);
+        let work: Vec<Work<'_>> = entries
+            .iter()
+            .zip(&fates)
+            .filter_map(|(entry, fate)| work(entry, fate, &keys))
+            .collect();
+        let (mut built, open) = build(app, &work, &identities, &BTreeSet::new())?;
+        if !open.is_empty() || !questions.is_empty() {
+            let mut own = Own::default();
+            for (index, op) in &built {
+                if let StoreAction::Put { rows, .. } = &op.action {
+                    own.add(*index, &op.key, rows, (app.hasher(), app.now()));
+                }
+            }
+            overlap::refuse_brought(entries, &fates, questions, &own)?;
+            if !open.is_empty() {
+                let affected: BTreeSet<usize> = open.values().flatten().copied().collect();
+                let written: HashSet<ResourceKey> =
+                    fates.iter().flat_map(written_keys).cloned().collect();
+                let conditional = reference::resolve(running, &open, &own, &written).await?;
+                expect.extend(conditional.expect);
+                identities.resolve(conditional.found);
+                built.extend(build(app, &work, &identities, &affected)?.0);
+            }
         }
-        let (mut identities, mut keys) = give_ids(&running, entries, &found);
-        for index in found.keys() {
-            keys.remove(index);
-        }
-        let (mut built, open) = build(app, entries, &keys, &identities, &BTreeSet::new())?;
-        if !open.is_empty() {
-            let affected: BTreeSet<usize> = open.values().flatten().copied().collect();
-            expect.extend(resolve_references(running, &open, &mut identities).await?);
-            let (again, _) = build(app, entries, &keys, &identities, &affected)?;
-            built.extend(again);
-        }
-        let mut ordered: Vec<_> =
-            entries.iter().filter(|entry| built.contains_key(&entry.index)).collect();
+        let mut plan = Self {
+            ops: Vec::with_capacity(entries.len()),
+            targets: Vec::with_capacity(entries.len()),
+            expect,
+            existing: Vec::new(),
+            missed: Vec::new(),
+            warnings: Vec::new(),
+        };
+        plan.order(entries, fates, built);
+        Ok(plan)
+    }
+
+    /// Puts the operations in the order of their stages.
+    fn order(&mut self, entries: &[Entry<'_>], fates: Vec<Fate>, mut built: Built) {
+        let mut ordered: Vec<(&Entry<'_>, Fate)> = entries.iter().zip(fates).collect();
         // Stable: the client's order stays within a stage.
-        ordered.sort_by_key(|entry| entry.stage());
-        let mut ops = Vec::with_capacity(ordered.len());
-        let mut targets = Vec::with_capacity(ordered.len());
-        for entry in ordered {
-            let Some(op) = built.remove(&entry.index) else { continue };
-            targets.push((entry.index, op.key.clone()));
-            ops.push(op);
+        ordered.sort_by_key(|(entry, _)| entry.stage());
+        for (entry, fate) in ordered {
+            let index = entry.index;
+            let (mut is_chosen, mut is_claim) = (false, false);
+            match fate {
+                Fate::Read | Fate::Create(_) => {}
+                Fate::Put { is_claim: claim, .. } => is_claim = claim,
+                Fate::Patched { warnings, .. } => {
+                    is_chosen = true;
+                    self.warnings.push((index, warnings));
+                }
+                Fate::Existing(stored) => self.existing.push((index, stored)),
+                Fate::NothingToDelete(resource_type) => self.missed.push((index, resource_type)),
+                Fate::Delete(all) => {
+                    is_chosen = entry.writes().is_none();
+                    for (key, preconditions) in all {
+                        let op = write::delete_op(key.clone(), preconditions);
+                        self.ops.push(op);
+                        self.targets.push(Target { index, key, is_chosen, is_claim });
+                    }
+                }
+            }
+            if let Some(op) = built.remove(&index) {
+                self.targets.push(Target { index, key: op.key.clone(), is_chosen, is_claim });
+                self.ops.push(op);
+            }
         }
-        Ok(Self { ops, targets, expect, existing: found.into_iter().collect() })
     }
 
     /// Hands the operations out; only once.
@@ -86,7 +145,7 @@ impl Plan {
         }
     }
 
-    /// What the store answered, by entry.
+    /// What the store answered, by entry; a conditional delete may have several.
     ///
     /// # Errors
     /// A fault of one operation, naming its entry: an atomic group has none of these.
@@ -95,21 +154,36 @@ impl Plan {
         results: Vec<Result<Written, WriteFault>>,
     ) -> Result<Vec<(usize, Written)>, Failure> {
         let mut assigned = Vec::with_capacity(results.len());
-        for ((index, key), result) in self.targets.iter().zip(results) {
+        for (target, result) in self.targets.iter().zip(results) {
             match result {
-                Ok(written) => assigned.push((*index, written)),
-                Err(fault) => return Err(at_entry(write::write_fault(key, &fault), *index)),
+                Ok(written) => assigned.push((target.index, written)),
+                Err(fault) => {
+                    return Err(at_entry(write::write_fault(&target.key, &fault), target.index));
+                }
             }
         }
         Ok(assigned)
     }
 
+    /// The resource over which a race was lost, when that is what the fault says: then the plan is
+    /// to be made again.
+    pub(crate) fn lost(&self, operation: usize, fault: &WriteFault) -> Option<&ResourceKey> {
+        let target = self.targets.get(operation)?;
+        let is_mismatch = matches!(fault, WriteFault::VersionMismatch { .. });
+        (is_mismatch && target.is_chosen).then_some(&target.key)
+    }
+
     /// What the client is told when the store refused one operation.
     pub(crate) fn refusal(&self, operation: usize, fault: &WriteFault) -> Failure {
-        match self.targets.get(operation) {
-            Some((index, key)) => at_entry(write::write_fault(key, fault), *index),
-            None => Failure::new(FailureKind::Bug, "the store refused an unknown operation"),
+        let Some(Target { index, key, is_claim, .. }) = self.targets.get(operation) else {
+            return Failure::new(FailureKind::Bug, "the store refused an unknown operation");
+        };
+        if *is_claim && matches!(fault, WriteFault::AlreadyExists { .. }) {
+            let text = format!("the criteria match nothing, and {key} exists already");
+            let place = format!("{}.id", key.resource_type);
+            return at_entry(Failure::new(FailureKind::Conflict, text).at(place), *index);
         }
+        at_entry(write::write_fault(key, fault), *index)
     }
 
     /// The entries that write nothing because their condition found a resource.
@@ -125,56 +199,21 @@ impl Plan {
             (*index, written)
         })
     }
+
+    /// The deletes whose condition found nothing, by entry.
+    pub(crate) fn missed(&self) -> &[(usize, ResourceType)] {
+        &self.missed
+    }
+
+    /// What rules say about patched resources, by entry.
+    pub(crate) fn take_warnings(&mut self) -> Vec<(usize, Vec<Issue>)> {
+        std::mem::take(&mut self.warnings)
+    }
 }
 
-/// The resources that conditional creates find, by entry.
-async fn resolve_creations(
-    app: &App,
-    permit: &Permit,
-    conditions: &BTreeMap<usize, SearchQuery>,
-) -> Result<BTreeMap<usize, StoredVersion>, Failure> {
-    if conditions.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let conditions = conditions.clone();
-    app.read(permit, move |sight| {
-        let mut found = BTreeMap::new();
-        for (index, query) in &conditions {
-            let hits = sight.search(query, None, 2)?;
-            if hits.len() > 1 {
-                let text = "the condition matches more than one resource";
-                let failure = Failure::new(FailureKind::MultipleMatches, text);
-                return Err(at_entry(failure.at("http.If-None-Exist"), *index).into());
-            }
-            let rows: Vec<_> = hits.iter().map(|hit| hit.row).collect();
-            found.extend(sight.load(&rows)?.pop().map(|stored| (*index, stored)));
-        }
-        Ok(found)
-    })
-    .await
-}
-
-/// Refuses a transaction that writes a resource which one of its conditional creates found.
-fn refuse_found_twice(
-    entries: &[Entry<'_>],
-    found: &BTreeMap<usize, StoredVersion>,
-) -> Result<(), Failure> {
-    let mut by_key: HashMap<&ResourceKey, usize> = HashMap::new();
-    for (index, stored) in found {
-        if let Some(other) = by_key.insert(&stored.key, *index) {
-            return Err(overlap(other, *index, "have conditions that find the same resource"));
-        }
-    }
-    for entry in entries {
-        let (Action::Update { key, .. } | Action::Delete { key, .. }) = &entry.action else {
-            continue;
-        };
-        if let Some(other) = by_key.get(key) {
-            let what = "mean the same resource: a condition finds what another entry writes";
-            return Err(overlap(*other, entry.index, what));
-        }
-    }
-    Ok(())
+/// The keys whose stored state a fate changes.
+fn written_keys(fate: &Fate) -> Vec<&ResourceKey> {
+    if matches!(fate, Fate::Existing(_)) { Vec::new() } else { fate.keys() }
 }
 
 /// Gives every entry that writes its key, Patients first: the ids of their data carry their
@@ -182,7 +221,7 @@ fn refuse_found_twice(
 fn give_ids<'a>(
     running: &Running<'a>,
     entries: &[Entry<'_>],
-    found: &BTreeMap<usize, StoredVersion>,
+    fates: &[Fate],
 ) -> (Identities<'a>, HashMap<usize, ResourceKey>) {
     let mut identities = Identities::new(&running.request.base);
     let mut keys = HashMap::with_capacity(entries.len());
@@ -193,25 +232,25 @@ fn give_ids<'a>(
         keys.insert(entry.index, key);
     };
     let mut later = Vec::new();
-    for entry in entries {
-        match &entry.action {
-            Action::Update { key, .. } => give(entry, key.clone(), &mut identities),
-            Action::Create { view, .. } => match found.get(&entry.index) {
-                Some(stored) => give(entry, stored.key.clone(), &mut identities),
-                None if view.resource_type == ResourceType::PATIENT => {
-                    let id = running.new_id(fhir_search::hash::NONE, entry.index);
-                    give(entry, ResourceKey::new(view.resource_type, id), &mut identities);
-                }
-                None => later.push((entry, *view)),
-            },
-            Action::Delete { .. } | Action::Get(_) => {}
+    for (entry, fate) in entries.iter().zip(fates) {
+        match (fate, entry.action.stores()) {
+            (Fate::Put { key, .. } | Fate::Patched { key, .. }, _) => {
+                give(entry, key.clone(), &mut identities);
+            }
+            (Fate::Existing(stored), _) => give(entry, stored.key.clone(), &mut identities),
+            (Fate::Create(_), Some(view)) if view.resource_type == ResourceType::PATIENT => {
+                let id = running.new_id(fhir_search::hash::NONE, entry.index);
+                give(entry, ResourceKey::new(view.resource_type, id), &mut identities);
+            }
+            (Fate::Create(_), Some(view)) => later.push((entry, view)),
+            (Fate::Create(_), None)
+            | (Fate::Read | Fate::Delete(_) | Fate::NothingToDelete(_), _) => {}
         }
     }
     for (entry, view) in later {
         let person = person(running.app, view, &identities);
         let id = running.new_id(person, entry.index);
-        let key = ResourceKey::new(view.resource_type, id);
-        give(entry, key, &mut identities);
+        give(entry, ResourceKey::new(view.resource_type, id), &mut identities);
     }
     (identities, keys)
 }
@@ -230,38 +269,56 @@ fn person(app: &App, view: ResourceView<'_>, identities: &Identities<'_>) -> i64
         .map_or(fhir_search::hash::NONE, |key| app.hasher().reference(&key))
 }
 
-type Built = HashMap<usize, WriteOp>;
-/// Conditional references and the entries that have them.
-type Open = BTreeMap<String, Vec<usize>>;
+/// What is built for one entry.
+struct Work<'a> {
+    index: usize,
+    full_url: Option<&'a str>,
+    key: &'a ResourceKey,
+    view: ResourceView<'a>,
+    method: Method,
+    preconditions: Preconditions,
+}
+
+fn work<'a>(
+    entry: &'a Entry<'_>,
+    fate: &'a Fate,
+    keys: &'a HashMap<usize, ResourceKey>,
+) -> Option<Work<'a>> {
+    let key = keys.get(&entry.index)?;
+    let (view, method, preconditions) = match fate {
+        Fate::Create(preconditions) => {
+            (entry.action.stores()?, Method::Post, preconditions.clone())
+        }
+        Fate::Put { preconditions, .. } => {
+            (entry.action.stores()?, Method::Put, preconditions.clone())
+        }
+        Fate::Patched { version, resource, .. } => {
+            let if_match = Some(vec![*version]);
+            let preconditions = Preconditions { if_match, ..Preconditions::default() };
+            (resource.view(), Method::Put, preconditions)
+        }
+        Fate::Read | Fate::Delete(_) | Fate::NothingToDelete(_) | Fate::Existing(_) => return None,
+    };
+    let full_url = entry.full_url.as_deref();
+    Some(Work { index: entry.index, full_url, key, view, method, preconditions })
+}
+
+type Built = BTreeMap<usize, WriteOp>;
 
 /// Builds the operations of all entries, or only of `selected` ones when there are any.
 fn build(
     app: &App,
-    entries: &[Entry<'_>],
-    keys: &HashMap<usize, ResourceKey>,
+    work: &[Work<'_>],
     identities: &Identities<'_>,
     selected: &BTreeSet<usize>,
 ) -> Result<(Built, Open), Failure> {
-    let mut built = HashMap::with_capacity(entries.len());
-    let mut open: Open = BTreeMap::new();
-    for entry in entries {
-        if !selected.is_empty() && !selected.contains(&entry.index) {
+    let mut built = BTreeMap::new();
+    let mut open = Open::new();
+    for Work { index, full_url, key, view, method, preconditions } in work {
+        if !selected.is_empty() && !selected.contains(index) {
             continue;
         }
-        let (view, method, preconditions) = match &entry.action {
-            Action::Create { view, .. } => (view, Method::Post, Preconditions::default()),
-            Action::Update { view, conditions, .. } => {
-                (view, Method::Put, write::preconditions(conditions.clone()))
-            }
-            Action::Delete { key, conditions } => {
-                let preconditions = write::preconditions(conditions.clone());
-                built.insert(entry.index, write::delete_op(key.clone(), preconditions));
-                continue;
-            }
-            Action::Get(_) => continue,
-        };
-        let Some(key) = keys.get(&entry.index) else { continue };
-        let rewriter = identities.rewriter(entry.full_url.as_deref());
+        let rewriter = identities.rewriter(*full_url);
         let body = Body::from_view(*view, Some(&|link, text| rewriter.rewrite(link, text)));
         let rows = if rewriter.is_changed() {
             app.index(body.to_resource(key)?.view(), Some(key))
@@ -269,71 +326,12 @@ fn build(
             app.index(*view, Some(key))
         };
         for condition in rewriter.into_open() {
-            open.entry(condition).or_default().push(entry.index);
+            open.entry(condition).or_default().push(*index);
         }
-        let action = StoreAction::Put { body: Arc::new(body), rows: Box::new(rows), method };
-        built.insert(entry.index, WriteOp { key: key.clone(), action, preconditions });
+        let (body, rows) = (Arc::new(body), Box::new(rows));
+        let action = StoreAction::Put { body, rows, method: *method };
+        let (key, preconditions) = ((*key).clone(), preconditions.clone());
+        built.insert(*index, WriteOp { key, action, preconditions });
     }
     Ok((built, open))
-}
-
-/// Resolves conditional references; each must find exactly one resource.
-async fn resolve_references(
-    running: Running<'_>,
-    open: &Open,
-    identities: &mut Identities<'_>,
-) -> Result<Vec<Expectation>, Failure> {
-    let Running { app, request, permit, .. } = running;
-    let mut queries = Vec::with_capacity(open.len());
-    for (condition, indexes) in open {
-        let index = indexes.first().copied().unwrap_or_default();
-        let named = condition.split_once('?');
-        let Some((resource_type, query)) =
-            named.and_then(|(name, query)| Some((name.parse::<ResourceType>().ok()?, query)))
-        else {
-            continue;
-        };
-        let query = write::criteria(app, request, resource_type, query)
-            .map_err(|failure| at_entry(failure.at("resource"), index))?;
-        queries.push((condition.clone(), index, query));
-    }
-    let (inside, base) = (app.clone(), request.base.clone());
-    let expect = app
-        .read(permit, move |sight| {
-            let mut resolved = Vec::with_capacity(queries.len());
-            for (condition, index, mut query) in queries {
-                answers::resolve(&inside, sight, &base, &mut query).map_err(
-                    |failure| match failure {
-                        ReadFailure::Client(failure) => {
-                            ReadFailure::Client(at_entry(failure.at("resource"), index))
-                        }
-                        ReadFailure::Store(error) => ReadFailure::Store(error),
-                    },
-                )?;
-                let hits = sight.search(&query, None, 2)?;
-                let rows: Vec<_> = hits.iter().map(|hit| hit.row).collect();
-                let mut found = sight.load(&rows)?;
-                let failure = match (found.pop(), found.len()) {
-                    (Some(stored), 0) => {
-                        resolved.push((condition, query, stored.key));
-                        continue;
-                    }
-                    (None, _) => Failure::new(
-                        FailureKind::PreconditionFailed,
-                        "a conditional reference finds no resource",
-                    ),
-                    (Some(_), _) => Failure::new(
-                        FailureKind::MultipleMatches,
-                        "a conditional reference finds more than one resource",
-                    ),
-                };
-                return Err(at_entry(failure.at("resource"), index).into());
-            }
-            Ok(resolved)
-        })
-        .await?;
-    let found = expect.iter().map(|(condition, _, key)| (condition.clone(), key.clone()));
-    identities.resolve(found.collect());
-    let expectation = |(_, query, key)| Expectation { query, found: Some(key) };
-    Ok(expect.into_iter().map(expectation).collect())
 }

@@ -2,15 +2,23 @@
 //!
 //! Ids are given first; then every reference to an entry's `fullUrl` (`urn:uuid:…`, `urn:oid:…`,
 //! absolute, or relative to the root of the referring entry) is written as `Type/id`, wherever it
-//! stands: references, uris, links of the narrative, contained resources.
+//! stands: references, uris (canonical ones apart), links of the narrative, contained resources.
 //! Spec: <https://hl7.org/fhir/R4/http.html#trules>
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use fhir_definitions::ResourceType;
-use fhir_model::ResourceKey;
 use fhir_model::rewrite::Link;
+use fhir_model::{Failure, FailureKind, ResourceKey};
+use fhir_store::Expectation;
+
+use crate::bundle::Running;
+use crate::bundle::entry::at_entry;
+use crate::bundle::full_url::restful;
+use crate::bundle::own::Own;
+use crate::conditional::{self, Criteria};
+use crate::query_string;
 
 /// What the entries of a transaction are called and what they will be.
 pub(crate) struct Identities<'a> {
@@ -51,7 +59,7 @@ impl<'a> Identities<'a> {
     pub(crate) fn rewriter(&'a self, full_url: Option<&'a str>) -> Rewriter<'a> {
         Rewriter {
             identities: self,
-            root: full_url.and_then(root),
+            root: full_url.and_then(restful).map(|(root, ..)| root),
             is_changed: RefCell::new(false),
             open: RefCell::new(BTreeSet::new()),
         }
@@ -121,6 +129,82 @@ impl Rewriter<'_> {
     }
 }
 
+/// Conditional references and the entries that have them.
+pub(crate) type Open = BTreeMap<String, Vec<usize>>;
+
+/// Conditional references, resolved.
+#[derive(Default)]
+pub(crate) struct Resolved {
+    pub(crate) found: BTreeMap<String, ResourceKey>,
+    /// What the stored part of the answers rests on.
+    pub(crate) expect: Vec<Expectation>,
+}
+
+/// Resolves conditional references as a search after the transaction's own writes would; each
+/// must find exactly one resource. `written` are the stored resources that the transaction
+/// changes: of these only what it brings counts.
+///
+/// # Errors
+/// `PreconditionFailed` and `MultipleMatches`, naming the first entry with the reference.
+pub(crate) async fn resolve(
+    running: Running<'_>,
+    open: &Open,
+    own: &Own,
+    written: &HashSet<ResourceKey>,
+) -> Result<Resolved, Failure> {
+    let Running { app, request, permit, .. } = running;
+    let mut resolved = Resolved::default();
+    for (condition, indexes) in open {
+        let index = indexes.first().copied().unwrap_or_default();
+        let at = |failure: Failure| at_entry(failure.at("resource"), index);
+        let Some((resource_type, query)) = parts(condition) else { continue };
+        let criteria = Criteria { resource_type, pairs: query_string::pairs(query) };
+        let query = conditional::ready(app, request, permit, &criteria).await.map_err(at)?;
+        let same_type = written.iter().filter(|key| key.resource_type == resource_type).count();
+        let (asked, most) = (query.clone(), same_type.saturating_add(2));
+        let stored = app.read(permit, move |sight| {
+            let hits = sight.search(&asked, None, most)?;
+            let rows: Vec<_> = hits.iter().map(|hit| hit.row).collect();
+            Ok(sight.load(&rows)?)
+        });
+        let stored: Vec<ResourceKey> = stored.await?.into_iter().map(|stored| stored.key).collect();
+        let brought = own.matching(&query);
+        let mut found = stored.iter().filter(|key| !written.contains(*key)).cloned();
+        let mut brought = brought.into_iter().map(|brought| brought.found.key.clone());
+        let names = names(&criteria);
+        match (found.next().or_else(|| brought.next()), found.next().or_else(|| brought.next())) {
+            (Some(key), None) => resolved.found.insert(condition.clone(), key),
+            (None, _) => {
+                let text =
+                    format!("a conditional reference ({resource_type} by {names}) finds nothing");
+                return Err(at(Failure::new(FailureKind::PreconditionFailed, text)));
+            }
+            (Some(_), Some(_)) => {
+                let text = format!(
+                    "a conditional reference ({resource_type} by {names}) finds more than one \
+                     resource"
+                );
+                return Err(at(Failure::new(FailureKind::MultipleMatches, text)));
+            }
+        };
+        if let [] | [_] = stored.as_slice() {
+            resolved.expect.push(Expectation { query, found: stored.into_iter().next() });
+        }
+    }
+    Ok(resolved)
+}
+
+/// The names of the parameters; their values may name persons.
+fn names(criteria: &Criteria) -> String {
+    let names: Vec<&str> = criteria.pairs.iter().map(|(name, _)| name.as_str()).collect();
+    names.join(" and ")
+}
+
+fn parts(condition: &str) -> Option<(ResourceType, &str)> {
+    let (name, query) = condition.split_once('?')?;
+    Some((ResourceType::named(name)?, query))
+}
+
 /// The text without the server's own root in front.
 fn own<'t>(text: &'t str, base: &str) -> &'t str {
     text.strip_prefix(base).and_then(|rest| rest.strip_prefix('/')).unwrap_or(text)
@@ -128,17 +212,7 @@ fn own<'t>(text: &'t str, base: &str) -> &'t str {
 
 /// `Patient?identifier=…`, when that is what the text is.
 fn condition(text: &str) -> Option<&str> {
-    let (resource_type, query) = text.split_once('?')?;
-    let is_condition = ResourceType::named(resource_type).is_some() && !query.is_empty();
-    is_condition.then_some(text)
-}
-
-/// `http://server/fhir` of `http://server/fhir/Patient/1`.
-fn root(full_url: &str) -> Option<&str> {
-    let (front, _id) = full_url.rsplit_once('/')?;
-    let (root, resource_type) = front.rsplit_once('/')?;
-    ResourceType::named(resource_type)?;
-    root.contains(':').then_some(root)
+    parts(text).filter(|(_, query)| !query.is_empty()).map(|_| text)
 }
 
 #[cfg(test)]
