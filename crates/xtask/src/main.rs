@@ -9,6 +9,7 @@ mod bench;
 mod conformance;
 mod definitions;
 mod dictionary;
+mod fuzz;
 mod roundtrip;
 mod terminology;
 mod tidy;
@@ -46,6 +47,8 @@ enum Command {
     Definitions(definitions::Arguments),
     /// Trains a dictionary for stored bodies.
     Dictionary(dictionary::Arguments),
+    /// Runs the fuzz targets, with seeds from the cases.
+    Fuzz(fuzz::Arguments),
     /// Sends JSON through XML and back and compares.
     Roundtrip(roundtrip::Arguments),
     /// Makes the embedded value sets and code systems from the official R4 package.
@@ -71,6 +74,7 @@ fn run(command: Command) -> Outcome {
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Definitions(arguments) => definitions::run(&arguments),
         Command::Dictionary(arguments) => dictionary::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Roundtrip(arguments) => roundtrip::run(&arguments),
         Command::Terminology(arguments) => terminology::run(&arguments),
         Command::Tidy(arguments) => tidy::run(&arguments),
