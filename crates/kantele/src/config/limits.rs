@@ -43,7 +43,7 @@ static MAX_CONCURRENT_REQUESTS: Setting = Setting {
 };
 static QUEUE_TIMEOUT_MS: Setting = Setting {
     key: "limits.queue_timeout_ms",
-    default: "500",
+    default: "2000",
     flag: None,
     about: "While requests wait longer than this for a thread, a share of them is answered with \
             503 and Retry-After. 0: never.",

@@ -79,7 +79,7 @@ pub(super) fn components() -> Value {
             "Prefer": header(
                 "Prefer",
                 "Several are separated by commas.",
-                &json!({"type": "string", "example": "return=minimal"})
+                &json!({"type": "string"})
             )
         },
         "responses": {
