@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, reason = "a command-line tool answers on standard output")]
 
+mod artefact;
 mod bench;
 mod conformance;
 mod definitions;

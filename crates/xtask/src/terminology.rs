@@ -6,14 +6,9 @@
 
 mod lines;
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::PathBuf;
 
-use serde_json::Value;
-use sha2::{Digest, Sha256};
-
-use crate::Outcome;
+use crate::{Outcome, artefact};
 
 /// What `cargo xtask terminology` takes.
 #[derive(clap::Args)]
@@ -28,38 +23,9 @@ pub(crate) struct Arguments {
 const TYPES: [&str; 3] = ["CodeSystem", "StructureDefinition", "ValueSet"];
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let mut sources: BTreeMap<String, Value> = BTreeMap::new();
-    let mut digests: BTreeMap<String, String> = BTreeMap::new();
-    for file in fhir_package::read(&arguments.package, fhir_package::Limits::default()) {
-        let file = file?;
-        let name = file.path.rsplit('/').next().unwrap_or_default().to_owned();
-        let resource_type = name.split('-').next().unwrap_or_default();
-        if TYPES.contains(&resource_type) {
-            digests.insert(name.clone(), hex(&Sha256::digest(&file.bytes)));
-            sources.insert(name, serde_json::from_slice(&file.bytes)?);
-        }
-    }
-    if sources.is_empty() {
-        return Err("the package holds no definitions".into());
-    }
-    let mut digest = Sha256::new();
-    for (name, content) in &digests {
-        digest.update(format!("{name}\n{content}\n"));
-    }
-    let input = hex(&digest.finalize());
-    let text = lines::text(sources.values())?;
-    let artefact = zstd::encode_all(text.as_bytes(), 19)?;
-    let output = hex(&Sha256::digest(&artefact));
-    fs::create_dir_all(&arguments.output)?;
-    fs::write(arguments.output.join("r4.terminology.zst"), &artefact)?;
-    fs::write(
-        arguments.output.join("SHA256SUMS"),
-        format!("{output}  r4.terminology.zst\n{input}  input\n"),
-    )?;
-    println!("{} bytes of text, {} compressed, sha256 {output}", text.len(), artefact.len());
+    let sources = artefact::read(&arguments.package, &TYPES)?;
+    let text = lines::text(sources.files.values())?;
+    let (size, sum) = artefact::write(&arguments.output, "r4.terminology.zst", &text, &sources)?;
+    println!("{} bytes of text, {size} compressed, sha256 {sum}", text.len());
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
