@@ -32,56 +32,7 @@ pub(super) fn components() -> Value {
             "CapabilityStatement": named("CapabilityStatement"),
             "id": {"type": "string", "pattern": "^[A-Za-z0-9.-]{1,64}$"}
         },
-        "parameters": {
-            "id": path("id", "The logical id of the resource."),
-            "vid": {
-                "name": "vid", "in": "path", "required": true,
-                "description": "The version of the resource.",
-                "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"}
-            },
-            "_format": {
-                "name": "_format", "in": "query",
-                "description": "Wins over Accept.",
-                "schema": {"type": "string", "enum": [
-                    "json", "xml", "application/fhir+json", "application/fhir+xml",
-                    "application/json", "application/xml", "text/json", "text/xml"
-                ]}
-            },
-            "_pretty": {
-                "name": "_pretty", "in": "query", "schema": {"type": "boolean"},
-                "description": "Whether the answer is written for people."
-            },
-            "_cascade": {
-                "name": "_cascade", "in": "query",
-                "description": "delete: along with all who refer to it.",
-                "schema": {"type": "string", "enum": ["delete", "none"]}
-            },
-            "X-Cascade": header(
-                "X-Cascade",
-                "As _cascade.",
-                &json!({"type": "string", "enum": ["delete", "none"]})
-            ),
-            "If-Match": header(
-                "If-Match",
-                "The version that must be the current one.",
-                &json!({"type": "string", "pattern": "^W/\"[0-9]{1,9}\"$"})
-            ),
-            "If-None-Match": header(
-                "If-None-Match",
-                "A version that the client has already.",
-                &json!({"type": "string", "pattern": "^W/\"[0-9]{1,9}\"$"})
-            ),
-            "If-None-Exist": header(
-                "If-None-Exist",
-                "A search that must find nothing.",
-                &json!({"type": "string"})
-            ),
-            "Prefer": header(
-                "Prefer",
-                "Several are separated by commas.",
-                &json!({"type": "string"})
-            )
-        },
+        "parameters": parameters(),
         "responses": {
             "refused": {
                 "description": "Refused; the outcome says why.",
@@ -94,6 +45,59 @@ pub(super) fn components() -> Value {
                 "headers": {"Content-Location": {"schema": {"type": "string"}}}
             }
         }
+    })
+}
+
+fn parameters() -> Value {
+    json!({
+        "id": path("id", "The logical id of the resource."),
+        "vid": {
+            "name": "vid", "in": "path", "required": true,
+            "description": "The version of the resource.",
+            "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"}
+        },
+        "_format": {
+            "name": "_format", "in": "query",
+            "description": "Wins over Accept.",
+            "schema": {"type": "string", "enum": [
+                "json", "xml", "application/fhir+json", "application/fhir+xml",
+                "application/json", "application/xml", "text/json", "text/xml"
+            ]}
+        },
+        "_pretty": {
+            "name": "_pretty", "in": "query", "schema": {"type": "boolean"},
+            "description": "Whether the answer is written for people."
+        },
+        "_cascade": {
+            "name": "_cascade", "in": "query",
+            "description": "delete: along with all who refer to it.",
+            "schema": {"type": "string", "enum": ["delete", "none"]}
+        },
+        "X-Cascade": header(
+            "X-Cascade",
+            "As _cascade.",
+            &json!({"type": "string", "enum": ["delete", "none"]})
+        ),
+        "If-Match": header(
+            "If-Match",
+            "The version that must be the current one.",
+            &json!({"type": "string", "pattern": "^W/\"[0-9]{1,9}\"$"})
+        ),
+        "If-None-Match": header(
+            "If-None-Match",
+            "A version that the client has already.",
+            &json!({"type": "string", "pattern": "^W/\"[0-9]{1,9}\"$"})
+        ),
+        "If-None-Exist": header(
+            "If-None-Exist",
+            "A search that must find nothing.",
+            &json!({"type": "string"})
+        ),
+        "Prefer": header(
+            "Prefer",
+            "Several are separated by commas.",
+            &json!({"type": "string"})
+        )
     })
 }
 
