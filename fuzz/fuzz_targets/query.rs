@@ -1,3 +1,4 @@
+//! Fuzzes query strings, as `kantele_fuzz` says how.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| kantele_fuzz::query(data));

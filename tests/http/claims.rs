@@ -150,6 +150,8 @@ impl<'a> Probe<'a> {
         let (one, by_id) = (format!("{name}/probe"), format!("{name}?_id=probe"));
         let patch = json!([{"op": "add", "path": "/language", "value": "fi"}]);
         let json_patch = [("Content-Type", "application/json-patch+json")];
+        // An operation may have purged it.
+        self.ask("PUT", &one, &[], Some(body), &[200, 201]);
         let patched = if codes.contains("patch") { [200, 200] } else { [405, 405] };
         let bytes = patch.to_string().into_bytes();
         let reply = self.client.send("PATCH", &one, &json_patch, &bytes);

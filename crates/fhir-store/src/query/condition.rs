@@ -10,7 +10,7 @@ use fhir_search::{
 };
 
 use super::arm::{self, Arm};
-use super::source::same_targets;
+use super::source::{Group, same_targets};
 use super::text::{self, TextArm};
 use crate::backend::presence;
 use crate::sql::{Dialect, Sql};
@@ -105,12 +105,18 @@ impl Conditions<'_> {
         if any.is_empty() {
             sql.push("1 = 0");
         }
-        if let (Mode::Seek, Some((parameters, targets))) = (mode, same_targets(any)) {
-            return Some(self.refers(&parameters, targets, candidate, &format!("x{depth}")));
+        let mut each_alone: Vec<&Match> = any.iter().collect();
+        let mut is_first = true;
+        if mode == Mode::Seek
+            && let Some(Group { parameters, targets, others }) = same_targets(any)
+        {
+            sql.append(&self.refers(&parameters, targets, candidate, &format!("x{depth}")));
+            (each_alone, is_first) = (others, false);
         }
-        for (place, each) in any.iter().enumerate() {
-            sql.push(if place > 0 { " OR " } else { "" });
+        for each in each_alone {
+            sql.push(if is_first { "" } else { " OR " });
             sql.append(&self.one(each, types, candidate, mode, depth)?);
+            is_first = false;
         }
         sql.push(")");
         Some(sql)

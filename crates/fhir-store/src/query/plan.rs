@@ -56,6 +56,8 @@ pub(crate) struct Leg {
     pub(crate) date: Option<ParameterId>,
     /// A row of `access` itself decides it.
     is_beside: bool,
+    /// Another leg says more than this one, which is there to be walked.
+    is_implied: bool,
 }
 
 impl Leg {
@@ -72,22 +74,52 @@ impl Leg {
         let own = Conditions { is_access: true, ..*conditions };
         let access_probe = own.predicate(&predicate, types, "c", Mode::Seek);
         let is_beside = access_probe.is_some() && conditions.is_beside(&predicate);
-        Self { predicate, source, probe, access_probe, size: None, date, is_beside }
+        Self {
+            predicate,
+            source,
+            probe,
+            access_probe,
+            size: None,
+            date,
+            is_beside,
+            is_implied: false,
+        }
+    }
+
+    /// The leg of a code that a composite asks for together with a value.
+    pub(crate) fn implied(
+        conditions: &Conditions<'_>,
+        code: RowMatch,
+        types: &[ResourceType],
+    ) -> Self {
+        let predicate = Predicate { any: vec![Match::Row(code)] };
+        Self { is_implied: true, ..Self::new(conditions, (predicate, None), types) }
     }
 
     /// The share of a type's resources that satisfies it, as far as is known.
     pub(crate) fn share(&self, total: f64) -> f64 {
+        let least = self.least_share(total);
         match (self.size, &self.source) {
-            // Where counting stopped, most of what there is may come.
-            (Some(size), _) if size.is_at_least && size.rows > MANY * 16 => {
-                (4.0 * as_f64(size.rows) / total).clamp(0.25, 1.0)
-            }
-            (Some(size), _) if size.is_at_least => {
-                (4.0 * as_f64(size.rows) / total).clamp(1e-6, 1.0)
-            }
-            (Some(size), _) => (as_f64(size.rows) / total).clamp(1e-6, 1.0),
+            // Where a long count stopped, anything from there to all is as likely.
+            (Some(size), _) if size.is_at_least && size.rows > MANY * 16 => least.sqrt(),
+            (Some(size), _) if size.is_at_least => (4.0 * least).clamp(1e-6, 1.0),
+            (Some(_), _) => least,
             (None, Some(_)) => 0.1,
             (None, None) => 0.5,
+        }
+    }
+
+    /// The share that it has at least.
+    fn least_share(&self, total: f64) -> f64 {
+        let rows = self.size.map_or(0.0, |size| as_f64(size.rows));
+        (rows / total).clamp(1e-6, 1.0)
+    }
+
+    /// The rows that it may have at most.
+    fn most_rows(&self, total: f64) -> f64 {
+        match self.size {
+            Some(size) if !size.is_at_least => as_f64(size.rows),
+            Some(_) | None => total,
         }
     }
 
@@ -112,7 +144,7 @@ pub(crate) struct Plan {
     pub(crate) probes: Sql,
     /// What is left for memory.
     pub(crate) residual: Vec<Predicate>,
-    /// So many rows of the source are likely looked at.
+    /// So many rows of the source are looked at for a page, if not fewer.
     pub(crate) expected: usize,
     /// What goes on where this plan takes too long.
     pub(crate) surer: Option<Surer>,
@@ -164,7 +196,7 @@ impl Plan {
         }
         let mut residual = Vec::new();
         for (place, leg) in legs.iter().enumerate() {
-            if Some(place) == driver && source.is_exact {
+            if leg.is_implied || Some(place) == driver && source.is_exact {
                 continue;
             }
             let is_access = of_driver.is_none();
@@ -231,7 +263,7 @@ pub(crate) const LONGEST: u64 = 2_000_000;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Choice {
     driver: Option<usize>,
-    /// So many rows are likely looked at.
+    /// So many rows are looked at, if not fewer.
     expected: usize,
     /// Another driver, and after how many rows it goes on.
     surer: Option<(Option<usize>, u64)>,
@@ -259,18 +291,14 @@ pub(crate) fn choose(legs: &[Leg], total: u64, wanted: u64) -> Choice {
     let is_unsure = cost.is_ordered && cost.worst > UNSURE * surest.1.worst;
     let fuel = rounded(surest.1.worst / cost.each).max(LEAST_FUEL);
     let surer = is_unsure.then_some((surest.0, fuel));
-    Choice {
-        driver,
-        expected: usize::try_from(rounded(cost.candidates)).unwrap_or(usize::MAX),
-        surer,
-    }
+    Choice { driver, expected: usize::try_from(rounded(cost.at_most)).unwrap_or(usize::MAX), surer }
 }
 
 /// Microseconds, about.
 #[derive(Clone, Copy, Debug)]
 struct Cost {
-    /// Rows that are likely looked at for a page.
-    candidates: f64,
+    /// Rows that are looked at for a page where the conditions find as little as is known.
+    at_most: f64,
     /// For each of them.
     each: f64,
     expected: f64,
@@ -282,26 +310,39 @@ struct Cost {
 impl Cost {
     fn of(legs: &[Leg], driver: Option<usize>, total: f64, wanted: f64) -> Self {
         let leg = driver.and_then(|place| legs.get(place));
-        let rows = leg.map_or(total, |leg| leg.share(total) * total);
+        let (rows, most) = match leg {
+            Some(leg) => (leg.share(total) * total, leg.most_rows(total)),
+            None => (total, total),
+        };
         let source = leg.and_then(|leg| leg.source.as_ref());
         let is_exact = source.is_none_or(|source| source.is_exact);
         let is_ordered = source.is_none_or(|source| source.is_ordered);
-        let mut share = 1.0;
+        let (mut share, mut least) = (1.0, 1.0);
         let (mut probes, mut compare) = (0.0, 0.0_f64);
-        for (place, leg) in legs.iter().enumerate() {
-            if Some(place) == driver && is_exact {
+        for (place, other) in legs.iter().enumerate() {
+            if other.is_implied || Some(place) == driver && is_exact {
                 continue;
             }
-            let (probe, memory) = leg.check_us(driver.is_none());
-            share *= if Some(place) == driver { 1.0 } else { leg.share(total) };
+            let (probe, memory) = other.check_us(driver.is_none());
+            if Some(place) != driver {
+                share *= other.share(total);
+                least *= other.least_share(total);
+            }
             probes += probe;
             compare = compare.max(memory);
         }
+        if let Some(leg) = leg.filter(|leg| leg.is_implied) {
+            // What implies it is a part of it.
+            share = (share / leg.share(total)).min(1.0);
+            least = (least / leg.share(total)).min(1.0);
+        }
         let candidates = (wanted / share.max(1e-9)).min(rows);
+        let at_most = (wanted / least.max(1e-9)).min(most);
         let (gather, order) = if is_ordered { (0.0, 0.0) } else { (rows * GATHER_US, ORDER_US) };
         let each = ROW_US + order + probes + compare;
-        let (expected, worst) = (candidates * each + gather, rows * each + gather);
-        Self { candidates, each, expected, worst, is_ordered }
+        let gather_most = if is_ordered { 0.0 } else { most * GATHER_US };
+        let (expected, worst) = (candidates * each + gather, most * each + gather_most);
+        Self { at_most, each, expected, worst, is_ordered }
     }
 }
 

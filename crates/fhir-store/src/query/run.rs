@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use fhir_definitions::ResourceType;
 use fhir_search::{
-    ContainedMode, Found, Match, ParameterId, Predicate, RowMatch, Scope, SearchQuery,
+    ContainedMode, Found, Match, ParameterId, ParameterKind, Predicate, Registry, RowMatch, Scope,
+    SearchQuery,
 };
 
 use super::condition::{Conditions, within};
@@ -146,8 +147,14 @@ impl<'a, S: Reading> Run<'a, S> {
             is_access: false,
             beside: self.beside.as_deref().unwrap_or_default(),
         };
+        let mut implied = Vec::new();
+        if let [of] = self.types.as_slice() {
+            let registry = &self.definitions.registry;
+            let codes = predicates.iter().filter_map(|(one, _)| code_of(registry, *of, one));
+            implied.extend(codes.map(|code| Leg::implied(&conditions, code, &self.types)));
+        }
         let leg = |one| Leg::new(&conditions, one, &self.types);
-        Ok(predicates.into_iter().map(leg).collect())
+        Ok(predicates.into_iter().map(leg).chain(implied).collect())
     }
 
     /// Several conditions on the dates of a parameter become one, where no resource has two dates
@@ -374,6 +381,25 @@ impl<'a, S: Reading> Run<'a, S> {
 
 pub(super) fn hit(row: RowKey) -> Hit {
     Hit { row, position: Position { values: Vec::new(), row }, matched: Matched::default() }
+}
+
+/// The code that a composite asks for, as the first component's own parameter has it: its rows
+/// stand in row order, while those of the composite stand in the order of values.
+fn code_of(registry: &Registry, of: ResourceType, predicate: &Predicate) -> Option<RowMatch> {
+    let [Match::Row(RowMatch::CompositeNumber { p, code, sys, .. })] = predicate.any.as_slice()
+    else {
+        return None;
+    };
+    let composite = registry.by_id(*p)?;
+    let own = registry.get(of, &composite.components.first()?.code)?;
+    // Whether somebody else's component and its own parameter read the same element, who knows.
+    let is_official = |url: &str| url.starts_with("http://hl7.org/fhir/SearchParameter/");
+    let is_known = is_official(&composite.url) && is_official(&own.url);
+    (is_known && own.kind == ParameterKind::Token).then_some(RowMatch::Token {
+        p: own.id,
+        code: *code,
+        sys: *sys,
+    })
 }
 
 /// Whether a predicate has an alternative of a kind, at whatever depth.

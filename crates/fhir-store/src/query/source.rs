@@ -48,14 +48,16 @@ impl Source {
         predicate: &Predicate,
         types: &[ResourceType],
     ) -> Option<Self> {
-        if let Some((parameters, targets)) = same_targets(&predicate.any)
-            && parameters.len() > MERGED
-        {
-            return Some(Self::new(vec![among(conditions.dialect, &parameters, targets)]));
-        }
         let mut arms = Vec::new();
         let (mut is_exact, mut is_of_any_type) = (true, false);
-        for each in &predicate.any {
+        let mut each_alone: Vec<&Match> = predicate.any.iter().collect();
+        if let Some(Group { parameters, targets, others }) = same_targets(&predicate.any)
+            && parameters.len() > MERGED
+        {
+            arms.push(among(conditions.dialect, &parameters, targets));
+            each_alone = others;
+        }
+        for each in each_alone {
             let part = of_match(conditions, each, types)?;
             is_exact &= part.is_exact;
             is_of_any_type |= part.is_of_any_type;
@@ -147,18 +149,28 @@ fn of_match(conditions: &Conditions<'_>, each: &Match, types: &[ResourceType]) -
     })
 }
 
-/// The parameters of alternatives that all ask for the same targets of references.
-pub(crate) fn same_targets(any: &[Match]) -> Option<(Vec<i64>, &[i64])> {
+/// Alternatives that ask for the same targets of references, by whatever parameter.
+pub(crate) struct Group<'m> {
+    pub(crate) parameters: Vec<i64>,
+    pub(crate) targets: &'m [i64],
+    /// The alternatives beside them.
+    pub(crate) others: Vec<&'m Match>,
+}
+
+/// The alternatives that ask for what the first one asks for; none where there are not two.
+pub(crate) fn same_targets(any: &[Match]) -> Option<Group<'_>> {
     let Some(Match::Row(RowMatch::Reference { targets, .. })) = any.first() else { return None };
-    let mut parameters = Vec::with_capacity(any.len());
+    let mut group = Group { parameters: Vec::new(), targets, others: Vec::new() };
     for each in any {
-        let Match::Row(RowMatch::Reference { p, targets: own }) = each else { return None };
-        if own != targets {
-            return None;
+        if let Match::Row(RowMatch::Reference { p, targets: own }) = each
+            && own == targets
+        {
+            group.parameters.push(i64::from(p.0));
+        } else {
+            group.others.push(each);
         }
-        parameters.push(i64::from(p.0));
     }
-    Some((parameters, targets))
+    (group.parameters.len() > 1).then_some(group)
 }
 
 /// References by any of the parameters to any of the targets.

@@ -35,7 +35,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("kanta-rules", &["fhir-interaction"]),
     ("kanta-samples", &["fhir-model"]),
     ("kantele", &["kanta-rules", "fhir-interaction", "fhir-security"]),
-    // Nothing that ships depends on these two, so they may see everything.
+    // Nothing that ships depends on these, so they may see everything.
+    ("kantele-fuzz", &["fhir-patch", "fhir-search"]),
     ("xtask", &["kantele", "kanta-rules", "kanta-samples", "fhir-security"]),
     ("kantele-tests", &["kantele", "kanta-rules", "kanta-samples", "fhir-security"]),
 ];

@@ -87,7 +87,7 @@ pub(crate) const SHAPES: &[Shape] = &[
         let middle: String = it.rare_family.chars().skip(2).take(5).collect();
         format!("Patient?family:contains={}", encoded(&middle))
     }),
-    index("chain, rare name", |it| {
+    matches("chain, rare name", |it| {
         format!("Observation?patient.name={}", encoded(&it.rare_family))
     }),
     index("chain, identifier", |it| {
