@@ -200,6 +200,15 @@ impl<'a> Probe<'a> {
     }
 
     fn system(&mut self, rest: &Value) {
+        // What differs from type to type, asked of all of them at once.
+        for query in [
+            "_tag:missing=true&_profile:missing=true&_total=accurate",
+            "_tag:missing=false",
+            "_security:not=x&_source:missing=true",
+            "_lastUpdated=gt2020&_tag:missing=true&_summary=count",
+        ] {
+            self.get(&format!("?{query}"));
+        }
         let codes = texts(&rest["interaction"], "code");
         for kind in ["transaction", "batch"] {
             if codes.contains(kind) {

@@ -102,13 +102,15 @@ impl Conditions<'_> {
         depth: usize,
     ) -> Option<Sql> {
         let mut sql = Sql::new("(");
-        if any.is_empty() {
+        // Of a search over many types most parameters belong to others.
+        let mut each_alone: Vec<&Match> =
+            any.iter().filter(|each| !self.is_foreign(each, types)).collect();
+        if each_alone.is_empty() {
             sql.push("1 = 0");
         }
-        let mut each_alone: Vec<&Match> = any.iter().collect();
         let mut is_first = true;
         if mode == Mode::Seek
-            && let Some(Group { parameters, targets, others }) = same_targets(any)
+            && let Some(Group { parameters, targets, others }) = same_targets(&each_alone)
         {
             sql.append(&self.refers(&parameters, targets, candidate, &format!("x{depth}")));
             (each_alone, is_first) = (others, false);
@@ -120,6 +122,13 @@ impl Conditions<'_> {
         }
         sql.push(")");
         Some(sql)
+    }
+
+    /// Whether no resource of the types has rows under the parameter that is asked for.
+    fn is_foreign(&self, each: &Match, types: &[ResourceType]) -> bool {
+        let Match::Row(own) = each else { return false };
+        let base = self.registry.by_id(own.parameter()).map(|parameter| parameter.base);
+        base.is_some_and(|base| !types.contains(&base))
     }
 
     fn all(
@@ -158,7 +167,7 @@ impl Conditions<'_> {
                 sql.append(&self.any(none, types, candidate, mode, depth)?);
                 sql
             }
-            Match::Present(parameters) => self.present(parameters, candidate, &row),
+            Match::Present(parameters) => self.present(parameters, types, candidate, &row),
             Match::Chain(chain) => match mode {
                 Mode::Seek => return None,
                 Mode::Whole => self.chain(chain, candidate, depth)?,
@@ -190,9 +199,16 @@ impl Conditions<'_> {
         })
     }
 
-    fn present(&self, parameters: &[ParameterId], candidate: &str, row: &str) -> Sql {
+    fn present(
+        &self,
+        parameters: &[ParameterId],
+        types: &[ResourceType],
+        candidate: &str,
+        row: &str,
+    ) -> Sql {
         let mut sql = Sql::new("(");
-        let masks = presence::masks(self.registry, parameters);
+        let mut masks = presence::masks(self.registry, parameters);
+        masks.retain(|(of, _)| types.contains(of));
         if masks.is_empty() {
             sql.push("1 = 0");
         }

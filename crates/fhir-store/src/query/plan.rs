@@ -49,8 +49,8 @@ pub(crate) struct Leg {
     pub(crate) source: Option<Source>,
     /// The condition on the candidate `c`, where a seek decides it.
     pub(crate) probe: Option<Sql>,
-    /// The same where `c` is a row of `access`.
-    access_probe: Option<Sql>,
+    /// The same where `c` is a row of `access`, for each of the types.
+    access_probes: Option<Vec<Sql>>,
     pub(crate) size: Option<Size>,
     /// The parameter of a leg that is one condition on dates, or several that became one.
     pub(crate) date: Option<ParameterId>,
@@ -72,13 +72,16 @@ impl Leg {
         };
         let probe = conditions.predicate(&predicate, types, "c", Mode::Seek);
         let own = Conditions { is_access: true, ..*conditions };
-        let access_probe = own.predicate(&predicate, types, "c", Mode::Seek);
-        let is_beside = access_probe.is_some() && conditions.is_beside(&predicate);
+        // What types have in common differs from type to type: all of it together would be a long
+        // text in front of each list.
+        let access_probes: Option<Vec<Sql>> =
+            types.iter().map(|of| own.predicate(&predicate, &[*of], "c", Mode::Seek)).collect();
+        let is_beside = access_probes.is_some() && conditions.is_beside(&predicate);
         Self {
             predicate,
             source,
             probe,
-            access_probe,
+            access_probes,
             size: None,
             date,
             is_beside,
@@ -125,10 +128,11 @@ impl Leg {
 
     /// Microseconds for a probe and for a comparison, of which one is 0.
     fn check_us(&self, is_access: bool) -> (f64, f64) {
-        match if is_access { &self.access_probe } else { &self.probe } {
-            Some(_) if is_access && self.is_beside => (BESIDE_US, 0.0),
-            Some(_) => (PROBE_US, 0.0),
-            None => (0.0, COMPARE_US),
+        let is_probed = if is_access { self.access_probes.is_some() } else { self.probe.is_some() };
+        match is_probed {
+            true if is_access && self.is_beside => (BESIDE_US, 0.0),
+            true => (PROBE_US, 0.0),
+            false => (0.0, COMPARE_US),
         }
     }
 }
@@ -184,7 +188,7 @@ impl Plan {
         total: u64,
     ) -> Self {
         let of_driver = driver.and_then(|place| legs.get(place));
-        let source =
+        let mut source =
             of_driver.and_then(|leg| leg.source.clone()).unwrap_or_else(|| Source::of_types(types));
         let size = match of_driver {
             Some(leg) => leg.size,
@@ -199,12 +203,22 @@ impl Plan {
             if leg.is_implied || Some(place) == driver && source.is_exact {
                 continue;
             }
-            let is_access = of_driver.is_none();
-            match if is_access { &leg.access_probe } else { &leg.probe } {
-                Some(probe) => {
+            match (&leg.access_probes, &leg.probe) {
+                (Some(own), _) if of_driver.is_none() => match own.as_slice() {
+                    [only] => {
+                        probes.push(" AND ").append(only);
+                    }
+                    // One list for each type, in their order.
+                    several => {
+                        for (arm, probe) in source.arms.iter_mut().zip(several) {
+                            arm.condition.push(" AND ").append(probe);
+                        }
+                    }
+                },
+                (_, Some(probe)) if of_driver.is_some() => {
                     probes.push(" AND ").append(probe);
                 }
-                None => residual.push(leg.predicate.clone()),
+                (_, _) => residual.push(leg.predicate.clone()),
             }
         }
         Self { driver, source, size, probes, residual, expected: usize::MAX, surer: None }

@@ -51,7 +51,7 @@ impl Source {
         let mut arms = Vec::new();
         let (mut is_exact, mut is_of_any_type) = (true, false);
         let mut each_alone: Vec<&Match> = predicate.any.iter().collect();
-        if let Some(Group { parameters, targets, others }) = same_targets(&predicate.any)
+        if let Some(Group { parameters, targets, others }) = same_targets(&each_alone)
             && parameters.len() > MERGED
         {
             arms.push(among(conditions.dialect, &parameters, targets));
@@ -158,10 +158,10 @@ pub(crate) struct Group<'m> {
 }
 
 /// The alternatives that ask for what the first one asks for; none where there are not two.
-pub(crate) fn same_targets(any: &[Match]) -> Option<Group<'_>> {
+pub(crate) fn same_targets<'m>(any: &[&'m Match]) -> Option<Group<'m>> {
     let Some(Match::Row(RowMatch::Reference { targets, .. })) = any.first() else { return None };
     let mut group = Group { parameters: Vec::new(), targets, others: Vec::new() };
-    for each in any {
+    for each in any.iter().copied() {
         if let Match::Row(RowMatch::Reference { p, targets: own }) = each
             && own == targets
         {
@@ -360,18 +360,27 @@ impl Source {
 
     /// How many rows satisfy `probes`.
     pub(crate) fn total(&self, dialect: Dialect, probes: &Sql) -> Sql {
-        let mut sql = Sql::new("SELECT count(*), CAST(0 AS bigint), CAST(0 AS bigint) FROM (");
+        let mut sql = Sql::new("SELECT count(*), CAST(0 AS bigint), CAST(0 AS bigint) FROM ");
+        if let [arm] = self.arms.as_slice() {
+            let rows = columns(dialect, "c");
+            let (open, close) = match arm.is_unique {
+                true => (String::new(), ""),
+                false => (format!("(SELECT DISTINCT {rows} FROM "), ") AS found"),
+            };
+            sql.push(&open).push(arm.table).push(" c WHERE ");
+            sql.append(&arm.condition).append(probes).push(close);
+            return sql;
+        }
+        sql.push("(");
         for (place, arm) in self.arms.iter().enumerate() {
-            let is_alone = arm.is_unique && self.arms.len() == 1;
-            sql.push(if place > 0 { " UNION " } else { "" });
-            sql.push(if is_alone { "SELECT " } else { "SELECT DISTINCT " });
+            sql.push(if place > 0 { " UNION SELECT " } else { "SELECT DISTINCT " });
             sql.push(&columns(dialect, "c")).push(" FROM ").push(arm.table).push(" c WHERE ");
-            sql.append(&arm.condition).append(probes);
+            sql.append(&arm.condition);
         }
         if self.arms.is_empty() {
-            sql.push("SELECT 0 WHERE 1 = 0");
+            sql.push("SELECT CAST(0 AS bigint) AS rid, CAST(0 AS bigint) AS dk WHERE 1 = 0");
         }
-        sql.push(") AS found");
+        sql.push(") AS c WHERE 1 = 1").append(probes);
         sql
     }
 }
