@@ -228,7 +228,11 @@ impl fmt::Display for Decimal {
         let magnitude = self.magnitude();
         let point = usize::try_from(magnitude.clamp(0, 40)).unwrap_or_default();
         if digits.is_empty() {
-            return f.write_str("0");
+            // Zero has a precision too: 0.0 is not 0.00.
+            return match usize::try_from(self.scale.saturating_neg().min(40)) {
+                Ok(places @ 1..) => write!(f, "0.{:0<places$}", ""),
+                Ok(0) | Err(_) => f.write_str("0"),
+            };
         }
         match (digits.split_at_checked(point), magnitude) {
             (None, 1..=40) => write!(f, "{sign}{digits:0<point$}"),
