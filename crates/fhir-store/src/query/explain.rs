@@ -68,7 +68,7 @@ impl<S: Reading> Run<'_, S> {
                 let (rows, is_at_least) = (size.rows, size.is_at_least);
                 explanation.estimates.push(Estimate { leg: name.clone(), rows, is_at_least });
             }
-            if Some(place) == plan.driver && plan.source.is_exact {
+            if leg.is_implied || Some(place) == plan.driver && plan.source.is_exact {
                 continue;
             }
             let list = if leg.probe.is_some() {

@@ -57,7 +57,7 @@ pub(crate) struct Leg {
     /// A row of `access` itself decides it.
     is_beside: bool,
     /// Another leg says more than this one, which is there to be walked.
-    is_implied: bool,
+    pub(crate) is_implied: bool,
 }
 
 impl Leg {

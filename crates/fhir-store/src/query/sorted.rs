@@ -60,7 +60,9 @@ impl<S: Reading> Run<'_, S> {
     ) -> Result<Vec<Hit>, StoreError> {
         let page = Page { sort, after, limit };
         let most = self.most_sorted();
-        let (plan, legs) = self.sized(predicates, most)?;
+        let (plan, mut legs) = self.sized(predicates, most)?;
+        // What another leg says already is not asked once more of each resource.
+        legs.retain(|leg| !leg.is_implied);
         let Some(first) = sort.first() else { return Ok(Vec::new()) };
         let light = match sort {
             // Without a driver the probes speak of `access`, and the list is the whole type.
