@@ -11,6 +11,7 @@
 )]
 
 mod arms;
+mod beside;
 mod concurrency;
 mod history;
 mod online;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use diesel::RunQueryDsl;
 use diesel::dsl::sql;
-use diesel::sql_types::{BigInt, Text};
-use diesel::sqlite::SqliteConnection;
-use diesel::{Connection, PgConnection, RunQueryDsl};
+use diesel::sql_types::Text;
 use fhir_definitions::ResourceType;
 use fhir_store::{DatabaseUrl, HistoryScope, HistoryWindow, Purge, PurgeReport};
 
+use crate::beside::Beside;
 use crate::cases;
 use crate::world::{World, key, wait};
 
@@ -30,30 +30,7 @@ const ABOUT_ALL: [&str; 9] = [
     "__diesel_schema_migrations",
 ];
 
-/// A connection beside the store's.
-enum Beside {
-    Sqlite(SqliteConnection),
-    Postgres(PgConnection),
-}
-
 impl Beside {
-    fn of(world: &World) -> Self {
-        match &world.url {
-            DatabaseUrl::Sqlite(path) => {
-                Self::Sqlite(SqliteConnection::establish(path.to_str().unwrap()).unwrap())
-            }
-            DatabaseUrl::Postgres(url) => Self::Postgres(PgConnection::establish(url).unwrap()),
-        }
-    }
-
-    fn number(&mut self, text: &str) -> i64 {
-        let text = sql::<BigInt>(text);
-        match self {
-            Self::Sqlite(connection) => text.get_result(connection).unwrap(),
-            Self::Postgres(connection) => text.get_result(connection).unwrap(),
-        }
-    }
-
     fn texts(&mut self, text: &str) -> BTreeSet<String> {
         let text = sql::<Text>(text);
         let found: Vec<String> = match self {

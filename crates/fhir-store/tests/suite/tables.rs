@@ -3,42 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use diesel::dsl::sql;
-use diesel::sql_types::BigInt;
-use diesel::sqlite::SqliteConnection;
-use diesel::{Connection, PgConnection, RunQueryDsl};
 use fhir_search::IndexRows;
 use fhir_store::{Action, DatabaseUrl, WriteGroup};
 
+use crate::beside::Beside;
 use crate::cases;
 use crate::world::World;
 
 cases!(tables_hold_what_the_survivors_give);
-
-/// A connection beside the store's.
-enum Tables {
-    Sqlite(SqliteConnection),
-    Postgres(PgConnection),
-}
-
-impl Tables {
-    fn of(world: &World) -> Self {
-        match &world.url {
-            DatabaseUrl::Sqlite(path) => {
-                Self::Sqlite(SqliteConnection::establish(path.to_str().unwrap()).unwrap())
-            }
-            DatabaseUrl::Postgres(url) => Self::Postgres(PgConnection::establish(url).unwrap()),
-        }
-    }
-
-    fn number(&mut self, text: &str) -> i64 {
-        let text = sql::<BigInt>(text);
-        match self {
-            Self::Sqlite(connection) => text.get_result(connection).unwrap(),
-            Self::Postgres(connection) => text.get_result(connection).unwrap(),
-        }
-    }
-}
 
 /// A resource of many shapes: what it has, and how often, is told by `n`.
 fn resource(id: usize, n: usize) -> String {
@@ -104,7 +76,7 @@ fn tables_hold_what_the_survivors_give(world: &World) {
         };
         world.group(WriteGroup { ops: vec![op], ..WriteGroup::default() }).unwrap();
     }
-    let mut tables = Tables::of(world);
+    let mut tables = Beside::of(world);
     let sum = |of: fn(&IndexRows) -> usize| {
         alive.values().map(|(_, rows)| of(rows)).sum::<usize>() as i64
     };
