@@ -1,0 +1,16 @@
+//! Holds resources to profiles: cardinality, types, slices, bindings, invariants, references and
+//! extensions.
+//!
+//! A profile is compiled once into a flat program and shared. What lies outside of the resource
+//! (other resources, codes) is asked of a [`World`]. Nothing here knows of stores or HTTP.
+#![warn(missing_docs)]
+
+mod options;
+mod report;
+mod validator;
+mod world;
+
+pub use options::{BestPractice, Options};
+pub use report::{Finding, Report, RuleKind};
+pub use validator::Validator;
+pub use world::{Coded, Found, Membership, NoWorld, World};
