@@ -1,6 +1,8 @@
 //! Value sets and code systems as a caller sees them: those of the store that the permit shows,
 //! before those of R4.
 
+use std::sync::Arc;
+
 use fhir_definitions::ResourceType;
 use fhir_model::{Failure, FailureKind, Resource, ResourceKey, Value};
 use fhir_search::{Coded, Direction, Match, Predicate, RowMatch, SearchQuery};
@@ -78,7 +80,7 @@ impl<'s, 'a> Codes<'s, 'a> {
         resource_type: ResourceType,
         url: &str,
         version: Option<&str>,
-    ) -> Result<Vec<Resource>, ReadFailure> {
+    ) -> Result<Vec<Arc<Resource>>, ReadFailure> {
         let Some(query) = self.query(resource_type, url, version) else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         let mut after = None;
@@ -90,7 +92,7 @@ impl<'s, 'a> Codes<'s, 'a> {
                 let resource = body.to_resource(&stored.key)?;
                 // The index folds the case of versions.
                 if version.is_none_or(|version| has_version(&resource, version)) {
-                    found.push(resource);
+                    found.push(Arc::new(resource));
                 }
             }
             after = hits.last().map(|hit| hit.position.clone());
@@ -132,7 +134,7 @@ impl Stored for Codes<'_, '_> {
         &mut self,
         url: &str,
         version: Option<&str>,
-    ) -> Result<Vec<Resource>, ReadFailure> {
+    ) -> Result<Vec<Arc<Resource>>, ReadFailure> {
         self.canonical(ResourceType::VALUE_SET, url, version)
     }
 
@@ -140,16 +142,16 @@ impl Stored for Codes<'_, '_> {
         &mut self,
         url: &str,
         version: Option<&str>,
-    ) -> Result<Vec<Resource>, ReadFailure> {
+    ) -> Result<Vec<Arc<Resource>>, ReadFailure> {
         self.canonical(ResourceType::CODE_SYSTEM, url, version)
     }
 
-    fn value_set_by_id(&mut self, id: &str) -> Result<Option<Resource>, ReadFailure> {
+    fn value_set_by_id(&mut self, id: &str) -> Result<Option<Arc<Resource>>, ReadFailure> {
         let Ok(id) = id.parse() else { return Ok(None) };
         let key = ResourceKey::new(ResourceType::VALUE_SET, id);
         let found = self.sight.current(&key)?;
         let body = found.and_then(|stored| stored.body);
-        Ok(body.map(|body| body.to_resource(&key)).transpose()?)
+        Ok(body.map(|body| body.to_resource(&key)).transpose()?.map(Arc::new))
     }
 }
 

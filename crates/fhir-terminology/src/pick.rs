@@ -2,6 +2,7 @@
 //! Spec: <https://hl7.org/fhir/R4/references.html#canonical>
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use fhir_model::Resource;
 
@@ -9,7 +10,7 @@ use crate::system::text;
 
 /// The one that a reference without a version means: an active one before drafts, any of those
 /// before a retired one, and among these the greatest version, then the latest date.
-pub(crate) fn newest(candidates: Vec<Resource>) -> Option<Resource> {
+pub(crate) fn newest(candidates: Vec<Arc<Resource>>) -> Option<Arc<Resource>> {
     candidates.into_iter().max_by(|one, other| {
         let (one, other) = (rank(one), rank(other));
         one.0
@@ -48,7 +49,7 @@ mod tests {
             let json = format!(
                 r#"{{"resourceType":"ValueSet","status":"{status}","version":"{version}","date":"{date}"}}"#
             );
-            Resource::trusted(json.into_bytes()).unwrap()
+            Arc::new(Resource::trusted(json.into_bytes()).unwrap())
         };
         let found = newest(candidates.iter().map(resource).collect()).unwrap();
         let value = found.view().value;

@@ -1,8 +1,11 @@
 //! Where value sets and code systems come from that are not embedded.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use fhir_model::Resource;
+
+use crate::system::CodeSystem;
 
 /// The value sets and code systems of a store, as far as the one who asks may see them.
 pub trait Stored {
@@ -17,7 +20,7 @@ pub trait Stored {
         &mut self,
         url: &str,
         version: Option<&str>,
-    ) -> Result<Vec<Resource>, Self::Error>;
+    ) -> Result<Vec<Arc<Resource>>, Self::Error>;
 
     /// All CodeSystems of this URL, in any order; only those of `version` where one is given.
     ///
@@ -27,13 +30,64 @@ pub trait Stored {
         &mut self,
         url: &str,
         version: Option<&str>,
-    ) -> Result<Vec<Resource>, Self::Error>;
+    ) -> Result<Vec<Arc<Resource>>, Self::Error>;
 
     /// The ValueSet of this id on this server (`ValueSet/id` in the place of a URL).
     ///
     /// # Errors
     /// What the store fails with.
-    fn value_set_by_id(&mut self, id: &str) -> Result<Option<Resource>, Self::Error>;
+    fn value_set_by_id(&mut self, id: &str) -> Result<Option<Arc<Resource>>, Self::Error>;
+
+    /// A number that changes whenever one of the others may answer differently, so that what was
+    /// made of older answers is thrown away; none where answers are for this question only (a
+    /// permit hides some of them).
+    ///
+    /// # Errors
+    /// What the store fails with.
+    fn generation(&mut self) -> Result<Option<u64>, Self::Error> {
+        Ok(None)
+    }
+
+    /// CodeSystems that add designations and properties to the system of this URL
+    /// (`CodeSystem.supplements`), in any order.
+    ///
+    /// # Errors
+    /// What the store fails with.
+    fn supplements(&mut self, _url: &str) -> Result<Vec<Arc<Resource>>, Self::Error> {
+        Ok(Vec::new())
+    }
+
+    /// ConceptMaps, in any order.
+    ///
+    /// # Errors
+    /// What the store fails with.
+    fn concept_maps(&mut self, _which: &MapsOf<'_>) -> Result<Vec<Arc<Resource>>, Self::Error> {
+        Ok(Vec::new())
+    }
+
+    /// A large code system that was imported, made ready; without a version the newest one.
+    ///
+    /// # Errors
+    /// What the store fails with.
+    fn imported(
+        &mut self,
+        _url: &str,
+        _version: Option<&str>,
+    ) -> Result<Option<Arc<CodeSystem>>, Self::Error> {
+        Ok(None)
+    }
+}
+
+/// Which concept maps are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapsOf<'a> {
+    /// Those of this URL, of one version where one is given.
+    Url(&'a str, Option<&'a str>),
+    /// Those whose source or target is this value set, and those with groups that go from or to
+    /// this code system.
+    About(&'a str),
+    /// All of them.
+    All,
 }
 
 /// A store with nothing in it: answers come from the embedded definitions alone.
@@ -43,15 +97,19 @@ pub struct NothingStored;
 impl Stored for NothingStored {
     type Error = Infallible;
 
-    fn value_sets(&mut self, _: &str, _: Option<&str>) -> Result<Vec<Resource>, Infallible> {
+    fn value_sets(&mut self, _: &str, _: Option<&str>) -> Result<Vec<Arc<Resource>>, Infallible> {
         Ok(Vec::new())
     }
 
-    fn code_systems(&mut self, _: &str, _: Option<&str>) -> Result<Vec<Resource>, Infallible> {
+    fn code_systems(&mut self, _: &str, _: Option<&str>) -> Result<Vec<Arc<Resource>>, Infallible> {
         Ok(Vec::new())
     }
 
-    fn value_set_by_id(&mut self, _: &str) -> Result<Option<Resource>, Infallible> {
+    fn value_set_by_id(&mut self, _: &str) -> Result<Option<Arc<Resource>>, Infallible> {
         Ok(None)
+    }
+
+    fn generation(&mut self) -> Result<Option<u64>, Infallible> {
+        Ok(Some(0))
     }
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use crate::artefact;
 use crate::codes::Codes;
 use crate::fault::{Fault, Problem};
+use crate::member::{CodeOptions, Coded, Member, Reason, Verdict};
 use crate::question::Question;
 use crate::stored::Stored;
 use crate::system::CodeSystem;
@@ -64,6 +65,47 @@ impl Terminology {
         let partial = std::mem::take(&mut question.partial);
         drop(question);
         Ok(Codes::new(Rc::unwrap_or_clone(codes), partial))
+    }
+
+    /// Whether a code is in a value set, with the right display; `value_set` as in
+    /// [`Terminology::expand`].
+    ///
+    /// # Errors
+    /// A fault where nobody can tell: it names the value set or the code system that is missing.
+    pub fn validate_code<S: Stored + ?Sized>(
+        &self,
+        stored: &mut S,
+        value_set: &str,
+        coded: &Coded<'_>,
+        options: &CodeOptions<'_>,
+    ) -> Result<Verdict, Problem<S::Error>> {
+        let codes = self.expand(stored, value_set)?;
+        let is_it = |code: &&crate::Code| {
+            code.code == coded.code && coded.system.is_none_or(|system| system == code.system)
+        };
+        let Some(found) = codes.as_slice().iter().find(is_it) else {
+            return Ok(Verdict::Out(Reason::NotInSet(value_set.to_owned())));
+        };
+        if options.no_abstract && found.is_abstract {
+            return Ok(Verdict::Out(Reason::Abstract));
+        }
+        if options.active_only && found.is_inactive {
+            return Ok(Verdict::Out(Reason::Inactive));
+        }
+        let has_wrong_display = match (coded.display, &found.display) {
+            (Some(given), Some(right)) => given != right,
+            _ => false,
+        };
+        Ok(Verdict::In(Member {
+            system: found.system.clone(),
+            version: None,
+            code: found.code.clone(),
+            display: found.display.clone(),
+            has_wrong_display,
+            is_abstract: found.is_abstract,
+            is_inactive: found.is_inactive,
+            is_of_part: codes.partial_systems().contains(&found.system),
+        }))
     }
 
     /// The code itself and all that it subsumes, sorted, as the code system writes them.

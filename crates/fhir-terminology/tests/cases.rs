@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::path::Path;
+use std::sync::Arc;
 
 use fhir_model::{Resource, ResourceType};
 use fhir_terminology::{Limits, Problem, Stored, Terminology};
@@ -83,26 +84,32 @@ fn ask(case: &Value, shelf: &mut Shelf) -> Answer {
 }
 
 /// Stored resources without a store.
-struct Shelf(Vec<Resource>);
+struct Shelf(Vec<Arc<Resource>>);
 
 impl Shelf {
     fn of(given: &Value) -> Self {
-        let resource = |value: &Value| Resource::trusted(value.to_string().into_bytes()).unwrap();
+        let resource =
+            |value: &Value| Arc::new(Resource::trusted(value.to_string().into_bytes()).unwrap());
         Self(given.as_array().unwrap().iter().map(resource).collect())
     }
 
-    fn find(&self, kind: ResourceType, wanted: &[(&str, &str)]) -> Vec<Resource> {
-        let has = |resource: &Resource, (key, wanted): &(&str, &str)| {
+    fn find(&self, kind: ResourceType, wanted: &[(&str, &str)]) -> Vec<Arc<Resource>> {
+        let has = |resource: &Arc<Resource>, (key, wanted): &(&str, &str)| {
             let value = resource.view().value.get(key);
             value.and_then(fhir_model::Value::text).as_deref() == Some(wanted)
         };
-        let is_wanted = |resource: &&Resource| {
+        let is_wanted = |resource: &&Arc<Resource>| {
             resource.resource_type() == kind && wanted.iter().all(|pair| has(resource, pair))
         };
         self.0.iter().filter(is_wanted).cloned().collect()
     }
 
-    fn canonical(&self, kind: ResourceType, url: &str, version: Option<&str>) -> Vec<Resource> {
+    fn canonical(
+        &self,
+        kind: ResourceType,
+        url: &str,
+        version: Option<&str>,
+    ) -> Vec<Arc<Resource>> {
         let mut wanted = vec![("url", url)];
         wanted.extend(version.map(|version| ("version", version)));
         self.find(kind, &wanted)
@@ -116,7 +123,7 @@ impl Stored for Shelf {
         &mut self,
         url: &str,
         version: Option<&str>,
-    ) -> Result<Vec<Resource>, Infallible> {
+    ) -> Result<Vec<Arc<Resource>>, Infallible> {
         Ok(self.canonical(ResourceType::VALUE_SET, url, version))
     }
 
@@ -124,11 +131,11 @@ impl Stored for Shelf {
         &mut self,
         url: &str,
         version: Option<&str>,
-    ) -> Result<Vec<Resource>, Infallible> {
+    ) -> Result<Vec<Arc<Resource>>, Infallible> {
         Ok(self.canonical(ResourceType::CODE_SYSTEM, url, version))
     }
 
-    fn value_set_by_id(&mut self, id: &str) -> Result<Option<Resource>, Infallible> {
+    fn value_set_by_id(&mut self, id: &str) -> Result<Option<Arc<Resource>>, Infallible> {
         Ok(self.find(ResourceType::VALUE_SET, &[("id", id)]).pop())
     }
 }
