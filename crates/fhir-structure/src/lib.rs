@@ -4,9 +4,15 @@
 //! [`Structures`].
 #![warn(missing_docs)]
 
+mod canonical;
+mod r4;
+
 use std::sync::Arc;
 
 use fhir_model::Resource;
+
+pub use canonical::Canonical;
+pub use r4::{ARTEFACT, Head, R4, r4, type_url};
 
 /// Where StructureDefinitions come from.
 pub trait Structures: Send + Sync {

@@ -55,12 +55,27 @@ pub(crate) fn write(
     sources: &Sources,
 ) -> Result<(usize, String), Box<dyn std::error::Error>> {
     let artefact = zstd::encode_all(text.as_bytes(), 19)?;
-    let output = hex(&Sha256::digest(&artefact));
+    let output = put(folder, name, &artefact, sources)?;
+    Ok((artefact.len(), output))
+}
+
+/// Writes bytes as they are under a name into a folder, and the checksums beside them. Gives the
+/// checksum of what was written.
+///
+/// # Errors
+/// A folder that cannot be written to.
+pub(crate) fn put(
+    folder: &Path,
+    name: &str,
+    artefact: &[u8],
+    sources: &Sources,
+) -> Result<String, Box<dyn std::error::Error>> {
+    let output = hex(&Sha256::digest(artefact));
     fs::create_dir_all(folder)?;
-    fs::write(folder.join(name), &artefact)?;
+    fs::write(folder.join(name), artefact)?;
     let sums = format!("{output}  {name}\n{}  input\n", sources.digest);
     fs::write(folder.join("SHA256SUMS"), sums)?;
-    Ok((artefact.len(), output))
+    Ok(output)
 }
 
 fn hex(bytes: &[u8]) -> String {

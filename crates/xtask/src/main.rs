@@ -12,6 +12,7 @@ mod definitions;
 mod dictionary;
 mod fuzz;
 mod roundtrip;
+mod structures;
 mod terminology;
 mod tidy;
 
@@ -52,6 +53,8 @@ enum Command {
     Fuzz(fuzz::Arguments),
     /// Sends JSON through XML and back and compares.
     Roundtrip(roundtrip::Arguments),
+    /// Makes the embedded StructureDefinitions from the official R4 package.
+    Structures(structures::Arguments),
     /// Makes the embedded value sets and code systems from the official R4 package.
     Terminology(terminology::Arguments),
     /// Checks the rules of the house that no compiler checks.
@@ -77,6 +80,7 @@ fn run(command: Command) -> Outcome {
         Command::Dictionary(arguments) => dictionary::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Roundtrip(arguments) => roundtrip::run(&arguments),
+        Command::Structures(arguments) => structures::run(&arguments),
         Command::Terminology(arguments) => terminology::run(&arguments),
         Command::Tidy(arguments) => tidy::run(&arguments),
     }
