@@ -5,14 +5,18 @@
 #![warn(missing_docs)]
 
 mod canonical;
+pub mod model;
 mod r4;
+mod snapshot;
 
 use std::sync::Arc;
 
 use fhir_model::Resource;
 
 pub use canonical::Canonical;
+pub use model::{ElementDefinition, StructureDefinition};
 pub use r4::{ARTEFACT, Head, R4, r4, type_url};
+pub use snapshot::with_snapshot;
 
 /// Where StructureDefinitions come from.
 pub trait Structures: Send + Sync {
