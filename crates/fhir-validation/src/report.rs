@@ -39,6 +39,49 @@ pub enum RuleKind {
     Budget,
 }
 
+impl RuleKind {
+    /// All kinds, in their order.
+    pub const ALL: &[Self] = &[
+        Self::Cardinality,
+        Self::Type,
+        Self::Primitive,
+        Self::Fixed,
+        Self::Pattern,
+        Self::Slicing,
+        Self::Bounds,
+        Self::Binding,
+        Self::Invariant,
+        Self::Reference,
+        Self::Extension,
+        Self::Bundle,
+        Self::Questionnaire,
+        Self::Profile,
+        Self::Budget,
+    ];
+
+    /// The name in cases and logs.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Cardinality => "cardinality",
+            Self::Type => "type",
+            Self::Primitive => "primitive",
+            Self::Fixed => "fixed",
+            Self::Pattern => "pattern",
+            Self::Slicing => "slicing",
+            Self::Bounds => "bounds",
+            Self::Binding => "binding",
+            Self::Invariant => "invariant",
+            Self::Reference => "reference",
+            Self::Extension => "extension",
+            Self::Bundle => "bundle",
+            Self::Questionnaire => "questionnaire",
+            Self::Profile => "profile",
+            Self::Budget => "budget",
+        }
+    }
+}
+
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {

@@ -50,6 +50,13 @@ pub trait World {
     /// found without it.
     fn resolve(&self, reference: &str) -> Found;
 
+    /// What a canonical (`url` or `url|version`, no fragment) of this type leads to; without a
+    /// version the newest is meant.
+    fn canonical(&self, resource_type: ResourceType, canonical: &str) -> Found {
+        let _ = (resource_type, canonical);
+        Found::Unread
+    }
+
     /// Whether a code is in a value set (canonical, perhaps with `|version`).
     fn member(&self, value_set: &str, coded: &Coded<'_>) -> Membership;
 }
