@@ -94,11 +94,15 @@ fn kind_of<R: Read>(entry: &tar::Entry<'_, R>, path: &str) -> Option<FileKind> {
     }
     let mut folders: Vec<&str> = path.split('/').filter(|part| *part != ".").collect();
     let name = folders.pop()?;
-    let is_aside = |folder: &&str| SET_ASIDE_FOLDERS.contains(folder);
-    if is_set_aside(name) || folders.iter().any(is_aside) {
+    if is_set_aside(name) || folders.into_iter().any(is_set_aside_folder) {
         return None;
     }
     FileKind::of_name(name)
+}
+
+/// Whether the files of a folder with this name are no resources of the package.
+pub(crate) fn is_set_aside_folder(name: &str) -> bool {
+    SET_ASIDE_FOLDERS.contains(&name)
 }
 
 /// Counts what passes through.

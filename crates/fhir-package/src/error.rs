@@ -51,6 +51,14 @@ pub enum PackageError {
         /// The file.
         file: String,
     },
+    /// The archive holds what no publisher puts there.
+    #[error("{file}: {why}")]
+    Hostile {
+        /// The entry.
+        file: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// `package.json` isn't what a package needs.
     #[error("{file}: {reason}")]
     Manifest {

@@ -118,6 +118,28 @@ pub(crate) fn size(path: &Path, limits: &Limits, depth: usize) -> Result<u64, Pa
     })
 }
 
+/// All files that would be read, in their order.
+pub(crate) fn files(path: &Path, limits: &Limits) -> Result<Vec<PathBuf>, PackageError> {
+    let mut found = Vec::new();
+    collect(path, limits, 0, &mut found)?;
+    Ok(found)
+}
+
+fn collect(
+    path: &Path,
+    limits: &Limits,
+    depth: usize,
+    found: &mut Vec<PathBuf>,
+) -> Result<(), PackageError> {
+    for entry in entries(path, limits, depth)? {
+        match entry {
+            Entry::Folder(path) => collect(&path, limits, depth + 1, found)?,
+            Entry::File(path, ..) => found.push(path),
+        }
+    }
+    Ok(())
+}
+
 enum Entry {
     Folder(PathBuf),
     File(PathBuf, FileKind, u64),

@@ -1,22 +1,31 @@
-//! Reads FHIR packages (.tgz), folders and single files as a stream of documents.
+//! FHIR packages: read from archives (.tgz) and folders, and held in a registry.
 //!
-//! One document is in memory at a time, whatever the size of the source: archives are unpacked
-//! and NDJSON files split while they are read. What a document says is left to others; here it
-//! is bytes with a name. Limits stop archives that unpack without end.
+//! [`read`] gives the documents of a package, a folder or a single file as a stream, one in memory
+//! at a time, whatever the size of the source: archives are unpacked and NDJSON files split while
+//! they are read. Limits stop archives that unpack without end. [`Registry`] is what is installed:
+//! conformance resources by their canonical URLs, parsed when they are asked for. Where packages
+//! are kept is others' business ([`Bodies`]).
 #![warn(missing_docs)]
 
 mod archive;
+mod body;
 mod error;
 mod folder;
 mod lines;
 mod manifest;
+mod package;
+mod registry;
+mod version;
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 pub use error::PackageError;
 pub use lines::Lines;
-pub use manifest::{Manifest, manifest};
+pub use manifest::{Manifest, is_built_in, manifest};
+pub use package::{INSTALL_LIMITS, Package, Packed, ResourceFault, digest, is_kept};
+pub use registry::{Bodies, Entry, Installed, PackageView, Registry};
+pub use version::{PackageId, Wish, WishFault, compare_versions};
 
 /// One document of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]

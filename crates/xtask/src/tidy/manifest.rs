@@ -14,7 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("fhir-model", &["fhir-definitions"]),
     ("fhir-path", &["fhir-model"]),
     ("fhir-patch", &["fhir-path"]),
-    ("fhir-package", &["fhir-model"]),
+    ("fhir-package", &["fhir-structure"]),
     ("fhir-terminology", &["fhir-model"]),
     ("fhir-structure", &["fhir-model"]),
     ("fhir-search", &["fhir-path", "fhir-package"]),
