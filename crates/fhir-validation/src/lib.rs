@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 mod options;
+mod questionnaire;
 mod report;
 mod validator;
 mod world;

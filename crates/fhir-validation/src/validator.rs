@@ -6,6 +6,7 @@ use fhir_model::ResourceView;
 use fhir_structure::Structures;
 
 use crate::options::Options;
+use crate::questionnaire;
 use crate::report::Report;
 use crate::world::World;
 
@@ -32,7 +33,9 @@ impl Validator {
         world: &dyn World,
         options: &Options,
     ) -> Report {
-        let _ = (resource, profiles, world, options, self.structures.generation());
-        Report::default()
+        let _ = (profiles, self.structures.generation());
+        let mut report = Report::default();
+        questionnaire::check_all(resource, world, options, &mut report.findings);
+        report
     }
 }

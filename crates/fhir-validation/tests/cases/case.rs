@@ -99,7 +99,7 @@ impl GivenOptions {
 impl Case {
     /// The kinds of rules that the case shows to be kept.
     pub(crate) fn passes(&self) -> Vec<RuleKind> {
-        if self.then.is_valid() { kinds(&self.kind) } else { Vec::new() }
+        if self.then.is_word() { kinds(&self.kind) } else { Vec::new() }
     }
 
     /// The kinds of rules that the case shows to be broken.
@@ -135,7 +135,7 @@ impl File {
         for pair in names.windows(2) {
             assert_ne!(pair[0], pair[1], "{shown} has a name twice");
         }
-        for case in file.cases.iter().filter(|case| case.then.is_valid()) {
+        for case in file.cases.iter().filter(|case| case.then.is_word()) {
             assert!(!case.kind.is_empty(), "{shown}#{} says no kind", case.name);
         }
         file.path = shown;

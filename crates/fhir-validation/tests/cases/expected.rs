@@ -72,6 +72,11 @@ impl Then {
         }
     }
 
+    /// Whether the case shows rules that are kept.
+    pub(crate) fn is_word(&self) -> bool {
+        matches!(self, Self::Word(_))
+    }
+
     /// The kinds of the findings that are expected.
     pub(crate) fn kinds(&self) -> Vec<String> {
         match self {
