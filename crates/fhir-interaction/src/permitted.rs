@@ -85,6 +85,7 @@ impl Guard<'_> {
             Match::Never => Kept::Never,
             Match::Row(row) if self.is_asked(row.parameter(), scope) => Kept::Some(each.clone()),
             Match::Row(_) => Kept::Never,
+            Match::Hashes(_) => Kept::Some(each.clone()),
             Match::Present(parameters) => match self.asked(parameters, scope) {
                 parameters if parameters.is_empty() => Kept::Never,
                 parameters => Kept::Some(Match::Present(parameters)),
@@ -170,6 +171,7 @@ impl Guard<'_> {
             }
             Match::Present(_)
             | Match::Keys(_)
+            | Match::Hashes(_)
             | Match::Text(_)
             | Match::Lookup(_)
             | Match::Id(_)

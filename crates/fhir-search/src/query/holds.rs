@@ -126,6 +126,7 @@ impl Match {
                 false
             }
             Self::Keys(keys) => keys.contains(&found.key),
+            Self::Hashes(hashes) => hashes.binary_search(&found.hash).is_ok(),
             Self::Text(text) => {
                 let words = match text.field {
                     TextField::Narrative => &found.rows.text.narrative,

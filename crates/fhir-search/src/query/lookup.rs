@@ -146,6 +146,7 @@ impl Match {
             Self::Has(has) => has.all.iter().any(Predicate::has_lookups),
             Self::Present(_)
             | Self::Keys(_)
+            | Self::Hashes(_)
             | Self::Text(_)
             | Self::Id(_)
             | Self::LastUpdated(_)

@@ -109,6 +109,9 @@ pub enum Match {
     Has(Has),
     /// The resource is one of these (`_list`, and whatever else was looked up).
     Keys(Arc<Vec<ResourceKey>>),
+    /// The resource is one of those whose `Type/id` has one of these hashes, which are sorted
+    /// ([`crate::ValueHasher::reference`]).
+    Hashes(Arc<Vec<i64>>),
     /// `_text`, `_content`.
     Text(TextMatch),
     /// To be looked up in the same snapshot before the search: [`SearchQuery::resolve`] replaces

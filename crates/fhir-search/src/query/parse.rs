@@ -118,6 +118,7 @@ fn terms(each: &Match) -> usize {
         Match::Row(_)
         | Match::Present(_)
         | Match::Keys(_)
+        | Match::Hashes(_)
         | Match::Text(_)
         | Match::Lookup(_)
         | Match::Id(_)

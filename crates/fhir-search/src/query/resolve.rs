@@ -55,6 +55,7 @@ impl<A: Answers> Resolver<'_, A> {
                 Match::Has(has) => self.all(&mut has.all)?,
                 Match::Present(_)
                 | Match::Keys(_)
+                | Match::Hashes(_)
                 | Match::Text(_)
                 | Match::Id(_)
                 | Match::LastUpdated(_)

@@ -183,11 +183,11 @@ impl Arm {
             Comparator::Lt => bounds.push(("lo < ", lo)),
             Comparator::Ge => {
                 bounds.extend(span_us.map(|span| ("lo >= ", lo.min(hi.saturating_sub(span)))));
-                rest = ("(hi > ? OR (lo >= ? AND hi <= ?))", vec![hi, lo, hi]);
+                rest = ("(hi > ? OR lo >= ?)", vec![hi, lo]);
             }
             Comparator::Le => {
                 bounds.push(("lo <= ", hi));
-                rest = ("(lo < ? OR (lo >= ? AND hi <= ?))", vec![lo, lo, hi]);
+                rest = ("(lo < ? OR hi <= ?)", vec![lo, hi]);
             }
             Comparator::Sa => bounds.push(("lo >= ", hi)),
             Comparator::Eb => bounds.extend([("lo <= ", lo), ("hi <= ", lo)]),
@@ -313,14 +313,19 @@ fn dates(p: ParameterId, when: &DateMatch) -> Vec<Arm> {
     ]
 }
 
-/// The condition of a date on columns `lo` and `hi`, with ` AND ` in front.
-pub(crate) fn date_beside(when: &DateMatch) -> Sql {
-    Arm::beside().date(when, None).condition
-}
-
-/// The condition of a number on columns `unit` and `v`, with ` AND ` in front.
-pub(crate) fn number_beside(p: ParameterId, unit: UnitMatch, range: &NumberRange) -> Sql {
-    Arm::beside().unit(p, unit).range("v", range).condition
+/// The condition of a date or number on what stands beside a row of `access`, with ` AND ` in
+/// front; `None` where no such thing stands there. The columns are NULL where there is no value.
+pub(crate) fn beside(row: &RowMatch) -> Option<Sql> {
+    if let RowMatch::Date { when, .. } = row {
+        return Some(Arm::beside().date(when, None).condition);
+    }
+    let RowMatch::Number { p, unit, range } = row else { return None };
+    if *unit != UnitMatch::Any {
+        return Some(Arm::beside().unit(*p, *unit).range("v", range).condition);
+    }
+    let mut condition = Arm::beside().range("v", range).condition;
+    condition.push(if condition.is_empty() { " AND v IS NOT NULL" } else { "" });
+    Some(condition)
 }
 
 /// The condition of `_lastUpdated` on a column with points in time.

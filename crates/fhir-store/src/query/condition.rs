@@ -158,13 +158,19 @@ impl Conditions<'_> {
         let row = format!("x{depth}");
         Some(match each {
             Match::All(all) => {
-                let mut sql = Sql::new("(1 = 1");
+                if mode == Mode::Seek
+                    && let Some(found) = self.all_beside(all, types, candidate, &row)
+                {
+                    return Some(found);
+                }
+                let mut sql = Sql::new("(TRUE");
                 sql.append(&self.all(all, types, candidate, mode, depth)?).push(")");
                 sql
             }
             Match::Not(none) => {
-                let mut sql = Sql::new("NOT ");
-                sql.append(&self.any(none, types, candidate, mode, depth)?);
+                // What has no value beside its row gives NULL, and is not found by the inner side.
+                let mut sql = self.any(none, types, candidate, mode, depth)?;
+                sql.push(" IS NOT TRUE");
                 sql
             }
             Match::Present(parameters) => self.present(parameters, types, candidate, &row),
@@ -177,6 +183,7 @@ impl Conditions<'_> {
                 let hashes: Vec<i64> = keys.iter().map(|key| self.hasher.reference(key)).collect();
                 self.hashes(&hashes, candidate, &row, mode)
             }
+            Match::Hashes(hashes) => self.hashes(hashes, candidate, &row, mode),
             Match::Id(id) => {
                 let hash = |of: &ResourceType| self.hasher.local(*of, id.as_str());
                 let hashes: Vec<i64> = types.iter().map(hash).collect();
@@ -194,7 +201,7 @@ impl Conditions<'_> {
                 Mode::Seek => return None,
                 Mode::Whole => self.text(text, candidate, &row),
             },
-            Match::Row(own) => self.row(own, candidate, mode, &row)?,
+            Match::Row(own) => self.row(own, types, candidate, mode, &row)?,
             Match::Lookup(_) | Match::Never => Sql::new("1 = 0"),
         })
     }
@@ -265,9 +272,16 @@ impl Conditions<'_> {
         sql
     }
 
-    fn row(&self, own: &RowMatch, candidate: &str, mode: Mode, row: &str) -> Option<Sql> {
+    fn row(
+        &self,
+        own: &RowMatch,
+        types: &[ResourceType],
+        candidate: &str,
+        mode: Mode,
+        row: &str,
+    ) -> Option<Sql> {
         if mode == Mode::Seek
-            && let Some(found) = self.beside(own, candidate, row)
+            && let Some(found) = self.beside(&[own], types, candidate, row)
         {
             return Some(found);
         }
@@ -304,6 +318,7 @@ impl Conditions<'_> {
             Match::Chain(_)
             | Match::Has(_)
             | Match::Keys(_)
+            | Match::Hashes(_)
             | Match::Text(_)
             | Match::Lookup(_)
             | Match::Id(_)
@@ -316,26 +331,53 @@ impl Conditions<'_> {
         self.beside.iter().find(is_own).map(|(of, _)| *of)
     }
 
-    /// A condition on what stands beside the candidate's row, if its value does.
-    fn beside(&self, own: &RowMatch, candidate: &str, row: &str) -> Option<Sql> {
-        let of = self.type_beside(own)?;
-        let (column, condition) = if let RowMatch::Date { when, .. } = own {
-            ("lo", arm::date_beside(when))
-        } else if let RowMatch::Number { p, unit, range } = own {
-            ("v", arm::number_beside(*p, *unit, range))
-        } else {
-            return None;
+    /// That all of it holds, where all of it stands beside the candidate's row: one look.
+    fn all_beside(
+        &self,
+        all: &[Predicate],
+        types: &[ResourceType],
+        candidate: &str,
+        row: &str,
+    ) -> Option<Sql> {
+        let only = |predicate: &'_ Predicate| match predicate.any.as_slice() {
+            [Match::Row(own)] => Some(own.clone()),
+            _ => None,
         };
-        let mut sql = Sql::new("(");
-        let row = if self.is_access && candidate == "c" { candidate } else { row };
-        if row != candidate {
-            sql.push(&format!("EXISTS (SELECT 1 FROM access {row} WHERE "));
-            sql.push(&format!("{row}.rid = {candidate}.rid AND "));
+        let rows: Vec<RowMatch> = all.iter().map(only).collect::<Option<_>>()?;
+        self.beside(&rows.iter().collect::<Vec<_>>(), types, candidate, row)
+    }
+
+    /// A condition on what stands beside the candidate's row, if the values of `rows` do. It is
+    /// NULL where the resource has no such value, or has several.
+    fn beside(
+        &self,
+        rows: &[&RowMatch],
+        types: &[ResourceType],
+        candidate: &str,
+        row: &str,
+    ) -> Option<Sql> {
+        let of = self.type_beside(rows.first()?)?;
+        let mut condition = Sql::default();
+        for own in rows {
+            if self.type_beside(own) != Some(of) {
+                return None;
+            }
+            condition.append(&arm::beside(own)?);
         }
-        sql.push(&format!("{row}.type = ")).integer(of.index());
-        // Without this what has no value would be neither found nor not found.
-        sql.push(&format!(" AND {row}.{column} IS NOT NULL")).append(&condition);
-        sql.push(if row == candidate { ")" } else { "))" });
+        let mut sql = Sql::default();
+        if self.is_access && candidate == "c" {
+            // Lists of `access` are each of one type.
+            if types == [of] {
+                sql.push("(TRUE");
+            } else {
+                sql.push(&format!("({candidate}.type = ")).integer(of.index());
+            }
+            sql.append(&condition).push(")");
+        } else {
+            sql.push(&format!("EXISTS (SELECT 1 FROM access {row} WHERE {row}.type = "));
+            sql.integer(of.index()).push(&format!(" AND {row}.rid = {candidate}.rid"));
+            sql.append(&condition).push(")");
+        }
         Some(sql)
     }
 

@@ -139,6 +139,7 @@ impl<S: Reading> Run<'_, S> {
                 format!("_has:{}:{codes}:({})", has.source, self.names(&has.all))
             }
             Match::Keys(keys) => format!("{} keys", keys.len()),
+            Match::Hashes(hashes) => format!("{} keys", hashes.len()),
             Match::Text(text) => match text.field {
                 TextField::Narrative => "_text".to_owned(),
                 TextField::Content => "_content".to_owned(),

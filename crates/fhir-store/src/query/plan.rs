@@ -77,16 +77,14 @@ impl Leg {
         let access_probes: Option<Vec<Sql>> =
             types.iter().map(|of| own.predicate(&predicate, &[*of], "c", Mode::Seek)).collect();
         let is_beside = access_probes.is_some() && conditions.is_beside(&predicate);
-        Self {
-            predicate,
-            source,
-            probe,
-            access_probes,
-            size: None,
-            date,
-            is_beside,
-            is_implied: false,
-        }
+        // Resources that are named are as many as there are names, or fewer: nothing to count.
+        let size = match predicate.any.as_slice() {
+            [Match::Hashes(hashes)] => Some(hashes.len()),
+            [Match::Keys(keys)] => Some(keys.len()),
+            _ => None,
+        };
+        let size = size.map(|rows| Size { rows: rows as u64, is_at_least: false });
+        Self { predicate, source, probe, access_probes, size, date, is_beside, is_implied: false }
     }
 
     /// The leg of a code that a composite asks for together with a value.

@@ -19,13 +19,11 @@ pub(crate) trait Reading {
     fn hits(&mut self, sql: &Sql) -> Result<Vec<Hit>, StoreError>;
     /// Rows of three integers.
     fn numbers(&mut self, sql: &Sql) -> Result<Vec<(i64, i64, i64)>, StoreError>;
-    /// Rows of a type and an id.
-    fn keys(&mut self, sql: &Sql) -> Result<Vec<(i32, String)>, StoreError>;
     /// The current versions of rows, in the order asked.
     fn bodies(&mut self, rows: &[RowKey]) -> Result<Vec<StoredVersion>, StoreError>;
     /// The database's own plan of a statement, line by line.
     fn plan_of(&mut self, sql: &Sql) -> Result<Vec<String>, StoreError>;
-    /// Whether a resource may have more than one date under a parameter.
+    /// Whether a resource may have more than one value under a date, number or reference parameter.
     fn repeats(&mut self, p: i32) -> Result<bool, StoreError>;
     /// What has been done and what may still be.
     fn work(&mut self) -> &mut Work;

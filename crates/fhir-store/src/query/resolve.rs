@@ -1,19 +1,17 @@
 //! Chains and `_has` whose inner set is short become plain legs: targets are looked up first.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use fhir_definitions::ResourceType;
-use fhir_model::ResourceKey;
 use fhir_search::{Chain, Has, Match, ParameterId, Predicate, RowMatch, Scope};
 
 use super::condition::within;
 use super::reading::Reading;
 use super::run::{Candidate, Run};
 use super::walk::Bounds;
-use crate::backend::row;
 use crate::error::StoreError;
 use crate::read::RowKey;
-use crate::sql::Sql;
+use crate::sql::{Dialect, Sql};
 
 /// So many resources are looked at to learn whether an inner set is short.
 const FUEL: u64 = 2_000;
@@ -51,9 +49,9 @@ impl<S: Reading> Run<'_, S> {
                     None => out.push(each.clone()),
                 },
                 Match::Has(has) => match self.referred_by(has)? {
-                    Some(keys) => {
+                    Some(hashes) => {
                         *is_changed = true;
-                        out.push(Match::Keys(Arc::new(keys)));
+                        out.push(Match::Hashes(Arc::new(hashes)));
                     }
                     None => out.push(each.clone()),
                 },
@@ -67,6 +65,7 @@ impl<S: Reading> Run<'_, S> {
                 },
                 Match::Present(_)
                 | Match::Keys(_)
+                | Match::Hashes(_)
                 | Match::Text(_)
                 | Match::Lookup(_)
                 | Match::Id(_)
@@ -91,41 +90,42 @@ impl<S: Reading> Run<'_, S> {
         })
     }
 
-    fn referred_by(&mut self, has: &Has) -> Result<Option<Vec<ResourceKey>>, StoreError> {
-        let types = self.types.clone();
+    /// Hashes of what the resources that `_has` asks for refer to, sorted.
+    fn referred_by(&mut self, has: &Has) -> Result<Option<Vec<i64>>, StoreError> {
         let rows = self.inside(&Scope::Type(has.source), |run| run.short(&has.all))?;
         let Some(rows) = rows else { return Ok(None) };
-        let rows: Vec<RowKey> = rows.into_iter().map(|one| one.row).collect();
+        let mut rows: Vec<RowKey> = rows.into_iter().map(|one| one.row).collect();
+        let mut hashes = self.persons_of(has, &mut rows)?;
         let mut read = Vec::with_capacity(rows.len());
         self.compare(&rows, &[], &mut read)?;
         let is_asked = |p: i32| has.parameters.contains(&ParameterId(p));
-        let mut hashes = Vec::new();
         for (_, found) in read.into_iter().filter_map(|one| one.read) {
             let own = found.rows.reference.iter().filter(|row| is_asked(row.p));
             hashes.extend(own.map(|row| row.target));
         }
         hashes.sort_unstable();
         hashes.dedup();
-        self.keys_of(&hashes, &types).map(Some)
+        Ok(Some(hashes))
     }
 
-    fn keys_of(
-        &mut self,
-        hashes: &[i64],
-        types: &[ResourceType],
-    ) -> Result<Vec<ResourceKey>, StoreError> {
-        if hashes.is_empty() || types.is_empty() {
+    /// Takes those rows out whose only reference under the parameter is to the person that stands
+    /// beside them, and gives their persons: no body is read for them.
+    fn persons_of(&mut self, has: &Has, rows: &mut Vec<RowKey>) -> Result<Vec<i64>, StoreError> {
+        let [p] = has.parameters.as_slice() else { return Ok(Vec::new()) };
+        let dialect = self.reading.dialect();
+        if rows.is_empty() || dialect != Dialect::Sqlite || self.reading.repeats(p.0)? {
             return Ok(Vec::new());
         }
-        let dialect = self.reading.dialect();
-        let numbers: Vec<i64> = types.iter().map(|of| i64::from(of.index())).collect();
-        let mut sql = Sql::new("SELECT c.type, c.id FROM resource c WHERE c.hash");
-        within(&mut sql, dialect, hashes);
-        sql.push(" AND c.body IS NOT NULL AND +c.type");
+        let numbers: Vec<i64> = rows.iter().map(|row| row.rid).collect();
+        let mut sql = Sql::new("SELECT a.rid, a.person, 0 FROM access a WHERE a.type = ");
+        sql.integer(has.source.index()).push(" AND a.rid");
         within(&mut sql, dialect, &numbers);
-        self.reading.work().check()?;
-        let keys = self.reading.keys(&sql)?;
-        keys.into_iter().map(|(kind, id)| row::key_of(kind, &id)).collect()
+        sql.push(" AND EXISTS (SELECT 1 FROM reference x WHERE x.p = ").integer(p.0);
+        sql.push(" AND x.target = a.person AND x.rid = a.rid)");
+        let found = self.numbers(&sql)?;
+        let known: HashSet<i64> = found.iter().map(|(rid, ..)| *rid).collect();
+        rows.retain(|row| !known.contains(&row.rid));
+        Ok(found.into_iter().map(|(_, person, _)| person).collect())
     }
 
     /// What satisfies the predicates, where that is a short list that is found soon.

@@ -138,7 +138,9 @@ impl<'a, S: Reading> Run<'a, S> {
         if predicates.iter().any(|one| asks(one, &may_be_beside)) {
             self.look_beside()?;
         }
-        let predicates = self.merged_dates(predicates)?;
+        let mut flat = Vec::with_capacity(predicates.len());
+        flatten(predicates, &mut flat);
+        let predicates = self.merged_dates(flat)?;
         let core = self.reading.core();
         let conditions = Conditions {
             dialect: self.reading.dialect(),
@@ -161,7 +163,7 @@ impl<'a, S: Reading> Run<'a, S> {
     /// under it: a month is then a range, not what two halves of all time have in common.
     fn merged_dates(
         &mut self,
-        predicates: &[Predicate],
+        predicates: Vec<&Predicate>,
     ) -> Result<Vec<(Predicate, Option<ParameterId>)>, StoreError> {
         let mut out: Vec<(Predicate, Option<ParameterId>)> = Vec::with_capacity(predicates.len());
         for predicate in predicates {
@@ -363,7 +365,7 @@ impl<'a, S: Reading> Run<'a, S> {
         Ok(self.numbers(&sql)?.into_iter().map(|(.., hash)| hash).collect())
     }
 
-    /// Types and total for the time of `work`.
+    /// Types, total and what stands beside their rows for the time of `work`.
     pub(super) fn inside<T>(
         &mut self,
         scope: &Scope,
@@ -372,9 +374,11 @@ impl<'a, S: Reading> Run<'a, S> {
         let (types, total) = self.scope(scope)?;
         let types = std::mem::replace(&mut self.types, types);
         let total = std::mem::replace(&mut self.total, total);
+        let beside = self.beside.take();
         let done = work(self);
         self.types = types;
         self.total = total;
+        self.beside = beside;
         done
     }
 }
@@ -402,6 +406,16 @@ fn code_of(registry: &Registry, of: ResourceType, predicate: &Predicate) -> Opti
     })
 }
 
+/// What is one conjunction is as many predicates: each then finds its own place in the plan.
+fn flatten<'p>(predicates: &'p [Predicate], flat: &mut Vec<&'p Predicate>) {
+    for predicate in predicates {
+        match predicate.any.as_slice() {
+            [Match::All(all)] => flatten(all, flat),
+            _ => flat.push(predicate),
+        }
+    }
+}
+
 /// Whether a predicate has an alternative of a kind, at whatever depth.
 fn asks(predicate: &Predicate, is_such: &impl Fn(&Match) -> bool) -> bool {
     fn one(each: &Match, is_such: &impl Fn(&Match) -> bool) -> bool {
@@ -414,6 +428,7 @@ fn asks(predicate: &Predicate, is_such: &impl Fn(&Match) -> bool) -> bool {
                 Match::Row(_)
                 | Match::Present(_)
                 | Match::Keys(_)
+                | Match::Hashes(_)
                 | Match::Text(_)
                 | Match::Lookup(_)
                 | Match::Id(_)

@@ -133,7 +133,7 @@ impl<S: Reading> Run<'_, S> {
         }
         let mut sql = Sql::new("SELECT rid, 0 AS dk, v FROM (SELECT c.rid AS rid, ");
         sql.append(&value).push(" AS v FROM (");
-        sql.append(&plan.source.rows()).push(") AS c WHERE 1 = 1").append(&plan.probes);
+        sql.append(&plan.source.rows()).push(") AS c WHERE TRUE").append(&plan.probes);
         sql.push(") AS m");
         let (side, direction) = if descending { ("<", " DESC") } else { (">", "") };
         if let Some(place) = page.after {

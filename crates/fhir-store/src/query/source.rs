@@ -114,6 +114,7 @@ fn of_match(conditions: &Conditions<'_>, each: &Match, types: &[ResourceType]) -
                 keys.iter().map(|key| conditions.hasher.reference(key)).collect();
             by_hash(conditions.dialect, &hashes, types)
         }
+        Match::Hashes(hashes) => by_hash(conditions.dialect, hashes, types),
         Match::LastUpdated(when) => {
             let arm = |of: &ResourceType| {
                 let mut condition = Sql::new("type = ");
@@ -278,7 +279,7 @@ impl Source {
         piece.keyset(&mut sql, dialect, "s");
         let limit = i64::try_from(fuel).unwrap_or(i64::MAX);
         Piece { limit, ..*piece }.order(&mut sql, dialect, "s.");
-        sql.push(") AS c WHERE 1 = 1").append(probes);
+        sql.push(") AS c WHERE TRUE").append(probes);
         piece.order(&mut sql, dialect, "c.");
         sql
     }
@@ -311,7 +312,7 @@ impl Source {
         };
         let rows = self.merged(dialect, piece, "rid, dk", list);
         let mut sql = Sql::new("SELECT ");
-        sql.push(&columns(dialect, "c")).push(", CASE WHEN 1 = 1").append(probes);
+        sql.push(&columns(dialect, "c")).push(", CASE WHEN TRUE").append(probes);
         sql.push(" THEN CAST(1 AS bigint) ELSE CAST(0 AS bigint) END AS ok FROM (");
         sql.append(&rows).push(") AS c");
         Piece { limit: i64::MAX, ..*piece }.order(&mut sql, dialect, "c.");
@@ -380,7 +381,7 @@ impl Source {
         if self.arms.is_empty() {
             sql.push("SELECT CAST(0 AS bigint) AS rid, CAST(0 AS bigint) AS dk WHERE 1 = 0");
         }
-        sql.push(") AS c WHERE 1 = 1").append(probes);
+        sql.push(") AS c WHERE TRUE").append(probes);
         sql
     }
 }

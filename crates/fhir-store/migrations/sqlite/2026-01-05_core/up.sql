@@ -59,7 +59,7 @@ CREATE TABLE date (
   edge INTEGER NOT NULL,
   PRIMARY KEY (p, lo, rid, hi)
 ) WITHOUT ROWID;
--- Date and number parameters under which some resource has, or had, more than one row.
+-- Date, number and reference parameters under which some resource has, or had, more than one row.
 CREATE TABLE repeating (p INTEGER PRIMARY KEY);
 CREATE TABLE number (
   p INTEGER NOT NULL, unit INTEGER NOT NULL, v BLOB NOT NULL, rid INTEGER NOT NULL,

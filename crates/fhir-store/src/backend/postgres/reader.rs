@@ -142,12 +142,6 @@ impl Reading for PostgresReader<'_> {
         Ok(rows)
     }
 
-    fn keys(&mut self, sql: &Sql) -> Result<Vec<(i32, String)>, StoreError> {
-        let rows: Vec<(i32, String)> = sql.typed::<(Integer, Text)>().load(self.connection)?;
-        self.work.note(sql, rows.len());
-        Ok(rows)
-    }
-
     fn bodies(&mut self, rows: &[RowKey]) -> Result<Vec<StoredVersion>, StoreError> {
         self.load(rows)
     }

@@ -2,7 +2,7 @@
 
 use diesel::RunQueryDsl;
 use diesel::result::QueryResult;
-use fhir_search::{IndexRows, TextRow};
+use fhir_search::{IndexRows, ParameterId, TextRow};
 
 use super::super::rows;
 use super::super::statements::{
@@ -86,7 +86,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Codings and units not seen before, and date parameters that repeat.
+    /// Codings and units not seen before, and parameters under which a resource has two values.
     pub(crate) fn note(&mut self, rows: &IndexRows) -> QueryResult<()> {
         for coding in &rows.coding {
             let place = (coding.sys, coding.code);
@@ -111,6 +111,11 @@ impl Writer {
         }
         for (one, next) in rows.number.iter().zip(rows.number.iter().skip(1)) {
             if one.p == next.p {
+                self.note_repeating(one.p)?;
+            }
+        }
+        for (one, next) in rows.reference.iter().zip(rows.reference.iter().skip(1)) {
+            if one.p == next.p && one.p != ParameterId::LINK.0 {
                 self.note_repeating(one.p)?;
             }
         }
