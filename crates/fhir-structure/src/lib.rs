@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 mod canonical;
+mod compare;
 pub mod model;
 mod r4;
 mod snapshot;
@@ -14,9 +15,10 @@ use std::sync::Arc;
 use fhir_model::Resource;
 
 pub use canonical::Canonical;
+pub use compare::{Difference, differences};
 pub use model::{ElementDefinition, StructureDefinition};
 pub use r4::{ARTEFACT, Head, R4, r4, type_url};
-pub use snapshot::with_snapshot;
+pub use snapshot::{Made, make_snapshot, with_snapshot};
 
 /// Where StructureDefinitions come from.
 pub trait Structures: Send + Sync {
