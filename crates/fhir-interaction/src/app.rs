@@ -21,6 +21,7 @@ use crate::reference::{self, References};
 use crate::request::Request;
 use crate::rule::Rule;
 use crate::sight::Sight;
+use crate::terminology::Knowledge;
 
 /// What the operator chose about interactions.
 #[derive(Clone, Debug)]
@@ -108,6 +109,8 @@ struct Inner {
     lines: [tokio::sync::Mutex<()>; LINES],
     /// A key that no resource has, to tell what belongs to nobody.
     nobody: ResourceKey,
+    /// Value sets and code systems made ready.
+    knowledge: Knowledge,
 }
 
 impl App {
@@ -134,7 +137,8 @@ impl App {
         let statement = Mutex::new((definitions.indexer.generation(), Arc::new(statement)));
         let nobody = ResourceKey::new(ResourceType::BASIC, store.new_id(fhir_search::hash::NONE));
         let lines = std::array::from_fn(|_| tokio::sync::Mutex::new(()));
-        let inner = Inner { store, settings, policy, rules, statement, lines, nobody };
+        let knowledge = Knowledge::new(settings.max_codes);
+        let inner = Inner { store, settings, policy, rules, statement, lines, nobody, knowledge };
         Self { inner: Arc::new(inner) }
     }
 
@@ -175,10 +179,12 @@ impl App {
     {
         let permit = permit.clone();
         let definitions = self.definitions();
+        let as_of = self.knowledge().generation();
         let work = move |reader: &mut dyn Reader| match work(&mut Sight::new(
             reader,
             &permit,
             &definitions.registry,
+            as_of,
         )) {
             Ok(value) => Ok(Ok(value)),
             Err(ReadFailure::Client(failure)) => Ok(Err(failure)),
@@ -211,7 +217,10 @@ impl App {
         if group.ops.is_empty() && !refused.is_empty() && group.journal.is_none() {
             return Ok(refused.into_values().map(Err).collect());
         }
-        let written = self.inner.store.write(group).await.map_err(|error| {
+        let types: Vec<ResourceType> = group.ops.iter().map(|op| op.key.resource_type).collect();
+        let written = self.inner.store.write(group).await;
+        self.knowledge().written(types.into_iter());
+        let written = written.map_err(|error| {
             if let StoreError::Refused { index, fault } = error {
                 return WriteFailure::Refused { index, fault };
             }
@@ -242,6 +251,11 @@ impl App {
     /// The search parameters and their indexer, as they are now.
     pub(crate) fn definitions(&self) -> Arc<Definitions> {
         self.inner.store.definitions()
+    }
+
+    /// What requests share of value sets and code systems.
+    pub(crate) fn knowledge(&self) -> &Knowledge {
+        &self.inner.knowledge
     }
 
     pub(crate) fn hasher(&self) -> &ValueHasher {
@@ -291,7 +305,9 @@ impl App {
         purge: Purge,
     ) -> Result<PurgeReport, Failure> {
         debug_assert!(permit.interaction().writes(), "a permit to read is no permit to purge");
-        self.inner.store.purge(purge).await.map_err(|error| store_failure(&error))
+        let purged = self.inner.store.purge(purge).await;
+        self.knowledge().forget();
+        purged.map_err(|error| store_failure(&error))
     }
 
     /// How far search parameters are; whoever asks has passed the gate.

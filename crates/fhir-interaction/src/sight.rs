@@ -37,6 +37,8 @@ pub(crate) struct Sight<'a> {
     reader: &'a mut dyn Reader,
     permit: &'a Permit,
     registry: &'a Registry,
+    /// The generation of [`crate::terminology::Knowledge`] before the snapshot was opened.
+    codes_as_of: u64,
 }
 
 impl<'a> Sight<'a> {
@@ -44,13 +46,24 @@ impl<'a> Sight<'a> {
         reader: &'a mut dyn Reader,
         permit: &'a Permit,
         registry: &'a Registry,
+        codes_as_of: u64,
     ) -> Self {
-        Self { reader, permit, registry }
+        Self { reader, permit, registry, codes_as_of }
     }
 
     /// The search parameters that the snapshot's rows were made for.
     pub(crate) const fn registry(&self) -> &'a Registry {
         self.registry
+    }
+
+    /// What was known of codes before the snapshot was opened.
+    pub(crate) const fn codes_as_of(&self) -> u64 {
+        self.codes_as_of
+    }
+
+    /// Whether the permit hides something from its caller.
+    pub(crate) fn hides_some(&self) -> bool {
+        !self.permit.predicates().is_empty()
     }
 
     pub(crate) fn current(&mut self, key: &ResourceKey) -> Found {

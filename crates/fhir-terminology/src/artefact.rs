@@ -9,8 +9,8 @@ use std::str::Split;
 use std::sync::LazyLock;
 
 use crate::codes::Code;
-use crate::system::{Builder, CodeSystem, Content};
-use crate::value_set::{Filter, Include, ValueSet};
+use crate::system::{Builder, CodeSystem, Content, DeclaredProperty, ValueKind};
+use crate::value_set::{Filter, Include, Listed, ValueSet};
 
 /// The embedded artefact, as `data/SHA256SUMS` names it.
 pub const ARTEFACT: &[u8] = include_bytes!("../data/r4.terminology.zst");
@@ -113,28 +113,36 @@ fn read_system(block: &str) -> Option<CodeSystem> {
     builder.system.content = Content::named(&head.text()?);
     builder.system.is_case_sensitive = head.optional().map(|text| text == "y");
     builder.system.hierarchy = head.optional();
-    let mut names: Vec<String> = Vec::new();
-    let mut above: Vec<usize> = Vec::new();
+    let mut names: Vec<(String, ValueKind)> = Vec::new();
+    let mut above: Vec<u32> = Vec::new();
     for line in lines {
         let mut fields = Fields::of(line);
         let kind = fields.text()?;
-        if kind == "p" {
-            let code = fields.text()?;
-            names.push(code.clone());
-            builder.property(code, fields.optional().as_deref());
-            continue;
+        match kind.as_str() {
+            "p" => {
+                let (code, uri) = (fields.text()?, fields.optional());
+                let kind = fields.optional().and_then(|kind| ValueKind::named(&kind));
+                names.push((code.clone(), kind.unwrap_or_default()));
+                builder.property(DeclaredProperty { code, uri, description: None, kind });
+            }
+            // A concept starts with its depth.
+            depth => {
+                above.truncate(depth.parse().ok()?);
+                let (code, display) = (fields.text()?, fields.optional());
+                let at = builder.concept(above.last().copied(), &code, display.as_deref());
+                above.push(at);
+                for field in fields.0 {
+                    let (name, value) = field.split_once('=')?;
+                    match name.parse::<usize>() {
+                        Ok(at) => {
+                            let (name, kind) = names.get(at)?;
+                            builder.value(name, *kind, value);
+                        }
+                        Err(_) => builder.definition(value),
+                    }
+                }
+            }
         }
-        // A concept starts with its depth.
-        let depth: usize = kind.parse().ok()?;
-        let (code, display) = (fields.text()?, fields.optional());
-        let property = |field: &str| {
-            let (name, value) = field.split_once('=')?;
-            Some((names.get(name.parse::<usize>().ok()?)?.clone(), value.to_owned()))
-        };
-        let properties = fields.0.map(property).collect::<Option<Vec<_>>>()?;
-        above.truncate(depth);
-        let at = builder.concept(above.last().copied(), code, display, properties);
-        above.push(at);
     }
     Some(builder.finish())
 }
@@ -166,7 +174,11 @@ fn read_set(block: &str) -> Option<ValueSet> {
         }
         let last = if is_exclude { &mut set.exclude } else { &mut set.include }.last_mut()?;
         match kind.as_str() {
-            "c" => last.concepts.push((fields.text()?, fields.optional())),
+            "c" => last.concepts.push(Listed {
+                code: fields.text()?,
+                display: fields.optional(),
+                designations: Vec::new(),
+            }),
             "v" => last.value_sets.push(fields.text()?),
             "f" => last.filters.push(Filter {
                 property: fields.text()?,

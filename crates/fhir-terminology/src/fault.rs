@@ -20,6 +20,27 @@ pub enum Fault {
     /// Known by name, without its codes (SNOMED CT).
     #[error("the codes of {0} are not here: the stored or embedded code system lists none")]
     CodesNotPresent(String),
+    /// Its codes are made by rules (UCUM), so that they can be checked and not listed.
+    #[error("the codes of {0} follow a grammar: they can be checked one by one, not listed")]
+    Grammar(String),
+    /// The URL is one of a code system's value sets, in a form that is not known.
+    #[error(
+        "{0} has value sets ?fhir_vs, ?fhir_vs=isa/[code], ?fhir_vs=refset and ?fhir_vs=refset/[code] here, and no others"
+    )]
+    ImplicitForm(String),
+    /// Another version of a code system is here than the one that is asked for.
+    #[error("version {expected} of {system} is asked for, and version {found} is here")]
+    OtherVersion {
+        /// URL of the code system.
+        system: String,
+        /// The version that is here.
+        found: String,
+        /// The version that is asked for.
+        expected: String,
+    },
+    /// A part of the code system is here, and the code is not in it.
+    #[error("only a part of the code system {0} is here, and the code is not in that part")]
+    CodeNotInPart(String),
     /// The code system is here and does not have the code.
     #[error("the code system {0} has no such code")]
     UnknownCode(String),
@@ -84,8 +105,12 @@ impl Fault {
             | Self::UnknownCode(_)
             | Self::Filter { .. }
             | Self::NoSubsumption { .. }
+            | Self::Grammar(_)
+            | Self::CodeNotInPart(_)
+            | Self::OtherVersion { .. }
             | Self::NoContent(_) => true,
             Self::NoSystem
+            | Self::ImplicitForm(_)
             | Self::Circle(_)
             | Self::TooDeep(_)
             | Self::TooLarge { .. }
@@ -102,9 +127,13 @@ impl Fault {
             | Self::UnknownCodeSystem(_)
             | Self::UnknownCode(_)
             | Self::NoSystem
+            | Self::OtherVersion { .. }
             | Self::Circle(_)
             | Self::Broken { .. } => FailureKind::InvalidParameter,
             Self::CodesNotPresent(_)
+            | Self::CodeNotInPart(_)
+            | Self::Grammar(_)
+            | Self::ImplicitForm(_)
             | Self::Filter { .. }
             | Self::NoSubsumption { .. }
             | Self::NoContent(_) => FailureKind::NotSupported,

@@ -1,133 +1,177 @@
-//! The filters of a value set on the concepts of a code system.
+//! The filters of a value set on the concepts of a code system: each is answered once for all
+//! concepts, as marks.
 //! Spec: <https://hl7.org/fhir/R4/valueset-filter-operator.html>
-
-use std::collections::HashSet;
 
 use regex_lite::{Regex, RegexBuilder};
 
 use crate::fault::Fault;
-use crate::system::{CodeSystem, Concept};
+use crate::implicit::{REFSET, SNOMED};
+use crate::system::{CodeSystem, Concept, Marks, ValueKind};
 use crate::value_set::Filter;
 
 /// The largest compiled regular expression in bytes; its steps are bounded by its size.
 const MAX_REGEX_BYTES: usize = 64 * 1024;
 
-/// A filter made ready for the concepts of one system.
-pub(crate) enum Test<'a> {
-    /// Whether the concept's position is among these, or is not.
-    Position(HashSet<usize>, bool),
-    /// Whether a value of the property is among these, or none is.
-    Listed(Property<'a>, Vec<&'a str>, bool),
-    /// Whether a value of the property matches as a whole.
-    Regex(Property<'a>, Regex),
-    /// Whether the property is there, or is not.
-    Exists(Property<'a>, bool),
-}
-
 /// Where the values of a filter's property are found.
 #[derive(Clone, Copy)]
-pub(crate) enum Property<'a> {
+enum Property<'a> {
     Code,
     Display,
+    Definition,
     Parent,
     Child,
     Inactive,
-    Named(&'a str),
+    Abstract,
+    Named(&'a str, Option<ValueKind>),
 }
 
-impl<'a> Test<'a> {
-    pub(crate) fn new(filter: &'a Filter, system: &CodeSystem) -> Result<Self, Fault> {
-        let fault = |reason| Fault::Filter {
-            system: system.url.clone(),
-            property: filter.property.clone(),
-            operator: filter.operator.clone(),
-            reason,
-        };
-        let is_about_code = matches!(filter.property.as_str(), "concept" | "code");
-        let position = || {
-            if !is_about_code {
-                return Err(fault("subsumption is known for the property concept only"));
-            }
-            let found = system.position(&filter.value);
-            found.ok_or_else(|| fault("the code system has no such code"))
-        };
-        let property = || property(&filter.property, system).ok_or_else(|| fault(UNDEFINED));
-        let list = || filter.value.split(',').map(str::trim).collect();
-        Ok(match filter.operator.as_str() {
-            "is-a" => Self::Position(system.below(position()?)?, true),
-            "is-not-a" => Self::Position(system.below(position()?)?, false),
-            "generalizes" => Self::Position(system.above(position()?)?, true),
-            "descendent-of" => {
-                let at = position()?;
-                let mut below = system.below(at)?;
-                below.remove(&at);
-                Self::Position(below, true)
-            }
-            "=" => Self::Listed(property()?, vec![filter.value.as_str()], true),
-            "in" => Self::Listed(property()?, list(), true),
-            "not-in" => Self::Listed(property()?, list(), false),
-            "regex" => {
-                let whole = format!("^(?:{})$", filter.value);
-                let regex = RegexBuilder::new(&whole).size_limit(MAX_REGEX_BYTES).build();
-                let regex = regex.map_err(|_told| fault("the regular expression is not taken"))?;
-                Self::Regex(property()?, regex)
-            }
-            "exists" => match filter.value.as_str() {
-                "true" => Self::Exists(property()?, true),
-                "false" => Self::Exists(property()?, false),
-                _ => return Err(fault("its value is neither true nor false")),
-            },
-            _ => return Err(fault("R4 has no such operator")),
-        })
-    }
+/// A condition on the values of a property.
+enum Condition<'a> {
+    /// One of them is, or none is, in a list.
+    Listed(Vec<&'a str>, bool),
+    /// One of them matches as a whole.
+    Regex(Regex),
+    /// There is one, or there is none.
+    Exists(bool),
+}
 
-    pub(crate) fn holds(&self, system: &CodeSystem, at: usize, concept: &Concept) -> bool {
-        let any = |property: &Property<'_>, test: &dyn Fn(&str) -> bool| {
-            any_value(*property, system, concept, test)
-        };
+/// Marks on the concepts that a filter lets through.
+pub(crate) fn marks(filter: &Filter, system: &CodeSystem) -> Result<Marks, Fault> {
+    let fault = |reason| Fault::Filter {
+        system: system.url.clone(),
+        property: filter.property.clone(),
+        operator: filter.operator.clone(),
+        reason,
+    };
+    let is_about_code = matches!(filter.property.as_str(), "concept" | "code");
+    let position = || {
+        if !is_about_code {
+            return Err(fault("subsumption is known for the property concept only"));
+        }
+        let found = system.position(&filter.value);
+        found.ok_or_else(|| fault("the code system has no such code"))
+    };
+    let list = || filter.value.split(',').map(str::trim).collect();
+    let condition = match filter.operator.as_str() {
+        "is-a" => return system.below(position()?),
+        "generalizes" => return system.above(position()?),
+        "is-not-a" => {
+            let mut found = system.below(position()?)?;
+            found.invert();
+            return Ok(found);
+        }
+        "descendent-of" => {
+            let at = position()?;
+            let mut found = system.below(at)?;
+            found.clear(at);
+            return Ok(found);
+        }
+        "=" => Condition::Listed(vec![filter.value.as_str()], true),
+        "in" => Condition::Listed(list(), true),
+        "not-in" => Condition::Listed(list(), false),
+        "regex" => {
+            let whole = format!("^(?:{})$", filter.value);
+            let regex = RegexBuilder::new(&whole).size_limit(MAX_REGEX_BYTES).build();
+            Condition::Regex(regex.map_err(|_told| fault("the regular expression is not taken"))?)
+        }
+        "exists" => match filter.value.as_str() {
+            "true" => Condition::Exists(true),
+            "false" => Condition::Exists(false),
+            _ => return Err(fault("its value is neither true nor false")),
+        },
+        _ => return Err(fault("R4 has no such operator")),
+    };
+    // SNOMED CT: the concepts "in" a concept are the members of that reference set.
+    let is_refset = is_about_code && filter.operator == "in" && system.url == SNOMED;
+    let name = if is_refset && system.has_property(REFSET) { REFSET } else { &filter.property };
+    let property =
+        property(name, system).ok_or_else(|| fault("the code system has no such property"))?;
+    let mut found = Marks::none(system.body.len());
+    for concept in system.concepts() {
+        if condition.holds(property, concept) {
+            found.set(concept.position());
+        }
+    }
+    Ok(found)
+}
+
+impl Condition<'_> {
+    fn holds(&self, property: Property<'_>, concept: Concept<'_>) -> bool {
         match self {
-            Self::Position(positions, wanted) => positions.contains(&at) == *wanted,
-            Self::Listed(property, list, wanted) => {
-                any(property, &|value| list.contains(&value)) == *wanted
+            Self::Listed(list, wanted) => {
+                let is_in = |value: &str| list.iter().any(|each| property.is_same(value, each));
+                property.any(concept, &is_in) == *wanted
             }
-            Self::Regex(property, regex) => any(property, &|value| regex.is_match(value)),
-            Self::Exists(property, wanted) => any(property, &|_| true) == *wanted,
+            Self::Regex(regex) => property.any(concept, &|value| regex.is_match(value)),
+            Self::Exists(wanted) => property.any(concept, &|_| true) == *wanted,
         }
     }
 }
 
-const UNDEFINED: &str = "the code system has no such property";
-
 fn property<'a>(name: &'a str, system: &CodeSystem) -> Option<Property<'a>> {
+    let declared = system.properties.iter().find(|declared| declared.code == name);
     Some(match name {
         "concept" | "code" => Property::Code,
         "display" => Property::Display,
-        name if system.has_property(name) && !matches!(name, "parent" | "child") => {
-            Property::Named(name)
-        }
         "parent" => Property::Parent,
         "child" => Property::Child,
         "inactive" => Property::Inactive,
+        "notSelectable" => Property::Abstract,
+        name if system.has_property(name) => {
+            Property::Named(name, declared.and_then(|declared| declared.kind))
+        }
+        "definition" => Property::Definition,
+        "abstract" => Property::Abstract,
         _ => return None,
     })
 }
 
-fn any_value(
-    property: Property<'_>,
-    system: &CodeSystem,
-    concept: &Concept,
-    test: &dyn Fn(&str) -> bool,
-) -> bool {
-    let any_at = |positions: &[usize]| {
-        let mut found = positions.iter().filter_map(|at| system.concepts().get(*at));
-        found.any(|other| test(&other.code))
-    };
-    match property {
-        Property::Code => test(&concept.code),
-        Property::Display => concept.display.as_deref().is_some_and(test),
-        Property::Parent => any_at(&concept.parents),
-        Property::Child => any_at(&concept.children),
-        Property::Inactive => test(if concept.is_inactive { "true" } else { "false" }),
-        Property::Named(name) => concept.values(name).any(test),
+impl Property<'_> {
+    /// Whether any value passes a test.
+    fn any(self, concept: Concept<'_>, test: &dyn Fn(&str) -> bool) -> bool {
+        let flag = |is_set| if is_set { "true" } else { "false" };
+        match self {
+            Self::Code => test(concept.code()),
+            Self::Display => concept.display().is_some_and(test),
+            Self::Definition => concept.definition().is_some_and(test),
+            Self::Parent => concept.parents().any(|other| test(other.code())),
+            Self::Child => concept.children().any(|other| test(other.code())),
+            Self::Inactive => test(flag(concept.is_inactive())),
+            Self::Abstract => test(flag(concept.is_abstract())),
+            Self::Named(name, _) => concept.values(name).any(test),
+        }
+    }
+
+    /// Numbers are the same whatever zeroes they end with; a Coding may be asked for with its
+    /// system.
+    fn is_same(self, value: &str, wanted: &str) -> bool {
+        if value == wanted {
+            return true;
+        }
+        match self {
+            Self::Named(_, Some(ValueKind::Decimal | ValueKind::Integer)) => {
+                plain(value) == plain(wanted)
+            }
+            Self::Named(_, Some(ValueKind::Coding)) => {
+                wanted.split_once('|').is_some_and(|(_, code)| code == value)
+            }
+            Self::Named(..)
+            | Self::Code
+            | Self::Display
+            | Self::Definition
+            | Self::Parent
+            | Self::Child
+            | Self::Inactive
+            | Self::Abstract => false,
+        }
+    }
+}
+
+/// A number without sign and zeroes that say nothing.
+fn plain(number: &str) -> &str {
+    let number = number.strip_prefix('+').unwrap_or(number);
+    match number.contains('.') {
+        true => number.trim_end_matches('0').trim_end_matches('.'),
+        false => number,
     }
 }

@@ -8,12 +8,17 @@
 
 mod artefact;
 mod codes;
-mod expand;
 mod fault;
 mod filter;
+mod grammar;
+mod implicit;
+mod iso;
+mod list;
 mod member;
 mod pick;
 mod question;
+mod set;
+mod shelf;
 mod stored;
 mod system;
 mod terminology;
@@ -22,7 +27,13 @@ mod value_set;
 pub use artefact::ARTEFACT;
 pub use codes::{Code, Codes};
 pub use fault::{Fault, Problem};
+pub use grammar::Grammar;
+pub use list::{Entry, ExpandOptions, Expansion};
 pub use member::{CodeOptions, Coded, Member, Reason, Verdict};
+pub use question::Versions;
+pub use set::AnySystem;
 pub use stored::{MapsOf, NothingStored, Stored};
-pub use system::{CodeSystem, Concept, Content};
-pub use terminology::{Limits, Terminology};
+pub use system::{
+    CodeSystem, Concept, Content, DeclaredProperty, Designation, Property, Use, ValueKind,
+};
+pub use terminology::{Limits, Subject, Subsumption, Terminology};

@@ -1,6 +1,10 @@
 //! Whether a code is in a value set, or in a code system: what is asked, and what is answered.
 //! Spec: <https://hl7.org/fhir/R4/valueset-operation-validate-code.html>
 
+use crate::fault::Fault;
+use crate::set::{AnySystem, Asked, Found, Hit, Set};
+use crate::system::{CodeSystem, Content};
+
 /// A code as it stands in data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Coded<'a> {
@@ -76,13 +80,114 @@ pub enum Reason {
         /// The system that was given.
         system: String,
     },
-    /// The code came without its system, and several systems have it, or none is implied.
-    #[error("the value set {0} has codes of several systems: the code needs its system")]
-    NoSystem(String),
     /// It stands for its group only.
     #[error("the code stands for its group only and is not meant to be used")]
     Abstract,
     /// It is retired.
     #[error("the code is retired")]
     Inactive,
+}
+
+/// Whether a code is in a set that was made ready.
+pub(crate) fn in_set(
+    set: &Set,
+    coded: &Coded<'_>,
+    options: &CodeOptions<'_>,
+) -> Result<Verdict, Fault> {
+    let asked = Asked { system: coded.system, version: coded.version, code: coded.code };
+    match set.find(&asked) {
+        Found::Yes(hit) => Ok(of_hit(&hit, coded, options)),
+        Found::No => out(set, &asked).map(Verdict::Out),
+        Found::Unknown(fault) => Err(fault),
+    }
+}
+
+/// Whether a code is in a system.
+pub(crate) fn in_system(of: &AnySystem, coded: &Coded<'_>, options: &CodeOptions<'_>) -> Verdict {
+    let mut hit = Hit {
+        system: "",
+        code: coded.code,
+        of: Some(of),
+        concept: None,
+        listed: None,
+        expanded: None,
+    };
+    match of {
+        AnySystem::Listed(system) => {
+            let Some(concept) = system.concept(coded.code) else {
+                return Verdict::Out(unknown(system, coded.code));
+            };
+            hit = Hit { system: &system.url, code: concept.code(), concept: Some(concept), ..hit };
+        }
+        AnySystem::Grammar(grammar) if grammar.has(coded.code) => hit.system = grammar.url(),
+        AnySystem::Grammar(grammar) => {
+            return Verdict::Out(Reason::UnknownCode(grammar.url().to_owned()));
+        }
+    }
+    of_hit(&hit, coded, options)
+}
+
+fn of_hit(hit: &Hit<'_>, coded: &Coded<'_>, options: &CodeOptions<'_>) -> Verdict {
+    let (is_abstract, is_inactive) = (hit.is_abstract(), hit.is_inactive());
+    if options.no_abstract && is_abstract {
+        return Verdict::Out(Reason::Abstract);
+    }
+    if options.active_only && is_inactive {
+        return Verdict::Out(Reason::Inactive);
+    }
+    let (version, is_of_part) = match hit.of {
+        Some(AnySystem::Listed(system)) => (system.version.clone(), system.content.is_part()),
+        Some(AnySystem::Grammar(_)) | None => (None, false),
+    };
+    Verdict::In(Member {
+        system: hit.system.to_owned(),
+        version,
+        code: hit.code.to_owned(),
+        display: hit.display(options.languages),
+        has_wrong_display: coded.display.is_some_and(|display| !hit.is_named(display)),
+        is_abstract,
+        is_inactive,
+        is_of_part,
+    })
+}
+
+/// Why a code is not in a set; a fault where only a part of its system is here, and the code may
+/// be in the rest.
+fn out(set: &Set, asked: &Asked<'_>) -> Result<Reason, Fault> {
+    let Some(wanted) = asked.system else { return Ok(Reason::NotInSet(set.canonical.clone())) };
+    let (mut has_system, mut reason, mut fault) = (false, None, None);
+    set.systems(&mut |url, of, is_part| {
+        if url != wanted {
+            return;
+        }
+        has_system = true;
+        match of {
+            Some(AnySystem::Listed(system)) if system.concept(asked.code).is_none() => {
+                if is_part {
+                    fault = Some(Fault::CodeNotInPart(url.to_owned()));
+                } else if system.content == Content::Complete {
+                    reason = Some(unknown(system, asked.code));
+                }
+            }
+            Some(AnySystem::Grammar(grammar)) if !grammar.has(asked.code) => {
+                reason = Some(Reason::UnknownCode(url.to_owned()));
+            }
+            Some(AnySystem::Listed(_) | AnySystem::Grammar(_)) | None => {}
+        }
+    });
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
+    let value_set = set.canonical.clone();
+    if !has_system {
+        return Ok(Reason::OtherSystem { value_set, system: wanted.to_owned() });
+    }
+    Ok(reason.unwrap_or(Reason::NotInSet(value_set)))
+}
+
+fn unknown(system: &CodeSystem, code: &str) -> Reason {
+    match system.in_other_case(code) {
+        Some(_) => Reason::OtherCase(system.url.clone()),
+        None => Reason::UnknownCode(system.url.clone()),
+    }
 }

@@ -83,9 +83,6 @@ pub trait Stored {
 pub enum MapsOf<'a> {
     /// Those of this URL, of one version where one is given.
     Url(&'a str, Option<&'a str>),
-    /// Those whose source or target is this value set, and those with groups that go from or to
-    /// this code system.
-    About(&'a str),
     /// All of them.
     All,
 }

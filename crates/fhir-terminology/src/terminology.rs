@@ -1,20 +1,26 @@
-//! The questions that searches and operations ask.
+//! The questions that searches, validation and operations ask.
 
 use std::collections::HashSet;
-use std::rc::Rc;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use fhir_model::ResourceView;
 
 use crate::artefact;
-use crate::codes::Codes;
+use crate::codes::{Code, Codes};
 use crate::fault::{Fault, Problem};
-use crate::member::{CodeOptions, Coded, Member, Reason, Verdict};
-use crate::question::Question;
+use crate::list::{self, ExpandOptions, Expansion};
+use crate::member::{self, CodeOptions, Coded, Verdict};
+use crate::question::{Question, Versions};
+use crate::set::{AnySystem, Set};
+use crate::shelf::Shared;
 use crate::stored::Stored;
-use crate::system::CodeSystem;
+use crate::system::{CodeSystem, Marks};
 
 /// What one question may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The most codes of a value set, nested ones too, and of what a code subsumes.
+    /// The most codes of a value set, and of what a code subsumes.
     pub max_codes: usize,
     /// How deep value sets may include value sets.
     pub max_depth: usize,
@@ -28,11 +34,51 @@ impl Default for Limits {
     }
 }
 
-/// Embedded definitions and limits; cheap to make and to copy.
-#[derive(Clone, Copy, Debug, Default)]
+/// A value set that is asked about.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'a> {
+    /// By its canonical (`url` or `url|version`) or as `ValueSet/id`.
+    Canonical(&'a str),
+    /// A ValueSet that came with the question.
+    Resource(ResourceView<'a>),
+}
+
+/// How two codes stand to each other.
+/// Spec: <https://hl7.org/fhir/R4/valueset-concept-subsumption-outcome.html>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subsumption {
+    /// They are the same.
+    Equivalent,
+    /// The first is above the second.
+    Subsumes,
+    /// The first is below the second.
+    SubsumedBy,
+    /// Neither is above the other.
+    NotSubsumed,
+}
+
+impl Subsumption {
+    /// The code of the specification.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Equivalent => "equivalent",
+            Self::Subsumes => "subsumes",
+            Self::SubsumedBy => "subsumed-by",
+            Self::NotSubsumed => "not-subsumed",
+        }
+    }
+}
+
+/// Embedded definitions, limits, and what was made ready of value sets and code systems; shared
+/// by all requests, and cheap to clone. All questions to one of these must ask the same store.
+#[derive(Clone, Debug, Default)]
 pub struct Terminology {
     limits: Limits,
+    shared: Arc<Shared>,
 }
+
+type Asking<T, S> = Result<T, Problem<<S as Stored>::Error>>;
 
 impl Terminology {
     /// R4's own value sets and code systems. Nothing is decoded before the first question.
@@ -43,8 +89,29 @@ impl Terminology {
 
     /// The same with other limits.
     #[must_use]
-    pub const fn with_limits(self, limits: Limits) -> Self {
-        Self { limits }
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, shared: Arc::default() }
+    }
+
+    fn question<'q, S: Stored + ?Sized>(
+        &'q self,
+        stored: &'q mut S,
+        versions: &Versions,
+    ) -> Asking<Question<'q, S>, S> {
+        Question::new(stored, self.limits, &self.shared, versions.clone())
+    }
+
+    fn set<S: Stored + ?Sized>(
+        &self,
+        stored: &mut S,
+        subject: Subject<'_>,
+        versions: &Versions,
+    ) -> Asking<Arc<Set>, S> {
+        let mut question = self.question(stored, versions)?;
+        match subject {
+            Subject::Canonical(canonical) => question.set(canonical),
+            Subject::Resource(view) => question.given(view),
+        }
     }
 
     /// The codes of a value set, by its canonical (`url` or `url|version`) or as `ValueSet/id`.
@@ -55,20 +122,52 @@ impl Terminology {
     /// # Errors
     /// A fault where the value set or something that it includes cannot be had, or where it is
     /// over the limits.
-    pub fn expand<S: Stored + ?Sized>(
+    pub fn expand<S: Stored + ?Sized>(&self, stored: &mut S, value_set: &str) -> Asking<Codes, S> {
+        let set = self.set(stored, Subject::Canonical(value_set), &Versions::default())?;
+        let limit = self.limits.max_codes;
+        let mut codes = Vec::new();
+        let mut seen = HashSet::new();
+        let flow = set.each(&mut |hit| {
+            if seen.insert((hit.system, hit.code)) {
+                codes.push(Code {
+                    system: hit.system.to_owned(),
+                    code: hit.code.to_owned(),
+                    display: hit.display(&[]),
+                    is_abstract: hit.is_abstract(),
+                    is_inactive: hit.is_inactive(),
+                });
+            }
+            if codes.len() > limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if flow.is_break() {
+            return Err(Fault::TooLarge { url: set.url.clone(), limit }.into());
+        }
+        let mut partial = Vec::new();
+        set.systems(&mut |url, _, is_part| {
+            if is_part {
+                partial.push(url.to_owned());
+            }
+        });
+        Ok(Codes::new(codes, partial))
+    }
+
+    /// An expansion as the operation gives it.
+    ///
+    /// # Errors
+    /// As [`Terminology::expand`]; the limit of codes holds for those that are given.
+    pub fn list<S: Stored + ?Sized>(
         &self,
         stored: &mut S,
-        value_set: &str,
-    ) -> Result<Codes, Problem<S::Error>> {
-        let mut question = Question::new(stored, self.limits);
-        let codes = question.expand(value_set)?;
-        let partial = std::mem::take(&mut question.partial);
-        drop(question);
-        Ok(Codes::new(Rc::unwrap_or_clone(codes), partial))
+        subject: Subject<'_>,
+        versions: &Versions,
+        options: &ExpandOptions<'_>,
+    ) -> Asking<Expansion, S> {
+        let set = self.set(stored, subject, versions)?;
+        Ok(list::list(&set, options, self.limits.max_codes)?)
     }
 
     /// Whether a code is in a value set, with the right display; `value_set` as in
-    /// [`Terminology::expand`].
+    /// [`Terminology::expand`]. Nothing is expanded for it.
     ///
     /// # Errors
     /// A fault where nobody can tell: it names the value set or the code system that is missing.
@@ -78,34 +177,53 @@ impl Terminology {
         value_set: &str,
         coded: &Coded<'_>,
         options: &CodeOptions<'_>,
-    ) -> Result<Verdict, Problem<S::Error>> {
-        let codes = self.expand(stored, value_set)?;
-        let is_it = |code: &&crate::Code| {
-            code.code == coded.code && coded.system.is_none_or(|system| system == code.system)
-        };
-        let Some(found) = codes.as_slice().iter().find(is_it) else {
-            return Ok(Verdict::Out(Reason::NotInSet(value_set.to_owned())));
-        };
-        if options.no_abstract && found.is_abstract {
-            return Ok(Verdict::Out(Reason::Abstract));
-        }
-        if options.active_only && found.is_inactive {
-            return Ok(Verdict::Out(Reason::Inactive));
-        }
-        let has_wrong_display = match (coded.display, &found.display) {
-            (Some(given), Some(right)) => given != right,
-            _ => false,
-        };
-        Ok(Verdict::In(Member {
-            system: found.system.clone(),
-            version: None,
-            code: found.code.clone(),
-            display: found.display.clone(),
-            has_wrong_display,
-            is_abstract: found.is_abstract,
-            is_inactive: found.is_inactive,
-            is_of_part: codes.partial_systems().contains(&found.system),
-        }))
+    ) -> Asking<Verdict, S> {
+        self.validate_in(stored, Subject::Canonical(value_set), coded, options)
+    }
+
+    /// As [`Terminology::validate_code`], in a value set that may have come with the question.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn validate_in<S: Stored + ?Sized>(
+        &self,
+        stored: &mut S,
+        subject: Subject<'_>,
+        coded: &Coded<'_>,
+        options: &CodeOptions<'_>,
+    ) -> Asking<Verdict, S> {
+        let set = self.set(stored, subject, &Versions::default())?;
+        Ok(member::in_set(&set, coded, options)?)
+    }
+
+    /// As [`Terminology::validate_code`], where the value set was made ready already from what is
+    /// stored in this generation: without asking the store. None where it was not.
+    #[must_use]
+    pub fn validate_known(
+        &self,
+        generation: u64,
+        value_set: &str,
+        coded: &Coded<'_>,
+        options: &CodeOptions<'_>,
+    ) -> Option<Result<Verdict, Fault>> {
+        let set = self.shared.set(generation, value_set)?;
+        Some(set.and_then(|set| member::in_set(&set, coded, options)))
+    }
+
+    /// Whether a code is one of a code system.
+    ///
+    /// # Errors
+    /// A fault where the system or its codes are not here.
+    pub fn validate_in_system<S: Stored + ?Sized>(
+        &self,
+        stored: &mut S,
+        system: &str,
+        version: Option<&str>,
+        coded: &Coded<'_>,
+        options: &CodeOptions<'_>,
+    ) -> Asking<Verdict, S> {
+        let found = self.system(stored, system, version)?;
+        Ok(member::in_system(&found, coded, options))
     }
 
     /// The code itself and all that it subsumes, sorted, as the code system writes them.
@@ -118,7 +236,7 @@ impl Terminology {
         stored: &mut S,
         system: &str,
         code: &str,
-    ) -> Result<Vec<String>, Problem<S::Error>> {
+    ) -> Asking<Vec<String>, S> {
         self.related(stored, system, code, CodeSystem::below)
     }
 
@@ -131,7 +249,7 @@ impl Terminology {
         stored: &mut S,
         system: &str,
         code: &str,
-    ) -> Result<Vec<String>, Problem<S::Error>> {
+    ) -> Asking<Vec<String>, S> {
         self.related(stored, system, code, CodeSystem::above)
     }
 
@@ -140,8 +258,8 @@ impl Terminology {
         stored: &mut S,
         system: &str,
         code: &str,
-        walk: impl Fn(&CodeSystem, usize) -> Result<HashSet<usize>, Fault>,
-    ) -> Result<Vec<String>, Problem<S::Error>> {
+        walk: impl Fn(&CodeSystem, u32) -> Result<Marks, Fault>,
+    ) -> Asking<Vec<String>, S> {
         let found = self.code_system(stored, system)?;
         let at = found.position(code).ok_or_else(|| Fault::UnknownCode(system.to_owned()))?;
         let positions = walk(&found, at)?;
@@ -149,10 +267,49 @@ impl Terminology {
         if positions.len() > limit {
             return Err(Fault::TooLarge { url: system.to_owned(), limit }.into());
         }
-        let concepts = positions.into_iter().filter_map(|at| found.concepts().get(at));
-        let mut codes: Vec<String> = concepts.map(|concept| concept.code.clone()).collect();
+        let mut codes: Vec<String> =
+            positions.iter().map(|at| found.at(at).code().to_owned()).collect();
         codes.sort_unstable();
         Ok(codes)
+    }
+
+    /// How two codes of a system stand to each other.
+    ///
+    /// # Errors
+    /// As [`Terminology::below`].
+    pub fn subsumes<S: Stored + ?Sized>(
+        &self,
+        stored: &mut S,
+        (system, version): (&str, Option<&str>),
+        one: &str,
+        other: &str,
+    ) -> Asking<Subsumption, S> {
+        let unknown = || Fault::UnknownCode(system.to_owned());
+        let found = match self.system(stored, system, version)? {
+            AnySystem::Listed(found) => found,
+            AnySystem::Grammar(grammar) => {
+                if !grammar.has(one) || !grammar.has(other) {
+                    return Err(unknown().into());
+                }
+                let is_same = one == other;
+                return Ok(if is_same {
+                    Subsumption::Equivalent
+                } else {
+                    Subsumption::NotSubsumed
+                });
+            }
+        };
+        let one = found.position(one).ok_or_else(unknown)?;
+        let other = found.position(other).ok_or_else(unknown)?;
+        Ok(if one == other {
+            Subsumption::Equivalent
+        } else if found.subsumes(one, other)? {
+            Subsumption::Subsumes
+        } else if found.subsumes(other, one)? {
+            Subsumption::SubsumedBy
+        } else {
+            Subsumption::NotSubsumed
+        })
     }
 
     /// Whether codes of the system that differ in case are different codes; `None` where the
@@ -164,22 +321,41 @@ impl Terminology {
         &self,
         stored: &mut S,
         system: &str,
-    ) -> Result<Option<bool>, Problem<S::Error>> {
-        let found = Question::new(stored, self.limits).find_system(system, None)?;
-        let found = found.ok_or_else(|| Fault::UnknownCodeSystem(system.to_owned()))?;
-        Ok(found.is_case_sensitive)
+    ) -> Asking<Option<bool>, S> {
+        let mut question = self.question(stored, &Versions::default())?;
+        match question.find_system(system, None)? {
+            Some(AnySystem::Listed(found)) => Ok(found.is_case_sensitive),
+            Some(AnySystem::Grammar(_)) => Ok(None),
+            None => Err(Fault::UnknownCodeSystem(system.to_owned()).into()),
+        }
+    }
+
+    /// A code system by `url` or `url|version`, whose codes are here or can be checked.
+    ///
+    /// # Errors
+    /// A fault where the system is not known or its codes are not here.
+    pub fn system<S: Stored + ?Sized>(
+        &self,
+        stored: &mut S,
+        system: &str,
+        version: Option<&str>,
+    ) -> Asking<AnySystem, S> {
+        self.question(stored, &Versions::default())?.system(system, version)
     }
 
     /// A code system with its concepts, by `url` or `url|version`.
     ///
     /// # Errors
-    /// A fault where the system is not known or its codes are not here.
+    /// A fault where the system is not known, or its codes are not here or cannot be listed.
     pub fn code_system<S: Stored + ?Sized>(
         &self,
         stored: &mut S,
         system: &str,
-    ) -> Result<Rc<CodeSystem>, Problem<S::Error>> {
-        Question::new(stored, self.limits).system(system, None)
+    ) -> Asking<Arc<CodeSystem>, S> {
+        match self.system(stored, system, None)? {
+            AnySystem::Listed(found) => Ok(found),
+            AnySystem::Grammar(grammar) => Err(Fault::Grammar(grammar.url().to_owned()).into()),
+        }
     }
 
     /// The systems that codes of an element are of although nothing says so in the data:

@@ -3,7 +3,7 @@
 use fhir_model::{ResourceView, Value};
 
 use crate::codes::Code;
-use crate::system::{items, text};
+use crate::system::{Use, designation, items, text};
 
 /// A value set, from a resource or from the embedded definitions.
 #[derive(Clone, Debug, Default)]
@@ -24,10 +24,18 @@ pub(crate) struct ValueSet {
 pub(crate) struct Include {
     pub(crate) system: Option<String>,
     pub(crate) version: Option<String>,
-    /// Codes with the display that the value set gives them.
-    pub(crate) concepts: Vec<(String, Option<String>)>,
+    /// Codes that are listed one by one.
+    pub(crate) concepts: Vec<Listed>,
     pub(crate) filters: Vec<Filter>,
     pub(crate) value_sets: Vec<String>,
+}
+
+/// A code that a value set lists, with the names that it gives it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Listed {
+    pub(crate) code: String,
+    pub(crate) display: Option<String>,
+    pub(crate) designations: Vec<(Option<String>, Option<Use>, String)>,
 }
 
 /// A condition on the concepts of a system.
@@ -61,27 +69,9 @@ impl ValueSet {
         }
     }
 
-    /// A value set that a code system's URL stands for: SNOMED CT's `?fhir_vs` forms, of which
-    /// reference sets are not known here.
-    pub(crate) fn implicit(url: &str) -> Option<Self> {
-        let (system, form) = url.split_once("?fhir_vs")?;
-        let filter = |value: &str| Filter {
-            property: "concept".to_owned(),
-            operator: "is-a".to_owned(),
-            value: value.to_owned(),
-        };
-        let filters = match form.strip_prefix("=isa/") {
-            Some(concept) => vec![filter(concept)],
-            None if form.is_empty() => Vec::new(),
-            None => return None,
-        };
-        let include = Include { system: Some(system.to_owned()), filters, ..Include::default() };
-        Some(Self {
-            url: url.to_owned(),
-            has_compose: true,
-            include: vec![include],
-            ..Self::default()
-        })
+    /// A value set of one include.
+    pub(crate) fn of_include(url: &str, include: Include) -> Self {
+        Self { url: url.to_owned(), has_compose: true, include: vec![include], ..Self::default() }
     }
 
     /// `url|version`, to tell sets apart.
@@ -95,7 +85,13 @@ impl ValueSet {
 
 impl Include {
     fn of(value: Value<'_>) -> Self {
-        let concept = |concept| Some((text(concept, "code")?, text(concept, "display")));
+        let concept = |concept| {
+            Some(Listed {
+                code: text(concept, "code")?,
+                display: text(concept, "display"),
+                designations: items(concept, "designation").filter_map(designation).collect(),
+            })
+        };
         let filter = |filter| {
             Some(Filter {
                 property: text(filter, "property")?,
@@ -111,6 +107,15 @@ impl Include {
             filters: items(value, "filter").filter_map(filter).collect(),
             value_sets: items(value, "valueSet").filter_map(canonical).collect(),
         }
+    }
+
+    /// Whether nothing but a system is named, and so all its codes.
+    pub(crate) fn is_whole_system(&self) -> bool {
+        !self.has_own_codes() && self.value_sets.is_empty()
+    }
+
+    pub(crate) fn has_own_codes(&self) -> bool {
+        !self.concepts.is_empty() || !self.filters.is_empty()
     }
 }
 

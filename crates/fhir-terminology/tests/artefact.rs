@@ -43,7 +43,7 @@ fn concepts_keep_names_and_flags() {
     let system = "http://terminology.hl7.org/CodeSystem/v3-ActMood";
     let system = Terminology::embedded().code_system(&mut NothingStored, system).unwrap();
     let concept = system.concept("_ActMoodPredicate").unwrap();
-    assert!(concept.is_abstract && !concept.is_inactive);
-    assert_eq!(concept.display.as_deref(), Some("ActMoodPredicate"));
+    assert!(concept.is_abstract() && !concept.is_inactive());
+    assert_eq!(concept.display(), Some("ActMoodPredicate"));
     assert!(system.concept("_actmoodpredicate").is_none());
 }

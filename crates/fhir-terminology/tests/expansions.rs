@@ -28,7 +28,7 @@ fn expansions_are_those_of_the_official_package_but_for_known_differences() {
     let (mut equal, mut ours_only, mut refused) = (0, 0, 0);
     let mut faults = Vec::new();
     for url in embedded {
-        let ours = ours(terminology, url);
+        let ours = ours(&terminology, url);
         let Some(wanted) = official.get(url) else {
             match ours {
                 Ok(_) => ours_only += 1,
@@ -64,7 +64,7 @@ struct Ours {
     usable: Set,
 }
 
-fn ours(terminology: Terminology, url: &str) -> Result<Ours, String> {
+fn ours(terminology: &Terminology, url: &str) -> Result<Ours, String> {
     let codes = match terminology.expand(&mut NothingStored, url) {
         Ok(codes) => codes,
         Err(Problem::Fault(fault)) => return Err(fault.to_string()),

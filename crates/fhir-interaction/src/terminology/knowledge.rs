@@ -1,0 +1,102 @@
+//! What all requests know of codes, and how old that is.
+//!
+//! Value sets are made ready once and shared. A write of this server to a resource that they are
+//! made of ends that at once; what other servers write to the same database is looked for every
+//! second.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use fhir_definitions::ResourceType;
+use fhir_model::Instant;
+use fhir_store::{HistoryScope, HistoryWindow};
+use fhir_terminology::{Limits, Terminology};
+
+use crate::app::ReadFailure;
+use crate::sight::Sight;
+
+/// The types that answers are made of.
+const TYPES: [ResourceType; 3] =
+    [ResourceType::CODE_SYSTEM, ResourceType::CONCEPT_MAP, ResourceType::VALUE_SET];
+
+/// How long what was seen of other servers' writes is good for.
+const LOOK_EVERY_US: i64 = 1_000_000;
+
+/// The newest versions of the types, as they were when last looked at.
+type Newest = [Option<(Instant, String)>; TYPES.len()];
+
+/// Shared by all requests.
+#[derive(Debug)]
+pub(crate) struct Knowledge {
+    terminology: Terminology,
+    generation: AtomicU64,
+    /// When other servers' writes are to be looked for again, in microseconds since 1970.
+    look_at_us: std::sync::atomic::AtomicI64,
+    newest: Mutex<Option<Newest>>,
+}
+
+impl Knowledge {
+    pub(crate) fn new(max_codes: usize) -> Self {
+        let limits = Limits { max_codes, ..Limits::default() };
+        Self {
+            terminology: Terminology::embedded().with_limits(limits),
+            generation: AtomicU64::new(1),
+            look_at_us: std::sync::atomic::AtomicI64::new(i64::MIN),
+            newest: Mutex::new(None),
+        }
+    }
+
+    pub(crate) const fn terminology(&self) -> &Terminology {
+        &self.terminology
+    }
+
+    /// Grows whenever answers may have become others.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Everything is made anew.
+    pub(crate) fn forget(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Resources of these types were written, or may have been.
+    pub(crate) fn written(&self, mut types: impl Iterator<Item = ResourceType>) {
+        if types.any(|each| TYPES.contains(&each)) {
+            self.forget();
+        }
+    }
+
+    /// The generation, where nobody needs to look first.
+    pub(crate) fn fresh(&self, now: Instant) -> Option<u64> {
+        let is_fresh = now.0 < self.look_at_us.load(Ordering::Acquire);
+        is_fresh.then(|| self.generation())
+    }
+
+    /// The generation that a snapshot belongs to, after a look where one is due. It is the one
+    /// from before the snapshot was opened, so that nothing older than a write is ever taken for
+    /// what was read after it.
+    pub(crate) fn looked(&self, now: Instant, sight: &mut Sight<'_>) -> Result<u64, ReadFailure> {
+        let as_of = sight.codes_as_of();
+        if self.fresh(now).is_some() {
+            return Ok(as_of);
+        }
+        let mut newest: Newest = Default::default();
+        for (each, newest) in TYPES.into_iter().zip(&mut newest) {
+            let scope = HistoryScope::Type(each);
+            let found = sight.history(&scope, HistoryWindow::default(), None, 1)?;
+            *newest = found.first().map(|it| (it.updated, it.key.id.as_str().to_owned()));
+        }
+        let mut kept = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut generation = as_of;
+        if kept.as_ref().is_some_and(|kept| *kept != newest) {
+            let next = as_of.saturating_add(1);
+            let moved =
+                self.generation.compare_exchange(as_of, next, Ordering::AcqRel, Ordering::Acquire);
+            generation = if moved.is_ok() { next } else { as_of };
+        }
+        *kept = Some(newest);
+        self.look_at_us.store(now.0.saturating_add(LOOK_EVERY_US), Ordering::Release);
+        Ok(generation)
+    }
+}
