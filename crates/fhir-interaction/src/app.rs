@@ -17,6 +17,7 @@ use fhir_store::{
 };
 
 use crate::capabilities::Statement;
+use crate::package::Shelf;
 use crate::reference::{self, References};
 use crate::request::Request;
 use crate::rule::Rule;
@@ -107,6 +108,8 @@ struct Inner {
     statement: Mutex<(u64, Arc<Statement>)>,
     /// Lines for those who write to one resource and have lost a race.
     lines: [tokio::sync::Mutex<()>; LINES],
+    /// The installed packages.
+    shelf: Shelf,
     /// A key that no resource has, to tell what belongs to nobody.
     nobody: ResourceKey,
     /// Value sets and code systems made ready.
@@ -138,7 +141,9 @@ impl App {
         let nobody = ResourceKey::new(ResourceType::BASIC, store.new_id(fhir_search::hash::NONE));
         let lines = std::array::from_fn(|_| tokio::sync::Mutex::new(()));
         let knowledge = Knowledge::new(settings.max_codes);
-        let inner = Inner { store, settings, policy, rules, statement, lines, nobody, knowledge };
+        let shelf = Shelf::open(&store);
+        let inner =
+            Inner { store, settings, policy, rules, statement, lines, shelf, nobody, knowledge };
         Self { inner: Arc::new(inner) }
     }
 
@@ -246,6 +251,12 @@ impl App {
 
     pub(crate) fn rules(&self) -> &'static [&'static dyn Rule] {
         self.inner.rules
+    }
+
+    /// Store and registry of the packages; whoever changes them has passed the gate, or is the
+    /// operator.
+    pub(crate) fn shelf(&self) -> &Shelf {
+        &self.inner.shelf
     }
 
     /// The search parameters and their indexer, as they are now.
@@ -477,7 +488,7 @@ pub(crate) enum WriteFailure {
 
 /// What a client is told when the store fails: nothing of tables, paths or statements. What
 /// happened is logged here, once.
-fn store_failure(error: &StoreError) -> Failure {
+pub(crate) fn store_failure(error: &StoreError) -> Failure {
     if matches!(error, StoreError::Timeout) {
         return Failure::new(
             FailureKind::OutOfTime,

@@ -19,6 +19,7 @@ mod history;
 mod include;
 pub mod load;
 pub mod operation;
+pub mod package;
 mod page;
 mod patch;
 mod permitted;

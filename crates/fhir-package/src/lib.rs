@@ -14,7 +14,9 @@ mod folder;
 mod lines;
 mod manifest;
 mod package;
+mod plan;
 mod registry;
+mod report;
 mod version;
 
 use std::path::Path;
@@ -24,7 +26,9 @@ pub use error::PackageError;
 pub use lines::Lines;
 pub use manifest::{Manifest, is_built_in, manifest};
 pub use package::{INSTALL_LIMITS, Package, Packed, ResourceFault, digest, is_kept};
+pub use plan::{Choice, Dependency, Fate, Met, Offer, PlanFault, Step, plan, removal};
 pub use registry::{Bodies, Entry, Installed, PackageView, Registry};
+pub use report::{About, Conflict, Outcome, Report, SnapshotFault};
 pub use version::{PackageId, Wish, WishFault, compare_versions};
 
 /// One document of a source.

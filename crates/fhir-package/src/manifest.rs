@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::PackageError;
 use crate::folder::shown;
@@ -20,7 +20,7 @@ const MAX_SEARCH_BYTES: u64 = 256 << 20;
 /// The members of `package.json` that a server needs.
 ///
 /// Spec: <https://confluence.hl7.org/display/FHIR/NPM+Package+Specification>
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Manifest {
     /// Such as `hl7.fhir.r4.core`.
     pub name: String,

@@ -1,7 +1,8 @@
-//! Base64 as `base64Binary` has it (RFC 4648, white space allowed), for patches in a Binary.
+//! Base64 as `base64Binary` has it (RFC 4648, white space allowed), for what comes in a Binary.
 
 /// The bytes; nothing where the text is no base64.
-pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
+#[must_use]
+pub fn decoded(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut count, mut padding) = (0_u32, 0_u32, 0_u32);
     for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace()) {

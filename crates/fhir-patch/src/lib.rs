@@ -16,7 +16,7 @@
 //! RFC 6902 (JSON Patch), RFC 7386 (merge patch), RFC 6901 (pointers).
 #![warn(missing_docs)]
 
-mod base64;
+pub mod base64;
 mod fhirpath;
 mod json;
 mod merge;

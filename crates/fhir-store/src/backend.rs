@@ -5,6 +5,7 @@ pub(crate) mod history;
 pub(crate) mod interval;
 pub(crate) mod linked;
 pub(crate) mod migrate;
+pub(crate) mod packages;
 pub(crate) mod parameters;
 pub(crate) mod postgres;
 pub(crate) mod presence;

@@ -15,6 +15,7 @@ mod error;
 mod explain;
 mod id;
 mod online;
+mod packages;
 mod position;
 mod purge;
 mod query;
@@ -31,6 +32,7 @@ pub use core::Definitions;
 pub use error::StoreError;
 pub use explain::{Estimate, ExplainedStatement, Explanation, Touched};
 pub use online::{Activation, ParameterState, ParameterStatus};
+pub use packages::{NewPackage, PackageChange, PackageResource, PackageRow, StoredPackages};
 pub use purge::{Purge, PurgeReport};
 pub use read::{
     ChangeCursor, Changes, HistoryPosition, HistoryScope, HistoryWindow, Hit, Matched, Method,

@@ -10,6 +10,7 @@ use crate::backend::{postgres, sqlite};
 use crate::core::{Core, Definitions};
 use crate::error::StoreError;
 use crate::online::{Activation, Online, ParameterStatus, Workbench};
+use crate::packages::{PackageChange, PackageShelf, StoredPackages};
 use crate::purge::{self, Purge, PurgeReport};
 use crate::read::{Reader, RowKey};
 use crate::settings::StoreSettings;
@@ -22,6 +23,7 @@ pub struct Store {
     core: Arc<Core>,
     engine: Engine,
     online: Arc<Online>,
+    shelf: Arc<dyn PackageShelf>,
 }
 
 /// The database behind the store.
@@ -42,15 +44,19 @@ impl Store {
                 let (core, engine) = sqlite::Engine::open(path, settings)?;
                 let engine = Arc::new(engine);
                 let bench: Arc<dyn Workbench> = Arc::<sqlite::Engine>::clone(&engine);
+                let shelf: Arc<dyn PackageShelf> = Arc::<sqlite::Engine>::clone(&engine);
                 let online = Online::open(Arc::clone(&core), bench)?;
-                Ok(Self { core, engine: Engine::Sqlite(engine), online: Arc::new(online) })
+                let (online, engine) = (Arc::new(online), Engine::Sqlite(engine));
+                Ok(Self { core, engine, online, shelf })
             }
             DatabaseUrl::Postgres(text) => {
                 let (core, engine) = postgres::Engine::open(text, settings)?;
                 let engine = Arc::new(engine);
                 let bench: Arc<dyn Workbench> = Arc::<postgres::Engine>::clone(&engine);
+                let shelf: Arc<dyn PackageShelf> = Arc::<postgres::Engine>::clone(&engine);
                 let online = Online::open(Arc::clone(&core), bench)?;
-                Ok(Self { core, engine: Engine::Postgres(engine), online: Arc::new(online) })
+                let (online, engine) = (Arc::new(online), Engine::Postgres(engine));
+                Ok(Self { core, engine, online, shelf })
             }
         }
     }
@@ -180,6 +186,40 @@ impl Store {
     /// What the database fails with.
     pub fn parameter_status(&self) -> Result<Vec<ParameterStatus>, StoreError> {
         self.online.status()
+    }
+
+    /// The number of the last change of the packages: another one than before says that another
+    /// server on the same database has installed or removed some.
+    ///
+    /// # Errors
+    /// What the database fails with.
+    pub fn package_change(&self) -> Result<i64, StoreError> {
+        self.shelf.package_change()
+    }
+
+    /// The installed packages with the index of their resources.
+    ///
+    /// # Errors
+    /// What the database fails with.
+    pub fn packages(&self) -> Result<StoredPackages, StoreError> {
+        self.shelf.packages()
+    }
+
+    /// The packed text of a resource of a package.
+    ///
+    /// # Errors
+    /// What the database fails with.
+    pub fn package_body(&self, package: i64, number: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        self.shelf.package_body(package, number)
+    }
+
+    /// Removes and adds packages, all or nothing; gives the number of the change, or none where
+    /// the packages have changed since they were read. Other writes wait meanwhile with SQLite.
+    ///
+    /// # Errors
+    /// What the database fails with.
+    pub fn change_packages(&self, change: PackageChange) -> Result<Option<i64>, StoreError> {
+        self.shelf.change_packages(change)
     }
 
     /// Ends the writer once everything queued is durable; later writes answer `Closed`.

@@ -10,6 +10,7 @@ Examples:
   kantele --listen 127.0.0.1:9090 --database sqlite:/var/lib/kantele/db.sqlite
   kantele load examples/ package.tgz patients.ndjson
   kantele load --server http://127.0.0.1:8080/fhir examples/
+  kantele package install hl7.fhir.uv.ips-2.0.0.tgz --dry-run
   kantele check --settings-table                  every setting, its default and its meaning
 
 Settings come from flags, then from KANTELE_* variables, then from the file that --config or
@@ -74,6 +75,81 @@ pub(crate) enum Command {
     Check(Check),
     /// Show how a search is answered, and what its first page touches.
     Explain(Explain),
+    /// Install, remove and list packages of definitions.
+    #[command(subcommand)]
+    Package(PackageCommand),
+}
+
+const INSTALL_HELP: &str = "\
+All of the given packages are installed, or none. What they depend on has to be given too, or be
+installed; hl7.fhir.r4.core is built in. Everything that is missing is told at once.
+
+Definitions of a package count from then on: profiles, value sets, code systems and the like, found
+by their canonical URLs. Several versions stand side by side. Examples are not kept: `kantele load`
+loads them, and definitions too, as resources of the server.
+
+Exit code: 0 done, 2 refused, with nothing changed.";
+
+/// What to do with packages.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PackageCommand {
+    /// Install packages from archives (.tgz) and folders.
+    Install(Install),
+    /// Remove packages; refused while others need them.
+    Uninstall(Uninstall),
+    /// Show what is installed, and what was found wrong with it.
+    List(List),
+}
+
+/// What to install.
+#[derive(Args, Debug)]
+#[command(after_help = INSTALL_HELP)]
+pub(crate) struct Install {
+    /// FHIR packages: archives, and folders that hold a package.json.
+    #[arg(required = true, value_name = "PACKAGE")]
+    pub(crate) packages: Vec<PathBuf>,
+    /// Tell what would happen, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// The name of a package that may be missing; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) without: Vec<String>,
+    /// Let dependencies be met by other versions than the wished ones; the report names them.
+    #[arg(long)]
+    pub(crate) any_version: bool,
+    /// Install in the server at this FHIR root instead of opening the database, which must not be
+    /// in use then.
+    #[arg(long, value_name = "URL", conflicts_with = "database")]
+    pub(crate) server: Option<String>,
+}
+
+/// What to remove.
+#[derive(Args, Debug)]
+pub(crate) struct Uninstall {
+    /// NAME for all versions, or NAME#VERSION.
+    #[arg(required = true, value_name = "NAME[#VERSION]")]
+    pub(crate) packages: Vec<String>,
+    /// Remove them although others need them.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Tell what would happen, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// As for install.
+    #[arg(long, value_name = "URL", conflicts_with = "database")]
+    pub(crate) server: Option<String>,
+}
+
+/// How to list.
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    /// A line for each package with the SHA-256 of what it was read from: a lock file to compare
+    /// with another server's.
+    #[arg(long, conflicts_with = "server")]
+    pub(crate) lock: bool,
+    /// As for install.
+    #[arg(long, value_name = "URL", conflicts_with = "database")]
+    pub(crate) server: Option<String>,
 }
 
 const LOAD_HELP: &str = "\

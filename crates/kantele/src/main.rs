@@ -9,6 +9,7 @@ mod config;
 mod explain;
 mod http;
 mod load;
+mod package;
 mod serve;
 mod store;
 
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Some(Command::Migrate) => done(check::migrate(&settings)),
         Some(Command::Check(_)) => done(check::run(&settings)),
         Some(Command::Explain(arguments)) => done(explain::run(&settings, arguments)),
+        Some(Command::Package(command)) => done(package::run(&settings, command)),
     }
 }
 

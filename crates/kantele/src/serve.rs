@@ -9,12 +9,12 @@ use actix_web::web::{Data, to};
 use actix_web::{App as HttpApp, HttpServer};
 use fhir_interaction::App;
 use fhir_model::Limits as ParseLimits;
-use fhir_store::Store;
+use fhir_store::{DatabaseUrl, Store};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Settings;
 use crate::http::{Admission, Documents, Jobs, Metrics, ROOT, State, handle, watch};
-use crate::{Error, say, store};
+use crate::{Error, package, say, store};
 
 /// Serves until a signal asks to stop.
 ///
@@ -39,8 +39,11 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
     };
     let limits = settings.limits.clone();
     let interaction = settings.search.interaction.clone();
+    let app = App::new(store.clone(), interaction, kanta_rules::RULES);
+    package::install_configured(&app, &settings.packages)?;
+    watch_packages(&app, &settings);
     let state = Data::new(State {
-        app: App::new(store.clone(), interaction, kanta_rules::RULES),
+        app,
         store,
         parse_limits: ParseLimits { max_bytes: limits.max_body_bytes, ..ParseLimits::default() },
         network: settings.network,
@@ -72,6 +75,15 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
     say(&format!("listening on http://{bound}{ROOT}\n"))?;
     actix_web::rt::spawn(stop_on_signal(server.handle(), state));
     Ok(server.await?)
+}
+
+/// A SQLite database belongs to this process alone.
+fn watch_packages(app: &App, settings: &Settings) {
+    if let (DatabaseUrl::Postgres(_), Some(every)) =
+        (&settings.database.url, settings.packages.refresh)
+    {
+        package::watch(app.clone(), every);
+    }
 }
 
 /// Stops on SIGTERM and SIGINT: no new connection, every accepted request is answered.

@@ -302,3 +302,54 @@ pub(super) static STATS: Own = Own {
         output("ownSearchParameters", "1", None, "Stored search parameters by their state."),
     ],
 };
+
+const PACKAGE: OwnParameter = output(
+    "package",
+    "*",
+    None,
+    "Each package in parts: name, version, what became of it (fate: new, replaced or unchanged) or \
+     its status (ok or faults), counts by type of what is kept and what is left out, what meets each \
+     dependency, faults of resources, canonicals that another package has too.",
+);
+
+pub(super) static PACKAGE_INSTALL: Own = Own {
+    url: "urn:kantele:OperationDefinition:package-install",
+    id: "kantele-package-install",
+    title: "Install packages",
+    description: "All of the given packages are installed, or none. What they depend on has to be \
+                  given too, or installed, or built in (hl7.fhir.r4.core).",
+    parameters: &[
+        input("package", 1, "*", Some("Binary"), "A package: the archive (.tgz) as its data."),
+        input("without", 0, "*", Some("string"), "The name of a package that may be missing."),
+        input(
+            "anyVersion",
+            0,
+            "1",
+            Some("boolean"),
+            "A dependency may be met by another version than the wished one.",
+        ),
+        input("dryRun", 0, "1", Some("boolean"), "Nothing is written; the answer is the same."),
+        PACKAGE,
+    ],
+};
+
+pub(super) static PACKAGE_UNINSTALL: Own = Own {
+    url: "urn:kantele:OperationDefinition:package-uninstall",
+    id: "kantele-package-uninstall",
+    title: "Remove packages",
+    description: "All of the named packages go, or none. Refused while others need them.",
+    parameters: &[
+        input("package", 1, "*", Some("string"), "A name, for all versions, or name#version."),
+        input("force", 0, "1", Some("boolean"), "They go although others need them."),
+        input("dryRun", 0, "1", Some("boolean"), "Nothing is written; the answer is the same."),
+        output("removed", "*", Some("string"), "Each package that is gone, as name#version."),
+    ],
+};
+
+pub(super) static PACKAGE_LIST: Own = Own {
+    url: "urn:kantele:OperationDefinition:package-list",
+    id: "kantele-package-list",
+    title: "The installed packages",
+    description: "Each with its status and what was found when it was installed.",
+    parameters: &[PACKAGE],
+};

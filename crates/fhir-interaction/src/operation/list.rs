@@ -7,8 +7,8 @@ use fhir_model::{Failure, FailureKind, write};
 
 use super::definition::{Definition, Parameter};
 use super::{
-    Run, Site, convert, definition as own, document, everything, fhirpath, lastn, meta, purge,
-    search_parameter, stats,
+    Run, Site, convert, definition as own, document, everything, fhirpath, lastn, meta, package,
+    purge, search_parameter, stats,
 };
 use crate::cursor;
 
@@ -315,6 +315,33 @@ pub static OPERATIONS: &[Operation] = &[
         methods: Methods::Any,
         others: Others::Refused,
         run: |call| Box::pin(ready(fhirpath::fhirpath(&call))),
+    },
+    Operation {
+        name: "$kantele-package-install",
+        definition: Definition::Own(&own::PACKAGE_INSTALL),
+        levels: SYSTEM,
+        types: &[],
+        methods: Methods::Post,
+        others: Others::Refused,
+        run: |call| Box::pin(package::install(call)),
+    },
+    Operation {
+        name: "$kantele-package-uninstall",
+        definition: Definition::Own(&own::PACKAGE_UNINSTALL),
+        levels: SYSTEM,
+        types: &[],
+        methods: Methods::Post,
+        others: Others::Refused,
+        run: |call| Box::pin(package::uninstall(call)),
+    },
+    Operation {
+        name: "$kantele-package-list",
+        definition: Definition::Own(&own::PACKAGE_LIST),
+        levels: SYSTEM,
+        types: &[],
+        methods: Methods::Any,
+        others: Others::Refused,
+        run: |call| Box::pin(ready(Ok(package::list(&call)))),
     },
     Operation {
         name: "$kantele-stats",

@@ -16,6 +16,7 @@ mod lastn;
 mod list;
 mod meta;
 mod output;
+mod package;
 mod purge;
 mod related;
 mod search_parameter;

@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fhir_model::{Resource, ResourceType};
+use serde::{Deserialize, Serialize};
 
 pub use digest::digest;
 pub use kept::is_kept;
@@ -72,7 +73,8 @@ pub struct Packed {
 }
 
 /// What is wrong with a resource of a package.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ResourceFault {
     /// The file in the package.
     pub file: String,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{self, AtomicU64};
 
 use fhir_model::{Resource, ResourceType};
+use fhir_structure::Canonical;
 
 use crate::body;
 use crate::version::{PackageId, Wish, compare_versions, newer};
@@ -90,7 +91,7 @@ pub(super) struct Contents {
     /// Tells contents apart for as long as the program runs.
     pub(super) number: u64,
     /// By name and version.
-    pub(super) packages: Vec<Installed>,
+    pub(super) packages: Vec<Arc<Installed>>,
     /// The best first.
     by_url: HashMap<String, Vec<Place>>,
     by_id: HashMap<(ResourceType, String), Place>,
@@ -98,8 +99,9 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    pub(super) fn new(mut packages: Vec<Installed>) -> Self {
+    pub(super) fn new(packages: Vec<Installed>) -> Self {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        let mut packages: Vec<Arc<Installed>> = packages.into_iter().map(Arc::new).collect();
         packages.sort_by(|one, other| one.id.cmp(&other.id));
         let mut contents = Self {
             number: NUMBERS.fetch_add(1, atomic::Ordering::Relaxed),
@@ -133,7 +135,7 @@ impl Contents {
     }
 
     pub(super) fn package(&self, place: Place) -> Option<&Installed> {
-        self.packages.get(place.package)
+        self.packages.get(place.package).map(Arc::as_ref)
     }
 
     pub(super) fn entry(&self, place: Place) -> Option<&Entry> {
@@ -144,14 +146,12 @@ impl Contents {
     pub(super) fn named<'a>(
         &'a self,
         types: &'a [ResourceType],
-        url: &str,
-        version: Option<&'a str>,
+        canonical: Canonical<'a>,
     ) -> impl Iterator<Item = Place> + 'a {
         let is_meant = move |entry: &Entry| {
-            types.contains(&entry.resource_type)
-                && version.is_none_or(|version| entry.version.as_deref() == Some(version))
+            types.contains(&entry.resource_type) && canonical.takes(entry.version.as_deref())
         };
-        let places = self.by_url.get(url).into_iter().flatten().copied();
+        let places = self.by_url.get(canonical.url).into_iter().flatten().copied();
         places.filter(move |place| self.entry(*place).is_some_and(is_meant))
     }
 
@@ -203,8 +203,8 @@ impl Contents {
 
 /// For each package itself and what it builds on, directly or not. A dependency that is not there
 /// in the wished version is met by the newest of its name: the operator allowed it.
-fn closures(packages: &[Installed]) -> Vec<BTreeSet<usize>> {
-    let direct = |package: &Installed| -> Vec<usize> {
+fn closures(packages: &[Arc<Installed>]) -> Vec<BTreeSet<usize>> {
+    let direct = |package: &Arc<Installed>| -> Vec<usize> {
         let found = package.dependencies.iter().filter_map(|(name, wished)| {
             let named = || packages.iter().enumerate().filter(|(_, one)| one.id.name == *name);
             let best = |wish: &Wish| wish.best(named().map(|(_, one)| one.id.version.as_str()));

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use fhir_model::{Resource, ResourceType};
-use fhir_structure::Structures;
+use fhir_structure::{Canonical, Structures};
 
 pub use contents::{Bodies, Entry, Installed};
 
@@ -65,6 +65,12 @@ impl Registry {
         self.contents().packages.iter().map(|package| package.id.clone()).collect()
     }
 
+    /// The installed packages with their indexes, by name and version.
+    #[must_use]
+    pub fn installed(&self) -> Vec<Arc<Installed>> {
+        self.contents().packages.clone()
+    }
+
     /// The resource of one of these types that a canonical (`url` or `url|version`) means: without
     /// a version the newest, an active one before drafts and these before a retired one.
     #[must_use]
@@ -83,7 +89,7 @@ impl Registry {
     ) -> Vec<Arc<Resource>> {
         let contents = self.contents();
         let types = [resource_type];
-        let places = contents.named(&types, url, version);
+        let places = contents.named(&types, Canonical { url, version, fragment: None });
         places.filter_map(|place| self.read(&contents, place)).collect()
     }
 
@@ -112,8 +118,7 @@ impl Registry {
     #[must_use]
     pub fn package_of(&self, types: &[ResourceType], canonical: &str) -> Option<PackageId> {
         let contents = self.contents();
-        let (url, version) = split(canonical);
-        let place = contents.named(types, url, version).next()?;
+        let place = contents.named(types, Canonical::of(canonical)).next()?;
         contents.package(place).map(|package| package.id.clone())
     }
 
@@ -124,9 +129,8 @@ impl Registry {
         canonical: &str,
     ) -> Option<Arc<Resource>> {
         let contents = self.contents();
-        let (url, version) = split(canonical);
         let near = package.and_then(|package| contents.closure(package));
-        let mut places = contents.named(types, url, version);
+        let mut places = contents.named(types, Canonical::of(canonical));
         let place = match near {
             None => places.next(),
             Some(near) => {
@@ -198,13 +202,5 @@ impl Structures for PackageView<'_> {
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Registry").field("packages", &self.packages()).finish_non_exhaustive()
-    }
-}
-
-/// A canonical as URL and version.
-fn split(canonical: &str) -> (&str, Option<&str>) {
-    match canonical.split_once('|') {
-        Some((url, version)) => (url, Some(version).filter(|version| !version.is_empty())),
-        None => (canonical, None),
     }
 }

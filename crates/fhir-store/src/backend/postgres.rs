@@ -6,13 +6,14 @@
 
 mod online;
 mod open;
+mod packages;
 mod purge;
 mod reader;
 mod rows;
 mod work;
 mod writer;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_channel::oneshot;
 
@@ -28,6 +29,9 @@ pub(crate) struct Engine {
     core: Arc<Core>,
     crew: work::Crew,
     rows: Arc<writer::RowNumbers>,
+    url: String,
+    /// A connection for packages.
+    aside: Mutex<Option<diesel::PgConnection>>,
 }
 
 impl Engine {
@@ -39,7 +43,9 @@ impl Engine {
         let core = Arc::new(open::open(url, settings)?);
         let crew = work::Crew::start(url, settings)?;
         let own = Arc::clone(&core);
-        Ok((core, Self { core: own, crew, rows: Arc::new(writer::RowNumbers::draw()) }))
+        let rows = Arc::new(writer::RowNumbers::draw());
+        let (url, aside) = (url.to_owned(), Mutex::new(None));
+        Ok((core, Self { core: own, crew, rows, url, aside }))
     }
 
     /// Runs `work` on a thread of the pool, in one snapshot.
@@ -76,6 +82,7 @@ impl Engine {
 
     pub(crate) fn close(&self) {
         self.crew.close();
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     async fn run<T: Send + 'static>(

@@ -3,6 +3,7 @@
 mod connection;
 mod online;
 mod open;
+mod packages;
 mod purge;
 mod reader;
 mod rows;
@@ -30,6 +31,8 @@ pub(crate) struct Engine {
     path: PathBuf,
     settings: StoreSettings,
     queue: writer::Queue,
+    /// A reading connection for packages.
+    aside: Mutex<Option<SqliteConnection>>,
     /// Held until the store is closed.
     lock: Mutex<Option<std::fs::File>>,
 }
@@ -55,6 +58,7 @@ impl Engine {
             path: path.to_owned(),
             settings: settings.clone(),
             queue,
+            aside: Mutex::new(None),
             lock: Mutex::new(Some(lock)),
         };
         Ok((core, engine))
@@ -88,6 +92,7 @@ impl Engine {
 
     pub(crate) fn close(&self) {
         self.queue.close();
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 

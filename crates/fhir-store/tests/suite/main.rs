@@ -16,6 +16,7 @@ mod concurrency;
 mod history;
 mod online;
 mod open;
+mod packages;
 mod purge;
 mod references;
 mod search;

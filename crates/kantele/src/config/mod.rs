@@ -11,6 +11,7 @@ mod limits;
 mod log;
 pub(crate) mod nearest;
 mod network;
+mod packages;
 mod references;
 mod search;
 
@@ -23,6 +24,7 @@ use layers::{Layers, Setting};
 pub(crate) use limits::Limits;
 pub(crate) use log::Log;
 pub(crate) use network::Network;
+pub(crate) use packages::Packages;
 pub(crate) use search::Search;
 
 use crate::cli::{Serve, Shared};
@@ -33,6 +35,7 @@ pub(crate) struct Settings {
     pub(crate) network: Network,
     pub(crate) database: Database,
     pub(crate) search: Search,
+    pub(crate) packages: Packages,
     pub(crate) limits: Limits,
     pub(crate) jobs: Jobs,
     pub(crate) cors: Cors,
@@ -51,6 +54,7 @@ fn all() -> impl Iterator<Item = &'static Setting> {
         Database::SETTINGS,
         Search::SETTINGS,
         references::SETTINGS,
+        Packages::SETTINGS,
         Limits::SETTINGS,
         Jobs::SETTINGS,
         Log::SETTINGS,
@@ -87,6 +91,7 @@ impl Settings {
             network,
             database,
             search,
+            packages: Packages::read(layers),
             limits: Limits::read(layers),
             jobs: Jobs::read(layers),
             cors: Cors::read(layers),
@@ -181,7 +186,7 @@ mod tests {
         keys.dedup();
         assert_eq!(keys.len(), count);
         for setting in all() {
-            let times = ["timeout", "alive", "kept_s", "max_age"];
+            let times = ["timeout", "alive", "kept_s", "max_age", "every"];
             let is_time = times.iter().any(|word| setting.key.contains(word));
             let ends = |end| setting.key.ends_with(end);
             let has_unit = ends("_ms") || (ends("_s") && !ends("_per_s"));

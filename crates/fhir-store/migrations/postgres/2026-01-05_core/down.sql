@@ -1,3 +1,7 @@
+DROP TABLE package_body;
+DROP TABLE package_resource;
+DROP TABLE package;
+DROP TABLE package_change;
 DROP TABLE setting;
 DROP TABLE journal;
 DROP TABLE dictionary;

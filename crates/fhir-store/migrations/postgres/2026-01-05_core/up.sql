@@ -157,3 +157,24 @@ CREATE TABLE journal (
   PRIMARY KEY (file, position)
 );
 CREATE TABLE setting (name text PRIMARY KEY, value bytea NOT NULL);
+
+-- Installed packages. `about`: manifest, report and the like, as the program wrote them. A change of
+-- the packages takes the next number, under which it can be noticed; the numbers of packages are
+-- never used twice. Absent texts are empty. `body`: JSON, zstd.
+CREATE TABLE package_change (number bigint NOT NULL);
+INSERT INTO package_change (number) VALUES (0);
+CREATE TABLE package (
+  package bigint PRIMARY KEY,
+  name text NOT NULL, version text NOT NULL, digest text NOT NULL, installed bigint NOT NULL,
+  about bytea NOT NULL,
+  UNIQUE (name, version)
+);
+CREATE TABLE package_resource (
+  package bigint NOT NULL, number integer NOT NULL, type integer NOT NULL,
+  id text NOT NULL, url text NOT NULL, version text NOT NULL, status text NOT NULL, date text NOT NULL,
+  PRIMARY KEY (package, number)
+);
+CREATE TABLE package_body (
+  package bigint NOT NULL, number integer NOT NULL, body bytea NOT NULL,
+  PRIMARY KEY (package, number)
+);

@@ -164,3 +164,24 @@ CREATE TABLE journal (
   PRIMARY KEY (file, position)
 ) WITHOUT ROWID;
 CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+
+-- Installed packages. `about`: manifest, report and the like, as the program wrote them. A change of
+-- the packages takes the next number, under which it can be noticed; the numbers of packages are
+-- never used twice. Absent texts are empty. `body`: JSON, zstd.
+CREATE TABLE package_change (number INTEGER NOT NULL);
+INSERT INTO package_change (number) VALUES (0);
+CREATE TABLE package (
+  package INTEGER PRIMARY KEY,
+  name TEXT NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL, installed INTEGER NOT NULL,
+  about BLOB NOT NULL,
+  UNIQUE (name, version)
+);
+CREATE TABLE package_resource (
+  package INTEGER NOT NULL, number INTEGER NOT NULL, type INTEGER NOT NULL,
+  id TEXT NOT NULL, url TEXT NOT NULL, version TEXT NOT NULL, status TEXT NOT NULL, date TEXT NOT NULL,
+  PRIMARY KEY (package, number)
+) WITHOUT ROWID;
+CREATE TABLE package_body (
+  package INTEGER NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL,
+  PRIMARY KEY (package, number)
+);

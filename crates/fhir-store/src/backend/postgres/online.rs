@@ -23,7 +23,7 @@ type Tuple = (i64, i64, String, i32, Vec<u8>);
 
 impl Engine {
     /// Runs a transaction on a thread of the pool and waits for it.
-    fn task<T: Send + 'static>(
+    pub(super) fn task<T: Send + 'static>(
         &self,
         work: impl Fn(&Core, &mut PgConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
