@@ -138,6 +138,12 @@ impl<'a> Value<'a> {
 
     /// The elements of an array; a value that is no array yields itself once.
     pub fn items(self) -> impl Iterator<Item = Value<'a>> {
+        self.list()
+    }
+
+    /// As [`Value::items`], as a type with a name.
+    #[must_use]
+    pub fn list(self) -> Items<'a> {
         let node = self.node();
         let (first, end) = match node.kind {
             Kind::Array => (self.index + 1, node.next),
@@ -145,7 +151,7 @@ impl<'a> Value<'a> {
                 (self.index, node.next)
             }
         };
-        Children { value: self.at(first), end }
+        Items(Children { value: self.at(first), end })
     }
 
     /// The members of an object without their keys, see [`Value::key`].
@@ -250,6 +256,18 @@ impl<'a> Value<'a> {
 
     pub(crate) fn is_spaced(self) -> bool {
         self.tape.is_spaced
+    }
+}
+
+/// The elements of an array.
+pub struct Items<'a>(Children<'a>);
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Value<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Value<'a>> {
+        self.0.next()
     }
 }
 

@@ -28,6 +28,17 @@ impl<'a> Node<'a> {
         Self::new(Some(view.value), None, Type::of_resource(view.resource_type))
     }
 
+    /// An element, as whoever walks a resource beside its definitions knows it: its value, what
+    /// stands at `_key` beside a primitive, and its type.
+    #[must_use]
+    pub const fn element(
+        value: Option<Value<'a>>,
+        beside: Option<Value<'a>>,
+        kind: Type,
+    ) -> Self {
+        Self::new(value, beside, kind)
+    }
+
     /// A resource that is named by a reference and has not been read: it has a type, no content.
     pub(crate) const fn unread(resource_type: ResourceType) -> Self {
         Self::new(None, None, Type::of_resource(resource_type))

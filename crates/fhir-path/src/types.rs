@@ -74,6 +74,13 @@ impl Type {
         Self::Complex(TypeIndex(resource_type.index()))
     }
 
+    /// The type of FHIR with this name: `Patient`, `HumanName`, `dateTime`, `Patient.contact`,
+    /// `DomainResource`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::fhir(name)
+    }
+
     /// The type of FHIR with this name.
     pub(crate) fn fhir(name: &str) -> Option<Self> {
         match name {

@@ -5,10 +5,21 @@
 //! (other resources, codes) is asked of a [`World`]. Nothing here knows of stores or HTTP.
 #![warn(missing_docs)]
 
+mod arena;
+mod at;
+mod compile;
+mod constant;
+mod inquiry;
+mod library;
+mod native;
 mod options;
+mod path;
+mod program;
 mod questionnaire;
 mod report;
+mod sink;
 mod validator;
+mod walk;
 mod world;
 
 pub use options::{BestPractice, Options};

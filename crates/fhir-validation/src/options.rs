@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use fhir_model::Instant;
 use fhir_model::date::Zone;
+use fhir_model::{Instant, Severity};
 
 /// What becomes of invariants that are marked as best practice.
 /// Spec: <https://hl7.org/fhir/R4/extension-elementdefinition-bestpractice.html>
@@ -31,6 +31,8 @@ pub struct Options {
     pub zone: Zone,
     /// Whether the profiles that `meta.profile` names are held to as well.
     pub declared_profiles: bool,
+    /// How bad it is that a profile that `meta.profile` names is not here, or cannot be used.
+    pub unknown_profiles: Severity,
 }
 
 impl Default for Options {
@@ -41,6 +43,7 @@ impl Default for Options {
             now: None,
             zone: Zone::utc(),
             declared_profiles: true,
+            unknown_profiles: Severity::Warning,
         }
     }
 }

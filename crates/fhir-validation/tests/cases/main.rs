@@ -125,6 +125,7 @@ fn options(case: &Case) -> Options {
         now: Some("2026-07-01T09:30:15.250Z".parse().unwrap()),
         zone: Zone::named("Europe/Helsinki").unwrap(),
         declared_profiles: given.declared_profiles,
+        ..default
     }
 }
 

@@ -1,0 +1,195 @@
+//! Whole resources: the outermost one, contained ones and those of Bundle entries.
+
+use fhir_definitions::{ElementDefinition, ResourceType};
+use fhir_model::{Id, ResourceView, Severity, Value};
+use fhir_path::Type;
+
+use super::discriminate::is_of;
+use super::{Active, Walk};
+use crate::at::At;
+use crate::inquiry::{Inquiry, Scope};
+use crate::options::Options;
+use crate::path::Path;
+use crate::program::{Program, ProgramId};
+use crate::report::RuleKind;
+
+/// Whether a value conforms to a program and its own base, found out by a walk of its own.
+pub(super) fn conforms<'a>(
+    inquiry: &'a Inquiry<'a>,
+    at: &At<'a>,
+    program: &'a Program,
+    scope: &Scope<'_, 'a>,
+) -> bool {
+    let mut walk = Walk::new(inquiry);
+    let path = Path::root(program.subject.name());
+    match (at.value, at.kind.is_resource()) {
+        (Some(value), true) => {
+            let Some(view) = ResourceView::of(value) else { return false };
+            walk.whole(view, view, &[program.id], &path);
+        }
+        _ => {
+            walk.roots(0, program);
+            if let Some(base) = walk.base(at.kind) {
+                walk.push(0, base);
+            }
+            walk.node(*at, None, 0, &path, scope);
+        }
+    }
+    !walk.sink.has_errors()
+}
+
+/// Whether a resource conforms to a program, for those who have no inquiry that lives as long.
+pub(crate) fn is_valid(
+    inquiry: &Inquiry<'_>,
+    view: ResourceView<'_>,
+    program: ProgramId,
+    options: &Options,
+) -> bool {
+    let fetched = crate::arena::Arena::default();
+    let own = Inquiry::new(inquiry.library, &fetched, view, inquiry.world, options);
+    let mut walk = Walk::new(&own);
+    let path = Path::root(view.resource_type.as_str());
+    walk.whole(view, view, &[program], &path);
+    !walk.sink.has_errors()
+}
+
+/// The type that `Patient/1` or `http://server.example/fhir/Patient/1` names.
+pub(super) fn named_type(reference: &str) -> Option<ResourceType> {
+    let reference = reference.split_once("/_history/").map_or(reference, |(before, _)| before);
+    let mut parts = reference.rsplit('/');
+    parts.next().filter(|id| Id::is_valid(id))?;
+    ResourceType::named(parts.next()?)
+}
+
+impl<'a> Walk<'a> {
+    /// Walks a resource that no rules from outside are held to.
+    pub(crate) fn whole(
+        &mut self,
+        view: ResourceView<'a>,
+        root: ResourceView<'a>,
+        programs: &[ProgramId],
+        path: &Path<'_>,
+    ) {
+        let from = self.active.len();
+        for id in programs {
+            if let Some(program) = self.program(*id) {
+                self.profile(from, program, view, path);
+            }
+        }
+        self.enter(view, root, None, from, path);
+        self.active.truncate(from);
+    }
+
+    /// A resource at an element of another one; the rules from `from` on are held to it too.
+    pub(super) fn nested(
+        &mut self,
+        at: &At<'a>,
+        element: &ElementDefinition,
+        from: usize,
+        path: &Path<'_>,
+        scope: &Scope<'_, 'a>,
+    ) {
+        let Some(view) = at.value.and_then(ResourceView::of) else { return };
+        if element.key == "contained" {
+            return self.enter(view, scope.root, scope.full_url, from, path);
+        }
+        let is_entry = scope.resource.resource_type == ResourceType::BUNDLE;
+        let full_url = is_entry.then(|| self.inquiry.full_url(view)).flatten();
+        self.enter(view, view, full_url.as_deref(), from, path);
+    }
+
+    fn enter(
+        &mut self,
+        view: ResourceView<'a>,
+        root: ResourceView<'a>,
+        full_url: Option<&str>,
+        from: usize,
+        path: &Path<'_>,
+    ) {
+        let environment = self.inquiry.environment(view, root);
+        let scope = Scope { environment: &environment, resource: view, root, full_url };
+        let at = At::resource(view);
+        if let Some(base) = self.base(at.kind) {
+            self.push(from, base);
+        }
+        if self.inquiry.options.declared_profiles {
+            self.declared(view, from, path);
+        }
+        self.node(at, None, from, path, &scope);
+    }
+
+    /// Adds the profiles that a resource says it conforms to.
+    fn declared(&mut self, view: ResourceView<'a>, from: usize, path: &Path<'_>) {
+        let list = view.at(&["meta", "profile"]);
+        for (index, profile) in list.into_iter().flat_map(Value::items).enumerate() {
+            let Some(canonical) = profile.text() else { continue };
+            let id = self.inquiry.library.known(&canonical);
+            let found = id.map(|id| self.inquiry.library.program(id));
+            match found {
+                Some(Ok(program)) => self.profile(from, program, view, path),
+                Some(Err(why)) => {
+                    let text = format!("the profile {canonical} {}", why.text());
+                    self.unusable(profile.offset(), (index, path), &canonical, text);
+                }
+                None => {
+                    let text = format!("the profile {canonical} is not here");
+                    self.unusable(profile.offset(), (index, path), &canonical, text);
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn unusable(
+        &mut self,
+        offset: usize,
+        (index, path): (usize, &Path<'_>),
+        canonical: &str,
+        text: String,
+    ) {
+        let meta = path.below("meta");
+        let place = Path { index: Some(index), ..meta.below("profile") };
+        let what = (self.inquiry.options.unknown_profiles, RuleKind::Profile);
+        self.find(what, offset, &place, canonical.to_owned(), text);
+    }
+
+    /// Adds a profile that a whole resource is held to, and those that it imposes.
+    pub(crate) fn profile(
+        &mut self,
+        from: usize,
+        program: &'a Program,
+        view: ResourceView<'a>,
+        path: &Path<'_>,
+    ) {
+        let own = Type::of_resource(view.resource_type);
+        if !is_of(own, program.subject) {
+            let wanted = program.subject.name();
+            let text = format!("expected {wanted}, which the profile is for, found {}", own.name());
+            let what = (Severity::Error, RuleKind::Profile);
+            self.find(what, view.value.offset(), path, program.url.to_string(), text);
+            return;
+        }
+        for fault in &program.faults {
+            let text = format!("the profile {} is broken: {}", program.url, fault.text);
+            let what = (Severity::Warning, RuleKind::Profile);
+            self.find(what, view.value.offset(), path, fault.rule.to_string(), text);
+        }
+        self.roots(from, program);
+    }
+
+    /// Puts the root of a program on top, and those of the programs that it imposes.
+    pub(super) fn roots(&mut self, from: usize, program: &'a Program) {
+        let Some(root) = Active::root(program) else { return };
+        let stretch = self.active.get(from..).unwrap_or_default();
+        if stretch.iter().any(|each| each.is(root)) {
+            return;
+        }
+        // A root that asks nothing itself may still impose something, once.
+        self.active.push(root);
+        for id in &program.imposed {
+            if let Some(imposed) = self.program(*id) {
+                self.roots(from, imposed);
+            }
+        }
+    }
+}
