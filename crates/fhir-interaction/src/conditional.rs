@@ -11,7 +11,7 @@ use fhir_definitions::ResourceType;
 use fhir_model::failure::outcome_json;
 use fhir_model::{Failure, FailureKind, Id, Issue, IssueType, Resource, ResourceKey, VersionId};
 use fhir_patch::Patch;
-use fhir_search::{Scope, SearchQuery};
+use fhir_search::{RESULT_PARAMETERS, Scope, SearchQuery};
 use fhir_store::{Expectation, Preconditions, StoredVersion, WriteFault, WriteGroup, WriteOp};
 
 use crate::answers;
@@ -24,21 +24,6 @@ use crate::write;
 
 /// So often a request starts over because what its criteria match has changed meanwhile.
 const MAX_TURNS: u32 = 50;
-
-/// Parameters that shape the answer of a search and have no meaning in a condition.
-const SHAPING: [&str; 11] = [
-    "_sort",
-    "_count",
-    "_include",
-    "_revinclude",
-    "_summary",
-    "_total",
-    "_elements",
-    "_contained",
-    "_containedType",
-    "_explain",
-    "_type",
-];
 
 /// What a conditional interaction is about, such as `Patient?identifier=...`.
 #[derive(Clone, Debug)]
@@ -204,18 +189,16 @@ pub(crate) fn parse(
     resource_type: ResourceType,
     pairs: &[(String, String)],
 ) -> Result<SearchQuery, Failure> {
-    let name_of = |name: &str| name.split(':').next().unwrap_or_default().to_owned();
-    if let Some(name) =
-        pairs.iter().map(|(name, _)| name_of(name)).find(|name| SHAPING.contains(&name.as_str()))
-    {
-        let text = format!("{name} has no meaning in a condition: it selects nothing");
-        return Err(Failure::new(FailureKind::InvalidParameter, text).at(format!("http.{name}")));
-    }
     let criteria: Vec<(String, String)> = pairs
         .iter()
         .filter(|(name, _)| !matches!(name.as_str(), "_format" | "_pretty"))
         .cloned()
         .collect();
+    let mut names = criteria.iter().filter_map(|(name, _)| name.split(':').next());
+    if let Some(name) = names.find(|name| RESULT_PARAMETERS.contains(name)) {
+        let text = format!("{name} has no meaning in a condition: it selects nothing");
+        return Err(Failure::new(FailureKind::InvalidParameter, text).at(format!("http.{name}")));
+    }
     let query = app.parse_strictly(request, Scope::Type(resource_type), &criteria)?;
     if query.predicates.is_empty() {
         let text = "a condition needs at least one search parameter";

@@ -23,9 +23,9 @@ pub use index::{Contained, Indexer};
 pub use parameter::{Component, ParameterId, ParameterKind, Registry, SearchParameter};
 pub use query::{
     Answers, Chain, Coded, Comparator, ContainedMode, ContainedType, DateMatch, Direction, Found,
-    Has, Include, Lookup, Match, NumberRange, ParseSettings, Predicate, RowMatch, Scope,
-    SearchQuery, SortBy, SortKey, SummaryMode, TextField, TextMatch, TextQuery, TotalMode,
-    UnitMatch, World, compartment, hint, parse,
+    Has, Include, Lookup, Match, NumberRange, ParseSettings, Predicate,
+    RESULT as RESULT_PARAMETERS, RowMatch, Scope, SearchQuery, SortBy, SortKey, SummaryMode,
+    TextField, TextMatch, TextQuery, TotalMode, UnitMatch, World, compartment, hint, parse,
 };
 pub use reference::ReferenceValue;
 pub use rows::{

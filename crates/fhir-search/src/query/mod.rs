@@ -35,6 +35,7 @@ pub use self::holds::{Found, World};
 pub use self::lookup::{Answers, Coded, Direction, Lookup};
 pub use self::near::hint;
 pub use self::parse::parse;
+pub use self::result::RESULT;
 pub use self::wish::{
     ContainedMode, ContainedType, Include, SortBy, SortKey, SummaryMode, TotalMode,
 };

@@ -10,8 +10,9 @@ use super::value::{self, Expected};
 use super::{ContainedMode, ContainedType, Include, SortBy, SortKey, SummaryMode, TotalMode};
 use crate::{ParameterId, ParameterKind, SearchParameter};
 
-/// All result parameters, and what belongs to every request.
-pub(crate) const RESULT: [&str; 13] = [
+/// All result parameters, and what belongs to every request: they shape an answer and select
+/// nothing.
+pub const RESULT: [&str; 13] = [
     "_sort",
     "_count",
     "_include",

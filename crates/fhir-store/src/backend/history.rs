@@ -3,10 +3,11 @@
 //! Versions are named by rows of `change`. On SQLite those are keyed by time, so the versions of
 //! some resources are gathered from `resource` and `version` instead.
 
-use fhir_model::VersionId;
+use fhir_model::{ResourceKey, VersionId};
 
 use super::row;
-use crate::read::{HistoryPosition, HistoryWindow, RowKey};
+use crate::error::StoreError;
+use crate::read::{HistoryPosition, HistoryScope, HistoryWindow, RowKey};
 use crate::sql::{Dialect, Sql};
 
 /// Whose versions, by row.
@@ -16,6 +17,29 @@ pub(crate) enum Rows {
     Type(i32),
     /// These rows; where a version is named, only that one.
     Listed(Vec<(RowKey, Option<VersionId>)>),
+}
+
+impl Rows {
+    /// The rows of a scope, each found by `locate`; none where nobody has ever heard of them.
+    ///
+    /// # Errors
+    /// What `locate` fails with.
+    pub(crate) fn of(
+        scope: &HistoryScope,
+        mut locate: impl FnMut(&ResourceKey) -> Result<Option<RowKey>, StoreError>,
+    ) -> Result<Option<Self>, StoreError> {
+        let listed = match scope {
+            HistoryScope::System => return Ok(Some(Self::All)),
+            HistoryScope::Type(kind) => return Ok(Some(Self::Type(row::number_of(*kind)))),
+            HistoryScope::Instance(key) => &[(key.clone(), None)],
+            HistoryScope::Listed(listed) => listed.as_slice(),
+        };
+        let mut rows = Vec::with_capacity(listed.len());
+        for (key, version) in listed {
+            rows.extend(locate(key)?.map(|row| (row, *version)));
+        }
+        Ok((!rows.is_empty()).then_some(Self::Listed(rows)))
+    }
 }
 
 /// Where an ascending walk starts: behind this place in the order of changes.

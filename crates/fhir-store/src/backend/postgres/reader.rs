@@ -100,18 +100,7 @@ impl PostgresReader<'_> {
 
     /// Whose versions a scope means; `None` where nobody's.
     fn rows_of(&mut self, scope: &HistoryScope) -> Result<Option<Rows>, StoreError> {
-        let listed = match scope {
-            HistoryScope::System => return Ok(Some(Rows::All)),
-            HistoryScope::Type(kind) => return Ok(Some(Rows::Type(row::number_of(*kind)))),
-            HistoryScope::Instance(key) => &[(key.clone(), None)],
-            HistoryScope::Listed(listed) => listed.as_slice(),
-        };
-        let mut rows = Vec::with_capacity(listed.len());
-        for (key, version) in listed {
-            let found = locate(self.core, self.connection, key)?;
-            rows.extend(found.map(|row| (row, *version)));
-        }
-        Ok((!rows.is_empty()).then_some(Rows::Listed(rows)))
+        Rows::of(scope, |key| locate(self.core, self.connection, key))
     }
 }
 

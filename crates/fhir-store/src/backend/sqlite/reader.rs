@@ -130,18 +130,7 @@ impl<'a> SqliteReader<'a> {
 impl SqliteReader<'_> {
     /// Whose versions a scope means; `None` where nobody's.
     fn rows_of(&mut self, scope: &HistoryScope) -> Result<Option<Rows>, StoreError> {
-        let listed = match scope {
-            HistoryScope::System => return Ok(Some(Rows::All)),
-            HistoryScope::Type(kind) => return Ok(Some(Rows::Type(row::number_of(*kind)))),
-            HistoryScope::Instance(key) => &[(key.clone(), None)],
-            HistoryScope::Listed(listed) => listed.as_slice(),
-        };
-        let mut rows = Vec::with_capacity(listed.len());
-        for (key, version) in listed {
-            let found = self.row_of(key)?;
-            rows.extend(found.map(|(rid, ..)| (RowKey { rid, dk: 0 }, *version)));
-        }
-        Ok((!rows.is_empty()).then_some(Rows::Listed(rows)))
+        Rows::of(scope, |key| Ok(self.row_of(key)?.map(|(rid, ..)| RowKey { rid, dk: 0 })))
     }
 
     fn list(&mut self, sql: &Sql) -> Result<Vec<StoredVersion>, StoreError> {
