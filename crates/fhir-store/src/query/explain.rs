@@ -5,6 +5,7 @@ use fhir_search::{Match, Predicate, SearchQuery, SortBy, TextField};
 use super::plan::{Leg, Plan, Surer};
 use super::reading::Reading;
 use super::run::Run;
+use super::source::LIVE_BY_HASH;
 use crate::budget;
 use crate::error::StoreError;
 use crate::explain::{Estimate, ExplainedStatement, Explanation};
@@ -96,8 +97,9 @@ impl<S: Reading> Run<'_, S> {
         let Some(leg) = plan.driver.and_then(|place| legs.get(place)) else {
             return "all resources of the type".to_owned();
         };
-        let tables: Vec<&str> = plan.source.arms.iter().map(|arm| arm.table).collect();
-        let mut tables = tables;
+        let name = |table| if table == LIVE_BY_HASH { "resource" } else { table };
+        let arms = plan.source.arms.iter();
+        let mut tables: Vec<&str> = arms.map(|arm| name(arm.table)).collect();
         tables.dedup();
         let how = if plan.source.is_ordered { "walked" } else { "gathered" };
         format!("{} ({} {how})", self.name(&leg.predicate), tables.join(", "))

@@ -12,7 +12,7 @@ use fhir_definitions::ResourceType;
 use fhir_search::{Match, ParameterId, Predicate, RowMatch};
 
 use super::condition::{Conditions, Mode};
-use super::source::{Source, is_of_types};
+use super::source::{LIVE_BY_HASH, Source, is_of_types};
 use crate::sql::{Dialect, Sql};
 
 /// Legs are compared up to this many rows at first.
@@ -246,7 +246,7 @@ pub(crate) fn countable(legs: &[Leg]) -> Vec<usize> {
 fn rank(source: &Source) -> u8 {
     let Some(arm) = source.arms.first() else { return 0 };
     match (source.is_ordered, arm.table) {
-        (_, "resource") => 1,
+        (_, "resource" | LIVE_BY_HASH) => 1,
         (true, "uri" | "composite_token") => 2,
         (true, "reference") => 3,
         (true, _) => 4,
