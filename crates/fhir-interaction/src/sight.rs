@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use fhir_access::Permit;
 use fhir_definitions::ResourceType;
-use fhir_model::{ResourceKey, VersionId};
+use fhir_model::{Resource, ResourceKey, VersionId};
 use fhir_search::{
     ContainedMode, ContainedType, Match, ParameterId, Predicate, Registry, Scope, SearchQuery,
     SummaryMode, TotalMode,
@@ -18,10 +18,11 @@ use fhir_store::{
     Position, Reader, RowKey, StoreError, StoredVersion,
 };
 
+use crate::app::ReadFailure;
 use crate::permitted::permitted;
 
-/// Versions that are looked at in one go where they are counted one by one.
-const HISTORY_CHUNK: usize = 500;
+/// Versions or resources that are looked at in one go.
+const CHUNK: usize = 500;
 
 /// A number of matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,10 +131,10 @@ impl<'a> Sight<'a> {
         let mut count = 0;
         let mut after = None;
         loop {
-            let chunk = self.history(scope, window, after.as_ref(), HISTORY_CHUNK)?;
+            let chunk = self.history(scope, window, after.as_ref(), CHUNK)?;
             count += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
             after = chunk.last().map(StoredVersion::history_position);
-            if chunk.len() < HISTORY_CHUNK {
+            if chunk.len() < CHUNK {
                 return Ok(count);
             }
         }
@@ -216,6 +217,34 @@ impl<'a> Sight<'a> {
     ) -> Result<Explanation, StoreError> {
         let query = permitted(query, self.permit.predicates(), self.registry);
         self.reader.explain(&query, limit)
+    }
+
+    /// Goes through all that a search finds, in row order; `false` where it stopped because there
+    /// was more than `most`.
+    pub(crate) fn each(
+        &mut self,
+        query: &SearchQuery,
+        most: usize,
+        mut visit: impl FnMut(ResourceKey, &Resource),
+    ) -> Result<bool, ReadFailure> {
+        let (mut seen, mut after) = (0, None);
+        loop {
+            let hits = self.search(query, after.as_ref(), CHUNK)?;
+            let rows: Vec<_> = hits.iter().map(|hit| hit.row).collect();
+            for stored in self.load(&rows)? {
+                let Some(body) = &stored.body else { continue };
+                let resource = body.to_resource(&stored.key)?;
+                visit(stored.key, &resource);
+            }
+            seen += hits.len();
+            after = hits.last().map(|hit| hit.position.clone());
+            if hits.len() < CHUNK {
+                return Ok(true);
+            }
+            if seen >= most {
+                return Ok(false);
+            }
+        }
     }
 
     /// Bodies of rows that a search of the same permit has found.

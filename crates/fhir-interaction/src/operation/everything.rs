@@ -27,7 +27,6 @@ use crate::subset::Subset;
 
 /// Members of the compartment whose references are looked through in one request.
 const MAX_SCANNED: usize = 100_000;
-const CHUNK: usize = 500;
 /// Before the row of any resource.
 const BEFORE_ALL: RowKey = RowKey { rid: i64::MIN, dk: i64::MIN };
 
@@ -180,27 +179,16 @@ impl Asked {
     ) -> Result<Vec<StoredVersion>, ReadFailure> {
         let Some(query) = self.query(app, false) else { return Ok(Vec::new()) };
         let (mut known, mut frontier) = (BTreeSet::new(), BTreeSet::new());
-        let mut after = None;
-        loop {
-            let hits = sight.search(&query, after.as_ref(), CHUNK)?;
-            let rows: Vec<_> = hits.iter().map(|hit| hit.row).collect();
-            for stored in sight.load(&rows)? {
-                let Some(body) = &stored.body else { continue };
-                let resource = body.to_resource(&stored.key)?;
-                frontier.extend(related::references(resource.view(), base));
-                known.insert(stored.key);
-            }
-            after = hits.last().map(|hit| hit.position.clone());
-            if hits.len() < CHUNK {
-                break;
-            }
-            if known.len() > MAX_SCANNED {
-                let text = format!(
-                    "the record has more than {MAX_SCANNED} resources, too many to look through \
-                     for references; name types of the compartment with `_type`"
-                );
-                return Err(Failure::new(FailureKind::TooCostly, text).into());
-            }
+        let is_whole = sight.each(&query, MAX_SCANNED, |key, resource| {
+            frontier.extend(related::references(resource.view(), base));
+            known.insert(key);
+        })?;
+        if !is_whole {
+            let text = format!(
+                "the record has {MAX_SCANNED} resources or more, too many to look through for \
+                 references; name types of the compartment with `_type`"
+            );
+            return Err(Failure::new(FailureKind::TooCostly, text).into());
         }
         let person = related::person(app, focus)?;
         let mut found = related::related(app, sight, base, person, frontier, &mut known)?;

@@ -28,7 +28,6 @@ const LISTS: [&str; 3] = ["profile", "security", "tag"];
 const PARAMETERS: [&str; 3] = ["_profile", "_security", "_tag"];
 /// Resources that a summary over a type or over everything looks at.
 const MAX_SUMMED: usize = 20_000;
-const CHUNK: usize = 500;
 /// How often a change is tried again that others overtake.
 const ATTEMPTS: usize = 8;
 
@@ -272,31 +271,22 @@ fn sum_up(
     found: &mut Found,
 ) -> Result<(), ReadFailure> {
     let query = with_some(sight.registry(), of);
-    let mut after = None;
-    loop {
-        let hits = sight.search(&query, after.as_ref(), CHUNK)?;
-        let rows: Vec<_> = hits.iter().map(|hit| hit.row).collect();
-        for stored in sight.load(&rows)? {
-            let Some(body) = &stored.body else { continue };
-            let resource = body.to_resource(&stored.key)?;
-            for (list, all) in LISTS.into_iter().zip(found.iter_mut()) {
-                let meta = resource.view().value.get("meta");
-                all.extend(entries(meta, list).into_iter().map(|entry| entry.identity));
-            }
+    let most = MAX_SUMMED.saturating_sub(*seen);
+    let is_whole = sight.each(&query, most, |_, resource| {
+        *seen += 1;
+        for (list, all) in LISTS.into_iter().zip(found.iter_mut()) {
+            let meta = resource.view().value.get("meta");
+            all.extend(entries(meta, list).into_iter().map(|entry| entry.identity));
         }
-        *seen += hits.len();
-        after = hits.last().map(|hit| hit.position.clone());
-        if hits.len() < CHUNK {
-            return Ok(());
-        }
-        if *seen >= MAX_SUMMED {
-            let text = format!(
-                "more than {MAX_SUMMED} resources have profiles, labels or tags, too many to sum up \
-                 in one request; ask for a type, or for an instance"
-            );
-            return Err(Failure::new(FailureKind::TooCostly, text).into());
-        }
+    })?;
+    if is_whole {
+        return Ok(());
     }
+    let text = format!(
+        "{MAX_SUMMED} resources or more have profiles, labels or tags, too many to sum up in one \
+         request; ask for a type, or for an instance"
+    );
+    Err(Failure::new(FailureKind::TooCostly, text).into())
 }
 
 /// The search for what has a profile, a label or a tag.

@@ -47,8 +47,7 @@ pub(crate) struct Packages {
 }
 
 impl Packages {
-    pub(crate) const SETTINGS: &[&Setting] =
-        &[&FOLDERS, &WITHOUT, &ANY_VERSION, &REFRESH_EVERY_S];
+    pub(crate) const SETTINGS: &[&Setting] = &[&FOLDERS, &WITHOUT, &ANY_VERSION, &REFRESH_EVERY_S];
 
     pub(crate) fn read(layers: &mut Layers) -> Self {
         let folders = layers.list(&FOLDERS);
