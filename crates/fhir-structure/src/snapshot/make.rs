@@ -13,8 +13,8 @@ use super::tree::{Node, Said};
 use crate::model::{Derivation, StructureDefinition};
 use crate::{Canonical, Structures, r4, type_url};
 
-/// A snapshot of more elements is refused.
-const MOST_ELEMENTS: usize = 20_000;
+/// A snapshot that costs more is refused; elements count once for each level that they lie below.
+const MOST_ELEMENTS: usize = 50_000;
 /// Definitions that stand on each other.
 const MOST_BASES: usize = 32;
 
@@ -159,10 +159,7 @@ impl<'s> Maker<'s> {
         } else {
             self.children(&root.children, &said.children)
         };
-        if root.count() > MOST_ELEMENTS {
-            return self.refuse("differential", "the snapshot would be too large".to_owned());
-        }
-        Some(root)
+        (self.left > 0).then_some(root)
     }
 
     fn refuse<T>(&mut self, member: &str, text: String) -> Option<T> {
@@ -171,11 +168,15 @@ impl<'s> Maker<'s> {
         None
     }
 
-    /// Counts elements against what one snapshot may have; `false` when it is used up.
+    /// Counts elements against what one snapshot may cost; `false`, and a fault, when it is used
+    /// up.
     pub(super) fn afford(&mut self, nodes: &[Node]) -> bool {
         let count: usize = nodes.iter().map(Node::count).sum();
         let is_enough = count <= self.left;
-        self.left = self.left.saturating_sub(count);
+        if !is_enough && self.left > 0 {
+            self.refuse::<()>("differential", "the snapshot would be too large".to_owned());
+        }
+        self.left = if is_enough { self.left - count } else { 0 };
         is_enough
     }
 

@@ -97,6 +97,9 @@ fn close(open: &mut Vec<Node>, depth: usize) {
     }
 }
 
+/// Differentials of more elements are refused.
+const MOST_SAID: usize = 5_000;
+
 /// What a differential says of one element and of those below it.
 #[derive(Clone, Debug)]
 pub(super) struct Said {
@@ -121,6 +124,11 @@ impl Said {
     pub(super) fn of_differential(list: Value<'_>, root: &str) -> Result<Self, Vec<Issue>> {
         let mut tree = Self::empty(root, None, 0);
         let mut faults = Vec::new();
+        if list.items().nth(MOST_SAID).is_some() {
+            let text = format!("expected at most {MOST_SAID} elements");
+            let place = "StructureDefinition.differential.element";
+            return Err(vec![Issue::error(IssueType::TooLong, text).at(place)]);
+        }
         for (index, json) in list.items().enumerate() {
             let place = format!("StructureDefinition.differential.element[{index}]");
             let mut fault = |text: String| {
