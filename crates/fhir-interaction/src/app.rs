@@ -140,8 +140,8 @@ impl App {
         let statement = Mutex::new((definitions.indexer.generation(), Arc::new(statement)));
         let nobody = ResourceKey::new(ResourceType::BASIC, store.new_id(fhir_search::hash::NONE));
         let lines = std::array::from_fn(|_| tokio::sync::Mutex::new(()));
-        let knowledge = Knowledge::new(settings.max_codes);
         let shelf = Shelf::open(&store);
+        let knowledge = Knowledge::new(settings.max_codes, shelf.registry());
         let inner =
             Inner { store, settings, policy, rules, statement, lines, shelf, nobody, knowledge };
         Self { inner: Arc::new(inner) }
@@ -262,6 +262,13 @@ impl App {
     /// The search parameters and their indexer, as they are now.
     pub(crate) fn definitions(&self) -> Arc<Definitions> {
         self.inner.store.definitions()
+    }
+
+    /// The generation of what was made ready of value sets, where it may be used without the
+    /// store: nothing is hidden from the caller, and nobody needs to look for other servers'
+    /// writes.
+    pub(crate) fn known_codes(&self, permit: &Permit) -> Option<u64> {
+        permit.predicates().is_empty().then(|| self.knowledge().fresh(self.now())).flatten()
     }
 
     /// What requests share of value sets and code systems.

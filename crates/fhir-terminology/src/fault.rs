@@ -17,6 +17,9 @@ pub enum Fault {
     /// Neither stored nor embedded.
     #[error("there is no code system {0} here, stored or of R4")]
     UnknownCodeSystem(String),
+    /// Not stored.
+    #[error("there is no concept map {0} here")]
+    UnknownConceptMap(String),
     /// Known by name, without its codes (SNOMED CT).
     #[error("the codes of {0} are not here: the stored or embedded code system lists none")]
     CodesNotPresent(String),
@@ -101,6 +104,7 @@ impl Fault {
             Self::NoCanonical
             | Self::UnknownValueSet(_)
             | Self::UnknownCodeSystem(_)
+            | Self::UnknownConceptMap(_)
             | Self::CodesNotPresent(_)
             | Self::UnknownCode(_)
             | Self::Filter { .. }
@@ -125,6 +129,7 @@ impl Fault {
             Self::NoCanonical
             | Self::UnknownValueSet(_)
             | Self::UnknownCodeSystem(_)
+            | Self::UnknownConceptMap(_)
             | Self::UnknownCode(_)
             | Self::NoSystem
             | Self::OtherVersion { .. }

@@ -10,7 +10,8 @@ use crate::system::text;
 
 /// The one that a reference without a version means: an active one before drafts, any of those
 /// before a retired one, and among these the greatest version, then the latest date.
-pub(crate) fn newest(candidates: Vec<Arc<Resource>>) -> Option<Arc<Resource>> {
+#[must_use]
+pub fn newest(candidates: Vec<Arc<Resource>>) -> Option<Arc<Resource>> {
     candidates.into_iter().max_by(|one, other| {
         let (one, other) = (rank(one), rank(other));
         one.0

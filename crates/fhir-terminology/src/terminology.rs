@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use fhir_model::ResourceView;
+use fhir_model::{Resource, ResourceView};
 
 use crate::artefact;
 use crate::codes::{Code, Codes};
@@ -208,6 +208,37 @@ impl Terminology {
     ) -> Option<Result<Verdict, Fault>> {
         let set = self.shared.set(generation, value_set)?;
         Some(set.and_then(|set| member::in_set(&set, coded, options)))
+    }
+
+    /// Whether a code is one of a code system that came with the question.
+    #[must_use]
+    pub fn validate_given(
+        &self,
+        system: &AnySystem,
+        coded: &Coded<'_>,
+        options: &CodeOptions<'_>,
+    ) -> Verdict {
+        member::in_system(system, coded, options)
+    }
+
+    /// The stored resource of a value set, by its canonical or as `ValueSet/id`; none where it is
+    /// embedded or implicit.
+    ///
+    /// # Errors
+    /// What the store fails with.
+    pub fn value_set_resource<S: Stored + ?Sized>(
+        &self,
+        stored: &mut S,
+        value_set: &str,
+    ) -> Asking<Option<Arc<Resource>>, S> {
+        if let Some(id) = value_set.strip_prefix("ValueSet/") {
+            return stored.value_set_by_id(id).map_err(Problem::Stored);
+        }
+        let (url, version) = match value_set.split_once('|') {
+            Some((url, version)) => (url, Some(version)),
+            None => (value_set, None),
+        };
+        stored.value_sets(url, version).map(crate::pick::newest).map_err(Problem::Stored)
     }
 
     /// Whether a code is one of a code system.

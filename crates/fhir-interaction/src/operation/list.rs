@@ -7,8 +7,8 @@ use fhir_model::{Failure, FailureKind, write};
 
 use super::definition::{Definition, Parameter};
 use super::{
-    Run, Site, convert, definition as own, document, everything, fhirpath, lastn, meta, package,
-    purge, search_parameter, stats,
+    Run, Site, convert, definition as own, document, everything, expand, fhirpath, lastn, lookup,
+    meta, package, purge, search_parameter, stats, translate, validate_code,
 };
 use crate::cursor;
 
@@ -342,6 +342,64 @@ pub static OPERATIONS: &[Operation] = &[
         methods: Methods::Any,
         others: Others::Refused,
         run: |call| Box::pin(ready(Ok(package::list(&call)))),
+    },
+    Operation {
+        name: "$expand",
+        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/ValueSet-expand"),
+        levels: Levels { of_type: true, ..INSTANCE },
+        types: validate_code::ON_VALUE_SET,
+        methods: Methods::Any,
+        others: Others::Refused,
+        run: |call| Box::pin(expand::expand(call)),
+    },
+    Operation {
+        name: "$validate-code",
+        definition: Definition::R4(
+            "http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code",
+        ),
+        levels: Levels { of_type: true, ..INSTANCE },
+        types: validate_code::ON_VALUE_SET,
+        methods: Methods::Any,
+        others: Others::Refused,
+        run: |call| Box::pin(validate_code::in_value_set(call)),
+    },
+    Operation {
+        name: "$validate-code",
+        definition: Definition::R4(
+            "http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code",
+        ),
+        levels: Levels { of_type: true, ..INSTANCE },
+        types: validate_code::ON_CODE_SYSTEM,
+        methods: Methods::Any,
+        others: Others::Refused,
+        run: |call| Box::pin(validate_code::in_code_system(call)),
+    },
+    Operation {
+        name: "$lookup",
+        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup"),
+        levels: TYPE,
+        types: validate_code::ON_CODE_SYSTEM,
+        methods: Methods::Any,
+        others: Others::Refused,
+        run: |call| Box::pin(lookup::lookup(call)),
+    },
+    Operation {
+        name: "$subsumes",
+        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes"),
+        levels: Levels { of_type: true, ..INSTANCE },
+        types: validate_code::ON_CODE_SYSTEM,
+        methods: Methods::Any,
+        others: Others::Refused,
+        run: |call| Box::pin(lookup::subsumes(call)),
+    },
+    Operation {
+        name: "$translate",
+        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/ConceptMap-translate"),
+        levels: Levels { of_type: true, ..INSTANCE },
+        types: validate_code::ON_CONCEPT_MAP,
+        methods: Methods::Any,
+        others: Others::Refused,
+        run: |call| Box::pin(translate::translate(call)),
     },
     Operation {
         name: "$kantele-stats",

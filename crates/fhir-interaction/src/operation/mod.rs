@@ -6,14 +6,17 @@
 //! with what the query and the body give ([`operate`]); what its definition doesn't declare, lacks
 //! or has too often never reaches it.
 
+mod coded;
 mod convert;
 mod definition;
 mod document;
 mod everything;
+mod expand;
 mod fhirpath;
 mod input;
 mod lastn;
 mod list;
+mod lookup;
 mod meta;
 mod output;
 mod package;
@@ -21,6 +24,8 @@ mod purge;
 mod related;
 mod search_parameter;
 mod stats;
+mod translate;
+mod validate_code;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -30,7 +30,7 @@ impl App {
     /// The conformance resources of the installed packages.
     #[must_use]
     pub fn packages(&self) -> Arc<Registry> {
-        Arc::clone(&self.shelf().registry)
+        self.shelf().registry()
     }
 
     /// The installed packages, by name and version, with what was found when they were installed.

@@ -56,6 +56,11 @@ impl Shelf {
         shelf
     }
 
+    /// The conformance resources of the packages.
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry)
+    }
+
     pub(super) fn list(&self) -> Vec<InstalledPackage> {
         let mut packages = self.known().packages;
         packages.sort_by(|one, other| one.id.cmp(&other.id));

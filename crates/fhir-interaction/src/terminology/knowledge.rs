@@ -5,10 +5,11 @@
 //! second.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fhir_definitions::ResourceType;
 use fhir_model::Instant;
+use fhir_package::Registry;
 use fhir_store::{HistoryScope, HistoryWindow};
 use fhir_terminology::{Limits, Terminology};
 
@@ -18,6 +19,9 @@ use crate::sight::Sight;
 /// The types that answers are made of.
 const TYPES: [ResourceType; 3] =
     [ResourceType::CODE_SYSTEM, ResourceType::CONCEPT_MAP, ResourceType::VALUE_SET];
+
+/// A generation is that of the packages, and in its lower bits the number of writes.
+const OWN_BITS: u32 = 40;
 
 /// How long what was seen of other servers' writes is good for.
 const LOOK_EVERY_US: i64 = 1_000_000;
@@ -29,18 +33,21 @@ type Newest = [Option<(Instant, String)>; TYPES.len()];
 #[derive(Debug)]
 pub(crate) struct Knowledge {
     terminology: Terminology,
-    generation: AtomicU64,
+    packages: Arc<Registry>,
+    /// Counts the writes that concern it, below [`OWN_BITS`] bits.
+    own: AtomicU64,
     /// When other servers' writes are to be looked for again, in microseconds since 1970.
     look_at_us: std::sync::atomic::AtomicI64,
     newest: Mutex<Option<Newest>>,
 }
 
 impl Knowledge {
-    pub(crate) fn new(max_codes: usize) -> Self {
+    pub(crate) fn new(max_codes: usize, packages: Arc<Registry>) -> Self {
         let limits = Limits { max_codes, ..Limits::default() };
         Self {
             terminology: Terminology::embedded().with_limits(limits),
-            generation: AtomicU64::new(1),
+            packages,
+            own: AtomicU64::new(1),
             look_at_us: std::sync::atomic::AtomicI64::new(i64::MIN),
             newest: Mutex::new(None),
         }
@@ -52,12 +59,12 @@ impl Knowledge {
 
     /// Grows whenever answers may have become others.
     pub(crate) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
+        (self.packages.generation() << OWN_BITS) | self.own.load(Ordering::Acquire)
     }
 
     /// Everything is made anew.
     pub(crate) fn forget(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.own.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Resources of these types were written, or may have been.
@@ -90,10 +97,11 @@ impl Knowledge {
         let mut kept = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         let mut generation = as_of;
         if kept.as_ref().is_some_and(|kept| *kept != newest) {
-            let next = as_of.saturating_add(1);
+            let own = as_of & ((1 << OWN_BITS) - 1);
+            let next = own.saturating_add(1);
             let moved =
-                self.generation.compare_exchange(as_of, next, Ordering::AcqRel, Ordering::Acquire);
-            generation = if moved.is_ok() { next } else { as_of };
+                self.own.compare_exchange(own, next, Ordering::AcqRel, Ordering::Acquire);
+            generation = if moved.is_ok() { self.generation() } else { as_of };
         }
         *kept = Some(newest);
         self.look_at_us.store(now.0.saturating_add(LOOK_EVERY_US), Ordering::Release);

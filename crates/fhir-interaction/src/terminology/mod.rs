@@ -4,8 +4,13 @@
 mod knowledge;
 mod stored;
 
+use std::sync::Arc;
+
+use fhir_model::Resource;
 use fhir_search::{Coded, Direction};
-use fhir_terminology::{CodeOptions, Fault, Problem, Terminology, Verdict};
+use fhir_terminology::{
+    CodeOptions, ExpandOptions, Expansion, Fault, Problem, Subject, Terminology, Verdict, Versions,
+};
 
 use crate::app::{App, ReadFailure};
 use crate::sight::Sight;
@@ -41,7 +46,6 @@ impl<'s, 'a> Codes<'s, 'a> {
     ///
     /// # Errors
     /// A fault where nobody can tell, or what the store fails with.
-    #[allow(dead_code, reason = "validation and operations come to ask it")]
     pub(crate) fn verdict(
         &mut self,
         value_set: &str,
@@ -50,6 +54,34 @@ impl<'s, 'a> Codes<'s, 'a> {
     ) -> Result<Verdict, Problem<ReadFailure>> {
         let terminology = self.terminology().clone();
         self.named(value_set, |codes, name| terminology.validate_code(codes, name, coded, options))
+    }
+
+    /// An expansion of a value set, which is named as in [`Codes::codes_in`].
+    ///
+    /// # Errors
+    /// A fault where it cannot be had, or what the store fails with.
+    pub(crate) fn listed(
+        &mut self,
+        value_set: &str,
+        versions: &Versions,
+        options: &ExpandOptions<'_>,
+    ) -> Result<Expansion, Problem<ReadFailure>> {
+        let terminology = self.terminology().clone();
+        self.named(value_set, |codes, name| {
+            terminology.list(codes, Subject::Canonical(name), versions, options)
+        })
+    }
+
+    /// The resource of a value set, where it is stored.
+    ///
+    /// # Errors
+    /// What the store fails with.
+    pub(crate) fn value_set_resource(
+        &mut self,
+        value_set: &str,
+    ) -> Result<Option<Arc<Resource>>, Problem<ReadFailure>> {
+        let terminology = self.terminology().clone();
+        terminology.value_set_resource(self, value_set)
     }
 
     /// Asks about a value set by its name, and by its id where the name is a URL of this server

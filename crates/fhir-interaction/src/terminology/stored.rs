@@ -18,6 +18,20 @@ const CHUNK: usize = 50;
 const MAX_FOUND: usize = 500;
 
 impl Codes<'_, '_> {
+    /// Those of the store, or where it has none those of the packages.
+    fn first(
+        &mut self,
+        resource_type: ResourceType,
+        url: &str,
+        version: Option<&str>,
+    ) -> Result<Vec<Arc<Resource>>, ReadFailure> {
+        let found = self.canonical(resource_type, url, version)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        Ok(self.app.packages().all(resource_type, url, version))
+    }
+
     /// All resources of a type with this URL, of one version where one is given.
     fn canonical(
         &mut self,
@@ -79,7 +93,7 @@ impl Stored for Codes<'_, '_> {
         url: &str,
         version: Option<&str>,
     ) -> Result<Vec<Arc<Resource>>, ReadFailure> {
-        self.canonical(ResourceType::VALUE_SET, url, version)
+        self.first(ResourceType::VALUE_SET, url, version)
     }
 
     fn code_systems(
@@ -87,7 +101,7 @@ impl Stored for Codes<'_, '_> {
         url: &str,
         version: Option<&str>,
     ) -> Result<Vec<Arc<Resource>>, ReadFailure> {
-        self.canonical(ResourceType::CODE_SYSTEM, url, version)
+        self.first(ResourceType::CODE_SYSTEM, url, version)
     }
 
     fn value_set_by_id(&mut self, id: &str) -> Result<Option<Arc<Resource>>, ReadFailure> {
@@ -95,7 +109,9 @@ impl Stored for Codes<'_, '_> {
         let key = ResourceKey::new(ResourceType::VALUE_SET, id);
         let found = self.sight.current(&key)?;
         let body = found.and_then(|stored| stored.body);
-        Ok(body.map(|body| body.to_resource(&key)).transpose()?.map(Arc::new))
+        let stored = body.map(|body| body.to_resource(&key)).transpose()?.map(Arc::new);
+        let of_package = || self.app.packages().by_id(ResourceType::VALUE_SET, key.id.as_str());
+        Ok(stored.or_else(of_package))
     }
 
     fn generation(&mut self) -> Result<Option<u64>, ReadFailure> {
@@ -121,8 +137,15 @@ impl Stored for Codes<'_, '_> {
 
     fn concept_maps(&mut self, which: &MapsOf<'_>) -> Result<Vec<Arc<Resource>>, ReadFailure> {
         match which {
-            MapsOf::Url(url, version) => self.canonical(ResourceType::CONCEPT_MAP, url, *version),
-            MapsOf::All => self.found(ResourceType::CONCEPT_MAP, Vec::new()),
+            MapsOf::Url(url, version) => self.first(ResourceType::CONCEPT_MAP, url, *version),
+            MapsOf::All => {
+                let mut found = self.found(ResourceType::CONCEPT_MAP, Vec::new())?;
+                let packages = self.app.packages();
+                for (url, _) in packages.canonicals(ResourceType::CONCEPT_MAP) {
+                    found.extend(packages.find(&[ResourceType::CONCEPT_MAP], &url));
+                }
+                Ok(found)
+            }
         }
     }
 }

@@ -1,0 +1,135 @@
+//! Codes as operations on terminology are given them: `code` with `system`, `coding` or
+//! `codeableConcept`.
+
+use fhir_model::{Failure, FailureKind, Value};
+use fhir_terminology::{Coded, Fault, Problem};
+
+use super::input::Arguments;
+use crate::app::ReadFailure;
+use crate::terminology;
+
+/// A code that was given.
+#[derive(Clone, Debug, Default)]
+pub(super) struct GivenCode {
+    pub(super) system: Option<String>,
+    pub(super) version: Option<String>,
+    pub(super) code: String,
+    pub(super) display: Option<String>,
+}
+
+impl GivenCode {
+    /// A Coding; none where it has no code.
+    pub(super) fn of_coding(coding: Value<'_>) -> Option<Self> {
+        Some(Self {
+            system: text(coding, "system"),
+            version: text(coding, "version"),
+            code: text(coding, "code")?,
+            display: text(coding, "display"),
+        })
+    }
+
+    pub(super) fn coded(&self) -> Coded<'_> {
+        Coded {
+            system: self.system.as_deref(),
+            version: self.version.as_deref(),
+            code: &self.code,
+            display: self.display.as_deref(),
+        }
+    }
+}
+
+/// What names the system and the version beside `code`.
+pub(super) struct Names {
+    pub(super) system: &'static str,
+    pub(super) version: &'static str,
+}
+
+/// The codes that were given, in just one of the three ways.
+///
+/// # Errors
+/// `InvalidParameter` where there is none, or more than one way.
+pub(super) fn given(arguments: &Arguments, names: &Names) -> Result<Vec<GivenCode>, Failure> {
+    let coding = arguments.value("coding", "Coding");
+    let concept = arguments.value("codeableConcept", "CodeableConcept");
+    let code = arguments.text("code");
+    let ways = [code.is_some(), coding.is_some(), concept.is_some()];
+    if ways.iter().filter(|is_given| **is_given).count() != 1 {
+        let text = "expected one of `code`, `coding` and `codeableConcept`";
+        return Err(refused(text, "Parameters.parameter"));
+    }
+    if let Some(code) = code {
+        return Ok(vec![GivenCode {
+            system: arguments.text(names.system),
+            version: arguments.text(names.version),
+            code,
+            display: arguments.text("display"),
+        }]);
+    }
+    let codings = concept.and_then(|concept| concept.get("coding"));
+    let codings = coding.into_iter().chain(codings.into_iter().flat_map(Value::items));
+    let given: Vec<GivenCode> = codings.filter_map(GivenCode::of_coding).collect();
+    if given.is_empty() {
+        return Err(refused("expected a code in the coding", "Parameters.parameter"));
+    }
+    Ok(given)
+}
+
+/// Languages of `displayLanguage`, the best first: BCP-47 tags between commas, with or without
+/// weights.
+pub(super) fn languages(arguments: &Arguments) -> Vec<String> {
+    let text = arguments.text("displayLanguage").unwrap_or_default();
+    let mut wanted: Vec<(u32, String)> = text
+        .split(',')
+        .filter_map(|each| {
+            let mut parts = each.split(';').map(str::trim);
+            let tag = parts.next().filter(|tag| !tag.is_empty() && *tag != "*")?;
+            let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(1000, thousandths);
+            Some((weight, tag.to_owned()))
+        })
+        .collect();
+    wanted.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
+    wanted.into_iter().map(|(_, tag)| tag).collect()
+}
+
+/// `0.8` as 800.
+fn thousandths(weight: &str) -> u32 {
+    let digits: String = weight.chars().filter(char::is_ascii_digit).chain("000".chars()).collect();
+    digits.get(..4).and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+/// A fault of the request, with its place.
+pub(super) fn refused(text: impl Into<String>, place: &str) -> Failure {
+    Failure::new(FailureKind::InvalidParameter, text).at(place)
+}
+
+/// What a client is told: what it names and is not here is not found.
+pub(super) fn failure(problem: Problem<ReadFailure>) -> ReadFailure {
+    match problem {
+        Problem::Fault(
+            fault @ (Fault::UnknownValueSet(_)
+            | Fault::UnknownCodeSystem(_)
+            | Fault::UnknownConceptMap(_)
+            | Fault::UnknownCode(_)),
+        ) => Failure::new(FailureKind::NotFound, fault.to_string()).into(),
+        other => terminology::failure(other),
+    }
+}
+
+/// A text that is not empty.
+pub(super) fn text(value: Value<'_>, key: &str) -> Option<String> {
+    let text = value.get(key)?.text()?;
+    Some(text.into_owned()).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_thousandths() {
+        for (weight, expected) in [("1", 1000), ("1.0", 1000), ("0.8", 800), ("0.05", 50), ("x", 0)]
+        {
+            assert_eq!(thousandths(weight), expected, "{weight}");
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! `$validate-code` on value sets and on code systems.
+//! Spec: <https://hl7.org/fhir/R4/valueset-operation-validate-code.html>,
+//! <https://hl7.org/fhir/R4/codesystem-operation-validate-code.html>
+//!
+//! A code whose system is not here is answered `false` with a warning that names the system:
+//! nobody can tell. A value set that was asked about before is answered without the store.
+
+use fhir_definitions::ResourceType;
+use fhir_model::failure::outcome_json;
+use fhir_model::{Failure, FailureKind, Issue, IssueType, Severity};
+use fhir_terminology::{
+    AnySystem, CodeOptions, CodeSystem, Fault, Problem, Subject, Terminology, Verdict,
+};
+
+use super::coded::{self, GivenCode, Names, refused};
+use super::output::ParametersWriter;
+use super::{Invocation, Site};
+use crate::app::ReadFailure;
+use crate::request::Answer;
+use crate::sight::Sight;
+use crate::terminology::Codes;
+
+/// What was found about each code.
+type Verdicts = Vec<Result<Verdict, Fault>>;
+
+/// Whether a code is in a value set.
+///
+/// # Errors
+/// `InvalidParameter` for parameters that don't go together, `NotFound` for an unknown value set,
+/// `NotSupported` for `context`.
+pub(super) async fn in_value_set(call: Invocation<'_>) -> Result<Answer, Failure> {
+    let arguments = &call.arguments;
+    if arguments.text("context").is_some() {
+        let text = "`context` is not resolved: name the value set by `url`";
+        return Err(Failure::new(FailureKind::NotSupported, text).at("http.context"));
+    }
+    let names = Names { system: "system", version: "systemVersion" };
+    let given = coded::given(arguments, &names)?;
+    let asked = Asked::of(&call);
+    let name = named(&call)?;
+    if let (Some(name), Some(generation)) = (&name, call.app.known_codes(&call.permit)) {
+        let terminology = call.app.knowledge().terminology();
+        let known = known(terminology, generation, name, &given, &asked);
+        if let Some(verdicts) = known {
+            return Ok(answer(&given, &verdicts));
+        }
+    }
+    let (app, base, arguments) = (call.app.clone(), call.request.base.clone(), call.arguments);
+    let work = move |sight: &mut Sight<'_>| {
+        let mut codes = Codes::new(&app, sight, &base);
+        let terminology = codes.terminology().clone();
+        let languages = asked.languages();
+        let options = asked.options(&languages);
+        let mut verdicts = Verdicts::new();
+        for each in &given {
+            let found = match (&name, arguments.resource("valueSet")) {
+                (Some(name), _) => codes.verdict(name, &each.coded(), &options),
+                (None, Some(view)) => terminology.validate_in(
+                    &mut codes,
+                    Subject::Resource(view),
+                    &each.coded(),
+                    &options,
+                ),
+                (None, None) => Err(Problem::Fault(Fault::NoCanonical)),
+            };
+            verdicts.push(told(found, name.as_deref())?);
+        }
+        Ok(answer(&given, &verdicts))
+    };
+    call.app.read(&call.permit, work).await
+}
+
+/// Faults about the value set itself are the request's; others are about the code.
+fn told(
+    found: Result<Verdict, Problem<ReadFailure>>,
+    name: Option<&str>,
+) -> Result<Result<Verdict, Fault>, ReadFailure> {
+    match found {
+        Ok(verdict) => Ok(Ok(verdict)),
+        Err(Problem::Fault(fault)) if !is_of_request(&fault, name) => Ok(Err(fault)),
+        Err(problem) => Err(coded::failure(problem)),
+    }
+}
+
+fn is_of_request(fault: &Fault, name: Option<&str>) -> bool {
+    match fault {
+        Fault::UnknownValueSet(unknown) => name == Some(unknown.as_str()),
+        Fault::NoCanonical | Fault::Circle(_) | Fault::TooDeep(_) | Fault::Broken { .. } => true,
+        Fault::UnknownCodeSystem(_)
+        | Fault::UnknownConceptMap(_)
+        | Fault::CodesNotPresent(_)
+        | Fault::CodeNotInPart(_)
+        | Fault::Grammar(_)
+        | Fault::ImplicitForm(_)
+        | Fault::OtherVersion { .. }
+        | Fault::UnknownCode(_)
+        | Fault::NoSystem
+        | Fault::Filter { .. }
+        | Fault::NoSubsumption { .. }
+        | Fault::TooLarge { .. }
+        | Fault::NoContent(_) => false,
+    }
+}
+
+/// The verdicts where the value set was made ready before.
+fn known(
+    terminology: &Terminology,
+    generation: u64,
+    name: &str,
+    given: &[GivenCode],
+    asked: &Asked,
+) -> Option<Verdicts> {
+    let languages = asked.languages();
+    let options = asked.options(&languages);
+    let mut verdicts = Verdicts::new();
+    for each in given {
+        let found = terminology.validate_known(generation, name, &each.coded(), &options)?;
+        if found.as_ref().is_err_and(|fault| is_of_request(fault, Some(name))) {
+            return None;
+        }
+        verdicts.push(found);
+    }
+    Some(verdicts)
+}
+
+/// The canonical or `ValueSet/id`; none where the value set came with the request.
+fn named(call: &Invocation<'_>) -> Result<Option<String>, Failure> {
+    let arguments = &call.arguments;
+    let url = arguments.text("url").map(|url| match arguments.text("valueSetVersion") {
+        Some(version) if !url.contains('|') => format!("{url}|{version}"),
+        Some(_) | None => url,
+    });
+    let has_inline = arguments.resource("valueSet").is_some();
+    let of_site = match call.site {
+        Site::Instance(key) => Some(key.to_string()),
+        Site::System | Site::Type(_) | Site::Version(..) => None,
+    };
+    let ways = [url.is_some(), has_inline, of_site.is_some()];
+    if ways.iter().filter(|is_given| **is_given).count() != 1 {
+        let text =
+            "expected the value set as one of `url`, `valueSet` and the resource in the path";
+        return Err(refused(text, "Parameters.parameter"));
+    }
+    Ok(url.or(of_site))
+}
+
+/// Whether a code is one of a code system.
+///
+/// # Errors
+/// `InvalidParameter` for parameters that don't go together, `NotFound` for an unknown system.
+pub(super) async fn in_code_system(call: Invocation<'_>) -> Result<Answer, Failure> {
+    let names = Names { system: "url", version: "version" };
+    let mut given = coded::given(&call.arguments, &names)?;
+    let url = call.arguments.text("url");
+    for each in &mut given {
+        each.version = each.version.take().or_else(|| call.arguments.text("version"));
+    }
+    let asked = Asked::of(&call);
+    let site = call.site.clone();
+    let (app, base, arguments) = (call.app.clone(), call.request.base.clone(), call.arguments);
+    let work = move |sight: &mut Sight<'_>| {
+        let inline = arguments.resource("codeSystem");
+        let inline = inline.map(|view| {
+            CodeSystem::of(view).ok_or_else(|| refused("the code system has no url", "CodeSystem"))
+        });
+        let inline = inline.transpose()?.map(|system| AnySystem::Listed(system.into()));
+        let own = match &site {
+            Site::Instance(key) => Some(super::lookup::system_of(sight, key)?),
+            Site::System | Site::Type(_) | Site::Version(..) => None,
+        };
+        let mut codes = Codes::new(&app, sight, &base);
+        let terminology = codes.terminology().clone();
+        let languages = asked.languages();
+        let options = asked.options(&languages);
+        let mut verdicts = Verdicts::new();
+        for each in &given {
+            let coded = each.coded();
+            if let Some(inline) = &inline {
+                verdicts.push(Ok(terminology.validate_given(inline, &coded, &options)));
+                continue;
+            }
+            let named = own.as_ref().map(|(url, version)| (url.as_str(), version.as_deref()));
+            let named = named.or(url.as_deref().map(|url| (url, None)));
+            let named = named.or(each.system.as_deref().map(|system| (system, None)));
+            let Some((system, version)) = named else {
+                let text = "expected the code system as one of `url`, `codeSystem`, the system of \
+                            the coding and the resource in the path";
+                return Err(refused(text, "Parameters.parameter").into());
+            };
+            if each.system.as_deref().is_some_and(|own| own != system) {
+                let value_set = system.to_owned();
+                let system = each.system.clone().unwrap_or_default();
+                let reason = fhir_terminology::Reason::OtherSystem { value_set, system };
+                verdicts.push(Ok(Verdict::Out(reason)));
+                continue;
+            }
+            let version = version.or(each.version.as_deref());
+            let found =
+                terminology.validate_in_system(&mut codes, system, version, &coded, &options);
+            verdicts.push(told_of_system(found, url.is_some() || own.is_some())?);
+        }
+        Ok(answer(&given, &verdicts))
+    };
+    call.app.read(&call.permit, work).await
+}
+
+/// A system that the request names must be here; that of a coding may be missing.
+fn told_of_system(
+    found: Result<Verdict, Problem<ReadFailure>>,
+    is_named: bool,
+) -> Result<Result<Verdict, Fault>, ReadFailure> {
+    match found {
+        Ok(verdict) => Ok(Ok(verdict)),
+        Err(Problem::Fault(fault @ Fault::UnknownCodeSystem(_))) if is_named => {
+            Err(coded::failure(Problem::Fault(fault)))
+        }
+        Err(Problem::Fault(fault)) => Ok(Err(fault)),
+        Err(problem) => Err(coded::failure(problem)),
+    }
+}
+
+/// How the code is to be looked at.
+struct Asked {
+    languages: Vec<String>,
+    no_abstract: bool,
+}
+
+impl Asked {
+    fn of(call: &Invocation<'_>) -> Self {
+        Self {
+            languages: coded::languages(&call.arguments),
+            no_abstract: call.arguments.boolean("abstract") == Some(false),
+        }
+    }
+
+    fn languages(&self) -> Vec<&str> {
+        self.languages.iter().map(String::as_str).collect()
+    }
+
+    const fn options<'a>(&self, languages: &'a [&'a str]) -> CodeOptions<'a> {
+        CodeOptions { languages, no_abstract: self.no_abstract, active_only: false }
+    }
+}
+
+/// The answer: true where one of the codes is in, and with its right display.
+fn answer(given: &[GivenCode], verdicts: &[Result<Verdict, Fault>]) -> Answer {
+    let is_good = |verdict: &&Result<Verdict, Fault>| matches!(verdict, Ok(Verdict::In(member)) if !member.has_wrong_display);
+    let is_in = |verdict: &&Result<Verdict, Fault>| matches!(verdict, Ok(Verdict::In(_)));
+    let best = verdicts.iter().find(is_good).or_else(|| verdicts.iter().find(is_in));
+    let result = best.is_some_and(|best| is_good(&best));
+    let mut issues = Vec::new();
+    for (at, verdict) in verdicts.iter().enumerate() {
+        let place = if given.len() > 1 {
+            format!("codeableConcept.coding[{at}]")
+        } else {
+            "code".to_owned()
+        };
+        issues.extend(issue(verdict, result).map(|issue| issue.at(place)));
+    }
+    let mut out = ParametersWriter::new();
+    out.json("result", "valueBoolean", if result { b"true" } else { b"false" });
+    if !issues.is_empty() {
+        let texts: Vec<&str> = issues.iter().map(|issue| issue.diagnostics.as_str()).collect();
+        out.text("message", "valueString", &texts.join("; "));
+    }
+    if let Some(Ok(Verdict::In(member))) = best {
+        if let Some(display) = &member.display {
+            out.text("display", "valueString", display);
+        }
+        out.text("code", "valueCode", &member.code);
+        if !member.system.is_empty() {
+            out.text("system", "valueUri", &member.system);
+        }
+        if let Some(version) = &member.version {
+            out.text("version", "valueString", version);
+        }
+        if member.is_inactive {
+            out.json("inactive", "valueBoolean", b"true");
+        }
+    }
+    if !issues.is_empty() {
+        out.json("issues", "resource", &outcome_json(&issues));
+    }
+    Answer::ok(out.finish())
+}
+
+/// What is to be said of one code; codes never stand in it.
+fn issue(verdict: &Result<Verdict, Fault>, result: bool) -> Option<Issue> {
+    let mut issue = match verdict {
+        Ok(Verdict::In(member)) if member.has_wrong_display => {
+            let right = member.display.as_deref().unwrap_or_default();
+            let text = format!("the display is none of the code's names; it is called `{right}`");
+            Issue::error(IssueType::Invalid, text)
+        }
+        Ok(Verdict::In(member)) if member.is_inactive => {
+            Issue::warning(IssueType::BusinessRule, "the code is retired")
+        }
+        Ok(Verdict::In(_)) => return None,
+        Ok(Verdict::Out(reason)) => Issue::error(IssueType::CodeInvalid, reason.to_string()),
+        Err(fault) => Issue::warning(IssueType::NotFound, fault.to_string()),
+    };
+    if result && matches!(issue.severity, Severity::Error) {
+        issue.severity = Severity::Information;
+    }
+    Some(issue)
+}
+
+/// The types that the operations are on.
+pub(super) const ON_VALUE_SET: &[ResourceType] = &[ResourceType::VALUE_SET];
+pub(super) const ON_CODE_SYSTEM: &[ResourceType] = &[ResourceType::CODE_SYSTEM];
+pub(super) const ON_CONCEPT_MAP: &[ResourceType] = &[ResourceType::CONCEPT_MAP];
