@@ -31,11 +31,7 @@ impl<'a> Node<'a> {
     /// An element, as whoever walks a resource beside its definitions knows it: its value, what
     /// stands at `_key` beside a primitive, and its type.
     #[must_use]
-    pub const fn element(
-        value: Option<Value<'a>>,
-        beside: Option<Value<'a>>,
-        kind: Type,
-    ) -> Self {
+    pub const fn element(value: Option<Value<'a>>, beside: Option<Value<'a>>, kind: Type) -> Self {
         Self::new(value, beside, kind)
     }
 

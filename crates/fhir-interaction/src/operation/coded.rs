@@ -111,7 +111,7 @@ pub(super) fn failure(problem: Problem<ReadFailure>) -> ReadFailure {
             | Fault::UnknownConceptMap(_)
             | Fault::UnknownCode(_)),
         ) => Failure::new(FailureKind::NotFound, fault.to_string()).into(),
-        other => terminology::failure(other),
+        other @ (Problem::Fault(_) | Problem::Stored(_)) => terminology::failure(other),
     }
 }
 

@@ -99,8 +99,7 @@ impl Knowledge {
         if kept.as_ref().is_some_and(|kept| *kept != newest) {
             let own = as_of & ((1 << OWN_BITS) - 1);
             let next = own.saturating_add(1);
-            let moved =
-                self.own.compare_exchange(own, next, Ordering::AcqRel, Ordering::Acquire);
+            let moved = self.own.compare_exchange(own, next, Ordering::AcqRel, Ordering::Acquire);
             generation = if moved.is_ok() { self.generation() } else { as_of };
         }
         *kept = Some(newest);
