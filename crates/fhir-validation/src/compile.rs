@@ -18,6 +18,19 @@ use crate::program::{
 };
 
 const IMPOSE: &str = "http://hl7.org/fhir/StructureDefinition/structuredefinition-imposeProfile";
+const EXTENSION_BASE: &str = "http://hl7.org/fhir/StructureDefinition/";
+/// Where R4's own resources have R4's own extensions whose definitions forgot it; later versions
+/// of the definitions name these contexts.
+const ERRATA: [(&str, &str); 8] = [
+    ("structuredefinition-fhir-type", "ElementDefinition.type"),
+    ("regex", "ElementDefinition.type"),
+    ("structuredefinition-normative-version", "ElementDefinition"),
+    ("structuredefinition-normative-version", "CodeSystem"),
+    ("structuredefinition-normative-version", "ValueSet"),
+    ("structuredefinition-normative-version", "OperationDefinition"),
+    ("translation", "ValueSet.expansion.contains"),
+    ("valueset-concept-comments", "CodeSystem.concept"),
+];
 /// A snapshot of more elements is refused.
 const MAX_ELEMENTS: usize = 20_000;
 
@@ -368,6 +381,9 @@ fn usage(source: Value<'_>, elements: &[Value<'_>]) -> Usage {
         is_modifier: root.is_some_and(|value| value.literal() == Some("true")),
         ..Usage::default()
     };
+    let url = text(source, "url").unwrap_or_default();
+    let more = ERRATA.iter().filter(|(of, _)| url.strip_prefix(EXTENSION_BASE) == Some(of));
+    usage.contexts.extend(more.map(|(_, context)| Context::Element((*context).into())));
     for context in source.get("context").into_iter().flat_map(Value::items) {
         let expression = text(context, "expression").unwrap_or_default();
         match text(context, "type").as_deref() {

@@ -50,6 +50,10 @@ impl Native {
                     return true;
                 };
                 let Some(id) = reference.strip_prefix('#') else { return true };
+                // `#` alone is the resource around this one; R4's expression forgot that.
+                if id.is_empty() {
+                    return true;
+                }
                 root.contained().any(|each| {
                     each.value.get("id").and_then(Value::text).is_some_and(|found| found == id)
                 })

@@ -18,7 +18,7 @@ mod slices;
 use std::ops::Range;
 
 use fhir_definitions::{TypeDefinition, TypeIndex};
-use fhir_model::{Severity, Value};
+use fhir_model::{Kind, Severity, Value};
 use fhir_path::Type;
 
 use crate::at::At;
@@ -141,10 +141,22 @@ impl<'a> Walk<'a> {
         if let Some((object, index)) = at.object() {
             let definition = fhir_definitions::r4().get(index);
             let rules = from..self.active.len();
+            self.not_empty(&at, object, path);
             self.hosts.push(Host { at, name: at.kind.name(), place });
             self.object(object, Owner { index, definition }, rules, path, scope);
             self.hosts.pop();
         }
+    }
+
+    /// `ele-1`: an element has a value or children beside its id.
+    fn not_empty(&mut self, at: &At<'a>, object: Value<'a>, path: &Path<'_>) {
+        let is_valued = at.value.is_some_and(|value| value.kind() != Kind::Object);
+        if is_valued || at.kind.is_resource() || object.members().any(|(key, _)| key != "id") {
+            return;
+        }
+        let text = "constraint ele-1 fails: All FHIR elements must have a @value or children";
+        let what = (Severity::Error, RuleKind::Invariant);
+        self.find(what, at.offset(), path, "ele-1".to_owned(), text.to_owned());
     }
 
     /// Goes through the members of an object.

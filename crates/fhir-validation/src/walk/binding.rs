@@ -12,6 +12,10 @@ use crate::program::{Binding, Strength};
 use crate::report::RuleKind;
 use crate::world::{Coded, Membership};
 
+const MIME_TYPES: &str = "http://hl7.org/fhir/ValueSet/mimetypes";
+/// What R4 writes in place of MIME types in `CapabilityStatement.format` and in TestScripts.
+const SHORT_FORMS: [&str; 4] = ["json", "xml", "ttl", "none"];
+
 /// A code as it stands in an element.
 struct Code<'a> {
     system: Option<Cow<'a, str>>,
@@ -77,6 +81,11 @@ impl<'a> Walk<'a> {
         let Some(binding) = active.rule.binding.as_deref() else { return };
         if let (Type::Primitive(_), Some(set), Some(value)) = (at.kind, binding.codes, at.value)
             && value.text().is_some_and(|code| set.contains(&code))
+        {
+            return;
+        }
+        if binding.value_set.starts_with(MIME_TYPES)
+            && at.value.and_then(Value::text).is_some_and(|code| SHORT_FORMS.contains(&&*code))
         {
             return;
         }

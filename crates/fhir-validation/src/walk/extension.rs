@@ -19,6 +19,7 @@ impl<'a> Walk<'a> {
         path: &Path<'_>,
         scope: &Scope<'_, 'a>,
     ) {
+        self.value_or_parts(at, path);
         let Some(url) = at.text("url") else { return };
         // A name without a scheme is a part of the extension around it, whose definition it is in.
         if !url.contains(':') {
@@ -46,6 +47,20 @@ impl<'a> Walk<'a> {
         }
         self.context(program, at, path, scope);
         self.roots(from, program);
+    }
+
+    /// `ext-1`: an extension has a value or extensions, and not both.
+    fn value_or_parts(&mut self, at: &At<'a>, path: &Path<'_>) {
+        let (mut has_value, mut has_parts) = (false, false);
+        for (key, _) in at.value.into_iter().flat_map(Value::members) {
+            has_parts |= key == "extension";
+            has_value |= key.strip_prefix('_').unwrap_or(&key).starts_with("value");
+        }
+        if has_value == has_parts {
+            let text = "constraint ext-1 fails: Must have either extensions or value[x], not both";
+            let what = (Severity::Error, RuleKind::Invariant);
+            self.find(what, at.offset(), path, "ext-1".to_owned(), text.to_owned());
+        }
     }
 
     #[cold]
