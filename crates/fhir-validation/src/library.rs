@@ -145,3 +145,57 @@ impl Unusable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No definitions beside R4's own.
+    struct Nothing;
+
+    impl Structures for Nothing {
+        fn find(&self, _: &str) -> Option<Arc<Resource>> {
+            None
+        }
+
+        fn generation(&self) -> u64 {
+            0
+        }
+    }
+
+    /// What R4's own definitions say that cannot be followed.
+    const KNOWN_FAULTS: &[&str] = &[];
+
+    #[test]
+    fn all_definitions_of_r4_compile() {
+        let library = Library::new(Arc::new(Nothing), 0);
+        let mut faults = Vec::new();
+        for head in r4().heads().into_iter().filter(|head| head.kind != "logical") {
+            let id = library.intern(head.url).unwrap();
+            match library.program(id) {
+                Ok(program) => faults.extend(
+                    program.faults.iter().map(|each| format!("{} {}", program.url, each.text)),
+                ),
+                Err(why) => faults.push(format!("{} {}", head.url, why.text())),
+            }
+        }
+        assert_eq!(faults, KNOWN_FAULTS);
+    }
+
+    #[test]
+    fn requests_share_what_is_compiled() {
+        let library = Library::new(Arc::new(Nothing), 0);
+        let compiled = |name: &str| {
+            let id = library.known(&type_url(name)).unwrap();
+            std::ptr::from_ref(library.program(id).unwrap()) as usize
+        };
+        let patient = compiled("Patient");
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| compiled("Patient"))).collect();
+            assert!(threads.into_iter().all(|thread| thread.join().unwrap() == patient));
+        });
+        assert_ne!(compiled("Observation"), patient);
+        assert!(library.known("http://example.org/none").is_none());
+        assert!(library.known(&format!("{}|5.0.0", type_url("bmi"))).is_none());
+    }
+}
