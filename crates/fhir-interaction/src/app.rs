@@ -23,6 +23,7 @@ use crate::request::Request;
 use crate::rule::Rule;
 use crate::sight::Sight;
 use crate::terminology::Knowledge;
+use crate::validation::{Validation, ValidationSettings};
 
 /// What the operator chose about interactions.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub struct InteractionSettings {
     pub always_allowed: Vec<String>,
     /// What may be referred to, and what becomes of references to what is deleted.
     pub references: References,
+    /// What resources are held to, and when.
+    pub validation: ValidationSettings,
 }
 
 /// What a conditional delete may do. Spec:
@@ -86,6 +89,7 @@ impl Default for InteractionSettings {
             explain: false,
             always_allowed: Vec::new(),
             references: References::default(),
+            validation: ValidationSettings::default(),
         }
     }
 }
@@ -112,6 +116,8 @@ struct Inner {
     shelf: Shelf,
     /// A key that no resource has, to tell what belongs to nobody.
     nobody: ResourceKey,
+    /// What validations share.
+    validation: Validation,
     /// Value sets and code systems made ready.
     knowledge: Knowledge,
 }
@@ -142,8 +148,19 @@ impl App {
         let lines = std::array::from_fn(|_| tokio::sync::Mutex::new(()));
         let shelf = Shelf::open(&store);
         let knowledge = Knowledge::new(settings.max_codes, shelf.registry());
-        let inner =
-            Inner { store, settings, policy, rules, statement, lines, shelf, nobody, knowledge };
+        let validation = Validation::new(shelf.registry(), settings.max_codes);
+        let inner = Inner {
+            store,
+            settings,
+            policy,
+            rules,
+            statement,
+            lines,
+            shelf,
+            nobody,
+            knowledge,
+            validation,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -151,6 +168,10 @@ impl App {
     #[must_use]
     pub fn settings(&self) -> &InteractionSettings {
         &self.inner.settings
+    }
+
+    pub(crate) fn validation(&self) -> &Validation {
+        &self.inner.validation
     }
 
     /// The gate: the only way to the permit without which nothing is read or written.

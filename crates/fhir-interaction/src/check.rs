@@ -3,11 +3,30 @@
 //! Structure was checked by the parser; here are the checks that need the request (type and id of
 //! the URL), the types that have no endpoint, and the rules of services.
 
+use fhir_access::Permit;
 use fhir_definitions::ResourceType;
 use fhir_model::{Failure, FailureKind, Id, Issue, IssueType, ResourceView};
 
 use crate::app::App;
-use crate::rule;
+use crate::request::Request;
+use crate::{rule, validation};
+
+/// [`check`], and what settings say about validation on write; gives the warnings of both.
+///
+/// # Errors
+/// As [`check`], and `InvalidResource` with all findings of the validation.
+pub(crate) async fn checked(
+    app: &App,
+    request: &Request,
+    permit: &Permit,
+    view: ResourceView<'_>,
+    resource_type: ResourceType,
+    id: Option<&Id>,
+) -> Result<Vec<Issue>, Failure> {
+    let mut warnings = check(app, view, resource_type, id)?;
+    warnings.extend(validation::on_write(app, request, permit, view).await?);
+    Ok(warnings)
+}
 
 /// Checks a resource against the URL it was sent to and against all rules; gives the rules'
 /// warnings.

@@ -50,7 +50,8 @@ pub async fn update_where(
     let permit = app.gate(request, Interaction::Update, Some(criteria.resource_type))?;
     let query = ready(app, request, &permit, criteria).await?;
     let view = resource.view();
-    let warnings = check::check(app, view, criteria.resource_type, None)?;
+    let resource_type = criteria.resource_type;
+    let warnings = check::checked(app, request, &permit, view, resource_type, None).await?;
     let given = view.id();
     for _ in 0..MAX_TURNS {
         let found = one_at_most(app, &permit, &query).await?;

@@ -33,6 +33,7 @@ mod sight;
 mod subset;
 mod terminology;
 mod tree;
+mod validation;
 mod write;
 
 pub use app::{App, ConditionalDelete, InteractionSettings};
@@ -48,4 +49,5 @@ pub use reference::{Integrity, References};
 pub use request::{Answer, Conditions, Preferences, Request, Return, Seen, Since};
 pub use rule::Rule;
 pub use search::{Place, search};
+pub use validation::{BestPractice, OnWrite, ValidationSettings};
 pub use write::{create, delete, update};

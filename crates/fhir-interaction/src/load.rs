@@ -46,7 +46,7 @@ pub async fn load(
     let resource_type = resource.resource_type();
     let permit = app.gate(request, Interaction::Update, Some(resource_type))?;
     let view = resource.view();
-    check::check(app, view, resource_type, None)?;
+    check::checked(app, request, &permit, view, resource_type, None).await?;
     let id = resource.id().unwrap_or_else(|| content_id(resource));
     let key = ResourceKey::new(resource_type, id);
     let op = write::put(app, key.clone(), view, Preconditions::default());

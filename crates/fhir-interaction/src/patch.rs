@@ -17,7 +17,7 @@ use crate::check;
 use crate::conditional::{changing, met};
 use crate::read;
 use crate::request::{Answer, Conditions, Request, Return};
-use crate::write;
+use crate::{validation, write};
 
 /// So often a patch starts over because the resource has a new version.
 const MAX_TURNS: u32 = 50;
@@ -110,8 +110,8 @@ pub(crate) async fn attempt(
     }
 }
 
-/// What a patch makes of a stored version: checked like the body of an update, with the warnings
-/// of the rules. The write that follows must name the version in its preconditions (`if_match`)
+/// What a patch makes of a stored version: checked like the body of an update, as far as that goes
+/// without the store, with the warnings of rules and validation. The write that follows must name the version in its preconditions (`if_match`)
 /// and start again from the then current version on `WriteFault::VersionMismatch`.
 ///
 /// # Errors
@@ -128,6 +128,7 @@ pub(crate) fn patched(
     body.write_json(key, Some(stored.version), Some(stored.updated), &mut json);
     let current = Resource::trusted(json)?;
     let resource = patch.apply(current.view(), &Limits::default())?;
-    let warnings = check::check(app, resource.view(), key.resource_type, Some(&key.id))?;
+    let mut warnings = check::check(app, resource.view(), key.resource_type, Some(&key.id))?;
+    warnings.extend(validation::on_write_alone(app, resource.view())?);
     Ok((resource, warnings))
 }

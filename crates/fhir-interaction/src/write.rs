@@ -41,7 +41,7 @@ pub async fn create(
 ) -> Result<Answer, Failure> {
     let permit = app.gate(request, Interaction::Create, Some(resource_type))?;
     let view = resource.view();
-    let warnings = check::check(app, view, resource_type, None)?;
+    let warnings = check::checked(app, request, &permit, view, resource_type, None).await?;
     let unless_exists = if_none_exist
         .map(|query| criteria(app, request, resource_type, &query))
         .transpose()
@@ -67,7 +67,8 @@ pub async fn update(
 ) -> Result<Answer, Failure> {
     let permit = app.gate(request, Interaction::Update, Some(key.resource_type))?;
     let view = resource.view();
-    let warnings = check::check(app, view, key.resource_type, Some(&key.id))?;
+    let id = Some(&key.id);
+    let warnings = check::checked(app, request, &permit, view, key.resource_type, id).await?;
     let op = put(app, key.clone(), view, preconditions(conditions));
     let written = write_one(app, &permit, op).await?;
     answer(app, &permit, &written, &warnings, request.prefer.return_).await

@@ -41,6 +41,7 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
     let interaction = settings.search.interaction.clone();
     let app = App::new(store.clone(), interaction, kanta_rules::RULES);
     package::install_configured(&app, &settings.packages)?;
+    know_profiles(&app)?;
     watch_packages(&app, &settings);
     let state = Data::new(State {
         app,
@@ -75,6 +76,17 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
     say(&format!("listening on http://{bound}{ROOT}\n"))?;
     actix_web::rt::spawn(stop_on_signal(server.handle(), state));
     Ok(server.await?)
+}
+
+/// What is required of every write must be here before the first one comes.
+fn know_profiles(app: &App) -> Result<(), Error> {
+    let missing = app.missing_profiles();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let missing = missing.join(", ");
+    let text = format!("validation.required_profiles: no installed package has {missing}");
+    Err(text.into())
 }
 
 /// A SQLite database belongs to this process alone.

@@ -109,6 +109,7 @@ pub(crate) async fn operate(
         pairs: operate.pairs.clone(),
         resource: operate.view.map(owned).transpose()?,
         conditions: operate.conditions.clone(),
+        is_verbatim: false,
     };
     let mut answer =
         operation::operate(app, request, &operate.called, operate.is_get, input).await?;

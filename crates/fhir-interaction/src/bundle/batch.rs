@@ -13,7 +13,7 @@ use crate::bundle::Running;
 use crate::bundle::answer::{self, Told, owned};
 use crate::bundle::entry::{self, Action, Entry, Who, at_entry};
 use crate::request::{Answer, Request};
-use crate::{check, conditional, patch, write};
+use crate::{check, conditional, patch, validation, write};
 
 /// Plain writes on their way to the store.
 #[derive(Default)]
@@ -155,7 +155,11 @@ fn well_formed(view: ResourceView<'_>) -> Result<(), Failure> {
 
 /// [`operation`] with a condition that leaves nothing open.
 async fn ready(running: &Running<'_>, entry: &Entry<'_>) -> Result<(WriteOp, Vec<Issue>), Failure> {
-    let (mut op, warnings) = operation(running, entry)?;
+    let (mut op, mut warnings) = operation(running, entry)?;
+    if let Action::Create { view, .. } | Action::Update { view, .. } = &entry.action {
+        let Running { app, request, permit, .. } = *running;
+        warnings.extend(validation::on_write(app, request, permit, *view).await?);
+    }
     write::look_up(running.app, running.request, running.permit, &mut op).await?;
     Ok((op, warnings))
 }

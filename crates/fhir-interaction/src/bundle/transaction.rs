@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use fhir_model::{Failure, FailureKind, Issue, Resource, ResourceKey};
 use fhir_store::{JournalRow, WriteFault, Written};
 
-use crate::app::{App, WriteFailure};
+use crate::app::WriteFailure;
 use crate::bundle::Running;
 use crate::bundle::answer::{self, Told};
 use crate::bundle::entry::{self, Action, Entry, Who, at_entry};
@@ -29,7 +29,7 @@ pub(crate) async fn run(
 ) -> Result<Answer, Failure> {
     let Running { app, request, permit, .. } = running;
     let entries = sound(entry::read_all(app, request, bundle)?)?;
-    let mut warnings = checked(app, &entries)?;
+    let mut warnings = checked(running, &entries).await?;
     refuse_plain(&entries)?;
     let questions = question::questions(running, &entries).await?;
     readable(running, &entries).await?;
@@ -95,23 +95,27 @@ fn undoable(entry: Entry<'_>) -> Result<Entry<'_>, Failure> {
     Err(at_entry(failure, entry.index))
 }
 
-/// The rules' warnings by entry, or the faults of all entries that may not be written.
-fn checked(app: &App, entries: &[Entry<'_>]) -> Result<Vec<Vec<Issue>>, Failure> {
+/// The warnings of rules and validation by entry, or the faults of all entries that may not be
+/// written.
+async fn checked(running: Running<'_>, entries: &[Entry<'_>]) -> Result<Vec<Vec<Issue>>, Failure> {
+    let Running { app, request, permit, .. } = running;
     let mut warnings = Vec::with_capacity(entries.len());
     let mut failures = Vec::new();
     for entry in entries {
-        let outcome = match &entry.action {
-            Action::Create { view, .. } => check::check(app, *view, view.resource_type, None),
+        let (view, resource_type, id) = match &entry.action {
+            Action::Create { view, .. } => (*view, view.resource_type, None),
             Action::Update { who: Who::Known(key), view, .. } => {
-                check::check(app, *view, key.resource_type, Some(&key.id))
+                (*view, key.resource_type, Some(&key.id))
             }
             Action::Update { who: Who::Like(criteria), view, .. } => {
-                check::check(app, *view, criteria.resource_type, None)
+                (*view, criteria.resource_type, None)
             }
             Action::Patch { .. } | Action::Delete { .. } | Action::Get(_) | Action::Operate(_) => {
-                Ok(Vec::new())
+                warnings.push(Vec::new());
+                continue;
             }
         };
+        let outcome = check::checked(app, request, permit, view, resource_type, id).await;
         match outcome {
             Ok(found) => warnings.push(found),
             Err(failure) => failures.push(at_entry(failure, entry.index)),

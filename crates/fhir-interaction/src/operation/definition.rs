@@ -73,6 +73,11 @@ impl Parameter {
     }
 }
 
+/// Parameters that R4 lets stand once and that are taken any number of times here: a resource is
+/// often meant for several profiles.
+const REPEATED: &[(&str, &str)] =
+    &[("http://hl7.org/fhir/OperationDefinition/Resource-validate", "profile")];
+
 impl Definition {
     /// The canonical URL.
     pub(super) fn url(&self) -> &'static str {
@@ -89,7 +94,8 @@ impl Definition {
                 let found = r4().operations.iter().find(|definition| definition.url == *url);
                 let parameters = found.map(|definition| definition.parameters.as_slice());
                 let read = |p: &fhir_definitions::OperationParameter| {
-                    Parameter::new(p.name, p.is_input, p.min, p.max, p.value_type)
+                    let max = if REPEATED.contains(&(*url, p.name)) { "*" } else { p.max };
+                    Parameter::new(p.name, p.is_input, p.min, max, p.value_type)
                 };
                 parameters.unwrap_or_default().iter().map(read).collect()
             }
@@ -212,6 +218,19 @@ const STATE: OwnParameter = output(
     "Each search parameter that came while the server ran or is built once more, in parts: url, \
      base, code, state (building, live, rebuilding or retired), done and total (resources).",
 );
+
+pub(super) static VALIDATE: Own = Own {
+    url: "urn:kantele:OperationDefinition:validate",
+    id: "kantele-validate",
+    title: "Validate a resource of any type",
+    description: "As $validate of the specification, which is called on a type or a resource.",
+    parameters: &[
+        input("resource", 0, "1", Some("Any"), "The resource."),
+        input("mode", 0, "1", Some("code"), "create, update or profile."),
+        input("profile", 0, "*", Some("uri"), "Canonicals of profiles that it is held to as well."),
+        output("return", "1", Some("OperationOutcome"), "What was found."),
+    ],
+};
 
 pub(super) static ACTIVATE: Own = Own {
     url: "urn:kantele:OperationDefinition:activate",

@@ -8,7 +8,7 @@ use fhir_model::{Failure, FailureKind, write};
 use super::definition::{Definition, Parameter};
 use super::{
     Run, Site, convert, definition as own, document, everything, expand, fhirpath, lastn, lookup,
-    meta, package, purge, search_parameter, stats, translate, validate_code,
+    meta, package, purge, search_parameter, stats, translate, validate, validate_code,
 };
 use crate::cursor;
 
@@ -226,6 +226,24 @@ pub(crate) fn write_operations(of: Option<ResourceType>, out: &mut Vec<u8>) {
 
 /// All operations of the server.
 pub static OPERATIONS: &[Operation] = &[
+    Operation {
+        name: "$validate",
+        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Resource-validate"),
+        levels: Levels { of_type: true, ..INSTANCE },
+        types: &[],
+        methods: Methods::Any,
+        others: Others::Refused,
+        run: |call| Box::pin(validate::validate(call)),
+    },
+    Operation {
+        name: "$validate",
+        definition: Definition::Own(&own::VALIDATE),
+        levels: SYSTEM,
+        types: &[],
+        methods: Methods::Any,
+        others: Others::Refused,
+        run: |call| Box::pin(validate::validate(call)),
+    },
     Operation {
         name: "$meta",
         definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Resource-meta"),

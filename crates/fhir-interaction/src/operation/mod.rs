@@ -25,6 +25,7 @@ mod related;
 mod search_parameter;
 mod stats;
 mod translate;
+mod validate;
 mod validate_code;
 
 use std::future::Future;
@@ -120,6 +121,8 @@ pub struct Input {
     /// The body: a Parameters resource, or the resource that the operation takes. It has passed
     /// the checks of a parsed body.
     pub resource: Option<Resource>,
+    /// The resource stands as the client wrote it, so that lines and columns can be told.
+    pub is_verbatim: bool,
     /// `If-Match` and the like, for operations that change the resource that they are called on.
     pub conditions: Conditions,
 }
@@ -151,8 +154,38 @@ pub async fn operate(
         return Err(Failure::new(FailureKind::InvalidParameter, text).at("http.If-Match"));
     }
     let conditions = input.conditions.clone();
+    let places_are_of_body = input.is_verbatim;
     let arguments = Arguments::check(operation, input, request.prefer.lenient)?;
-    (operation.run)(Invocation { app, request, permit, site, arguments, conditions, is_get }).await
+    let call = Invocation {
+        app,
+        request,
+        permit,
+        site,
+        arguments,
+        conditions,
+        is_get,
+        places_are_of_body,
+    };
+    (operation.run)(call).await
+}
+
+/// The answer to a call whose body the parser refuses. Where the operation is about what is wrong
+/// with a resource, that is its answer.
+///
+/// # Errors
+/// What the gate refuses; otherwise the failure itself.
+pub fn malformed(
+    app: &App,
+    request: &Request,
+    called: &Called,
+    failure: Failure,
+) -> Result<Answer, Failure> {
+    let Called { operation, site } = called;
+    if operation.name != "$validate" || !validate::takes_malformed(site) {
+        return Err(failure);
+    }
+    app.gate(request, Interaction::Operation, site.resource_type())?;
+    validate::malformed(failure)
 }
 
 /// What an operation runs with.
@@ -164,6 +197,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) arguments: Arguments,
     pub(crate) conditions: Conditions,
     pub(crate) is_get: bool,
+    /// Lines and columns in the body mean something to the client.
+    pub(crate) places_are_of_body: bool,
 }
 
 impl Invocation<'_> {

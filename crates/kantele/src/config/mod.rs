@@ -14,6 +14,7 @@ mod network;
 mod packages;
 mod references;
 mod search;
+mod validation;
 
 use std::fmt::Write;
 
@@ -54,6 +55,7 @@ fn all() -> impl Iterator<Item = &'static Setting> {
         Database::SETTINGS,
         Search::SETTINGS,
         references::SETTINGS,
+        validation::SETTINGS,
         Packages::SETTINGS,
         Limits::SETTINGS,
         Jobs::SETTINGS,
@@ -87,6 +89,7 @@ impl Settings {
         database.store.base.clone_from(&network.base_url);
         let mut search = Search::read(layers);
         search.interaction.references = references::read(layers);
+        search.interaction.validation = validation::read(layers);
         let settings = Self {
             network,
             database,

@@ -37,24 +37,29 @@ pub(crate) async fn bundle(exchange: &Exchange<'_>, payload: Payload) -> Result<
     parsed(exchange, payload, fhir_interaction::bundle::parse).await
 }
 
-/// What an operation is given: a resource, the parameters of a form, or nothing at all.
+/// What an operation is given: a resource, the parameters of a form, or nothing at all; and whether
+/// lines and columns of the resource are those that the client wrote.
 ///
 /// # Errors
 /// As [`resource`], and `InvalidParameter` for a form that cannot be read.
 pub(crate) async fn operation(
     exchange: &Exchange<'_>,
     payload: Payload,
-) -> Result<(Option<Resource>, Vec<Pair>), Failure> {
+) -> Result<(Option<Resource>, Vec<Pair>, bool), Failure> {
     let content_type = exchange.header(&header::CONTENT_TYPE);
     let bytes = bytes(exchange, payload).await?;
     if bytes.is_empty() {
-        return Ok((None, Vec::new()));
+        return Ok((None, Vec::new(), false));
     }
     let limits = &exchange.state.parse_limits;
     match negotiate::body_type(content_type)? {
-        BodyType::Fhir(Format::Json) => Ok((Some(Resource::from_json(bytes, limits)?), Vec::new())),
-        BodyType::Fhir(Format::Xml) => Ok((Some(Resource::from_xml(&bytes, limits)?), Vec::new())),
-        BodyType::Form => Ok((None, form_pairs(bytes)?)),
+        BodyType::Fhir(Format::Json) => {
+            Ok((Some(Resource::from_json(bytes, limits)?), Vec::new(), true))
+        }
+        BodyType::Fhir(Format::Xml) => {
+            Ok((Some(Resource::from_xml(&bytes, limits)?), Vec::new(), false))
+        }
+        BodyType::Form => Ok((None, form_pairs(bytes)?, false)),
     }
 }
 

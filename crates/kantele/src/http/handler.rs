@@ -224,9 +224,17 @@ async fn operation(
     let mut input = Input { pairs: exchange.pairs.clone(), ..Input::default() };
     if !is_get {
         input.conditions = conditions::of_write(exchange)?;
-        let (resource, pairs) = body::operation(exchange, payload).await?;
-        input.resource = resource;
-        input.pairs.extend(pairs);
+        match body::operation(exchange, payload).await {
+            Ok((resource, pairs, is_verbatim)) => {
+                input.resource = resource;
+                input.is_verbatim = is_verbatim;
+                input.pairs.extend(pairs);
+            }
+            Err(failure) => {
+                let (app, request) = (&exchange.state.app, exchange.request());
+                return interaction::operation::malformed(app, &request, called, failure);
+            }
+        }
     }
     let app = &exchange.state.app;
     interaction::operate(app, &exchange.request(), called, is_get, input).await

@@ -1,0 +1,179 @@
+//! Resources held to profiles: on write, as settings say, and whenever `$validate` asks.
+//!
+//! One [`Validator`] is shared by all requests; what it compiled and what terminology expanded
+//! stays until packages change. On write a resource is first looked at without the store, which
+//! answers most; only what asks for stored definitions, codes or resources is looked at again
+//! within a snapshot.
+
+mod issue;
+pub(crate) mod position;
+mod settings;
+mod stored;
+mod world;
+
+use std::sync::Arc;
+
+use fhir_access::Permit;
+use fhir_definitions::ResourceType;
+use fhir_model::{Failure, FailureKind, Issue, Resource, ResourceView, Severity, rewrite};
+use fhir_package::Registry;
+use fhir_terminology::{Limits, Terminology};
+use fhir_validation::{Options, Report, Validator};
+
+pub use fhir_validation::BestPractice;
+pub use settings::{OnWrite, ValidationSettings};
+
+use crate::app::{App, ReadFailure};
+use crate::request::Request;
+use crate::sight::Sight;
+use stored::Known;
+use world::{Alone, Inside};
+
+pub(crate) use issue::issues;
+
+/// What all validations share.
+pub(crate) struct Validation {
+    known: Arc<Known>,
+    validator: Validator,
+    /// What packages and R4 know of codes, without the store.
+    terminology: Terminology,
+}
+
+impl Validation {
+    pub(crate) fn new(packages: Arc<Registry>, max_codes: usize) -> Self {
+        let known = Arc::new(Known::new(packages));
+        let validator = Validator::new(Arc::clone(&known) as _);
+        let limits = Limits { max_codes, ..Limits::default() };
+        Self { known, validator, terminology: Terminology::embedded().with_limits(limits) }
+    }
+}
+
+impl App {
+    /// The profiles that settings ask for and that nobody has: neither R4 nor an installed package.
+    #[must_use]
+    pub fn missing_profiles(&self) -> Vec<String> {
+        let asked = self.settings().validation.profiles.values().flatten();
+        asked.filter(|canonical| !self.validation().known.has(canonical)).cloned().collect()
+    }
+}
+
+/// The profiles that a validation holds a resource to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// Canonicals.
+    pub(crate) profiles: Vec<String>,
+    /// Whether `meta.profile` counts too.
+    pub(crate) declared: bool,
+}
+
+impl Asked {
+    /// What settings ask of a type on write; none where it is not validated.
+    fn on_write(settings: &ValidationSettings, resource_type: ResourceType) -> Option<Self> {
+        let profiles = || settings.profiles.get(&resource_type).cloned().unwrap_or_default();
+        match settings.of(resource_type) {
+            OnWrite::Off => None,
+            OnWrite::Base => Some(Self::default()),
+            OnWrite::Declared => Some(Self { profiles: Vec::new(), declared: true }),
+            OnWrite::Required => Some(Self { profiles: profiles(), declared: true }),
+        }
+    }
+
+    fn is_base(&self) -> bool {
+        self.profiles.is_empty() && !self.declared
+    }
+}
+
+/// Validates what is about to be written, as settings say; gives the warnings.
+///
+/// # Errors
+/// `InvalidResource` with all findings.
+pub(crate) async fn on_write(
+    app: &App,
+    request: &Request,
+    permit: &Permit,
+    view: ResourceView<'_>,
+) -> Result<Vec<Issue>, Failure> {
+    let settings = &app.settings().validation;
+    let Some(asked) = Asked::on_write(settings, view.resource_type) else { return Ok(Vec::new()) };
+    let (report, is_whole) = alone(app, view, &asked);
+    if is_whole {
+        return judged(&report);
+    }
+    let mut json = Vec::with_capacity(view.value.raw().len());
+    rewrite::minified(view.value, &mut json);
+    let resource = Resource::trusted(json)?;
+    let (inside, base) = (app.clone(), request.base.clone());
+    let report =
+        app.read(permit, move |sight| in_store(&inside, sight, &base, resource.view(), &asked));
+    judged(&report.await?)
+}
+
+/// [`on_write`] as far as it goes without the store.
+///
+/// # Errors
+/// As [`on_write`].
+pub(crate) fn on_write_alone(app: &App, view: ResourceView<'_>) -> Result<Vec<Issue>, Failure> {
+    let settings = &app.settings().validation;
+    let Some(asked) = Asked::on_write(settings, view.resource_type) else { return Ok(Vec::new()) };
+    judged(&alone(app, view, &asked).0)
+}
+
+/// Validates without the store; whether that was enough stands beside the report.
+fn alone(app: &App, view: ResourceView<'_>, asked: &Asked) -> (Report, bool) {
+    let world = Alone::new(app, !asked.is_base());
+    let is_known = |canonical: &str| app.validation().known.has(canonical);
+    let named = stored::profiles(view, asked);
+    if !named.iter().all(|canonical| is_known(canonical)) {
+        return (Report::default(), false);
+    }
+    let report = run(app, view, asked, &world);
+    let is_whole = !world.has_asked();
+    (report, is_whole)
+}
+
+/// Validates within a snapshot, with all that the permit lets the caller see.
+///
+/// # Errors
+/// The store's failures.
+pub(crate) fn in_store(
+    app: &App,
+    sight: &mut Sight<'_>,
+    base: &str,
+    view: ResourceView<'_>,
+    asked: &Asked,
+) -> Result<Report, ReadFailure> {
+    app.validation().known.learn(app, sight, stored::canonicals(view, asked))?;
+    let world = Inside::new(app, sight, base, view)?;
+    let report = run(app, view, asked, &world);
+    world.finish()?;
+    Ok(report)
+}
+
+fn run(
+    app: &App,
+    view: ResourceView<'_>,
+    asked: &Asked,
+    world: &dyn fhir_validation::World,
+) -> Report {
+    let settings = &app.settings().validation;
+    let options = Options {
+        best_practice: settings.best_practice,
+        budget: settings.budget,
+        now: Some(app.now()),
+        zone: app.zone().clone(),
+        declared_profiles: asked.declared,
+        ..Options::default()
+    };
+    let profiles: Vec<&str> = asked.profiles.iter().map(String::as_str).collect();
+    app.validation().validator.validate(view, &profiles, world, &options)
+}
+
+/// The warnings of a report without errors.
+fn judged(report: &Report) -> Result<Vec<Issue>, Failure> {
+    let found = issues(report);
+    if report.is_valid() {
+        let is_told = |issue: &Issue| issue.severity == Severity::Warning;
+        return Ok(found.into_iter().filter(is_told).collect());
+    }
+    Err(Failure::with_issues(FailureKind::InvalidResource, found))
+}

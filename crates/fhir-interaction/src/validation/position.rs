@@ -1,0 +1,74 @@
+//! Lines and columns of findings in the body that a client sent.
+
+use fhir_model::{Issue, Value};
+
+/// Gives each issue the line and column of its place, as far as the document has it: `root` is
+/// the resource that the expressions start from, inside the document as it was sent.
+pub(crate) fn place(issues: &mut [Issue], root: Value<'_>) {
+    for issue in issues.iter_mut().filter(|issue| issue.line.is_none()) {
+        let Some(expression) = &issue.expression else { continue };
+        let offset = find(root, expression).offset();
+        let Some(before) = root.source().get(..offset) else { continue };
+        let line = before.matches('\n').count() + 1;
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let column = before.get(start..).unwrap_or_default().chars().count() + 1;
+        issue.line = u32::try_from(line).ok();
+        issue.column = u32::try_from(column).ok();
+    }
+}
+
+/// The value at an expression such as `Patient.name[0].given[1]`, or the innermost one on the way
+/// to it that is there.
+fn find<'a>(root: Value<'a>, expression: &str) -> Value<'a> {
+    let mut found = root;
+    for step in expression.split('.').skip(1) {
+        let (name, index) = match step.split_once('[') {
+            Some((name, rest)) => (name, rest.trim_end_matches(']').parse::<usize>().ok()),
+            None => (step, None),
+        };
+        let Some(member) = member(found, name) else { break };
+        found = match index {
+            None => member,
+            Some(index) => match member.items().nth(index) {
+                Some(item) => item,
+                None => break,
+            },
+        };
+    }
+    found
+}
+
+/// The member of this name, also where it is a choice: `value` finds `valueString`.
+fn member<'a>(holder: Value<'a>, name: &str) -> Option<Value<'a>> {
+    holder.get(name).or_else(|| {
+        let is_choice = |key: &str| {
+            let rest = key.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_uppercase()))
+        };
+        holder.members().find(|(key, _)| is_choice(key)).map(|(_, value)| value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use fhir_model::{IssueType, Limits, Resource};
+
+    use super::*;
+
+    #[test]
+    fn a_place_is_found_or_the_nearest_one_around_it() {
+        let json = "{\"resourceType\":\"Observation\",\n \"status\":\"final\",\n \"code\":{\"coding\":[\n  {\"code\":\"a\"},{\"code\":\"b\"}]},\n \"valueString\":\"x\"}";
+        let resource = Resource::from_json(json.as_bytes().to_vec(), &Limits::NONE).unwrap();
+        let at = |expression: &str| {
+            let mut issues = [Issue::error(IssueType::Value, "x").at(expression)];
+            place(&mut issues, resource.view().value);
+            (issues[0].line.unwrap(), issues[0].column.unwrap())
+        };
+        assert_eq!(at("Observation"), (1, 1));
+        assert_eq!(at("Observation.status"), (2, 11));
+        assert_eq!(at("Observation.code.coding[1].code"), (4, 24));
+        assert_eq!(at("Observation.value"), (5, 17));
+        assert_eq!(at("Observation.code.coding[7].code"), at("Observation.code"));
+        assert_eq!(at("Observation.subject.reference"), (1, 1));
+    }
+}
