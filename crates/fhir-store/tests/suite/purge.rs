@@ -15,7 +15,7 @@ use crate::world::{World, key, wait};
 cases!(a_purge_leaves_nothing, a_purge_of_nothing_is_nothing, what_was_purged_may_come_again);
 
 /// Tables without a resource's own rows, and why.
-const ABOUT_ALL: [&str; 9] = [
+const ABOUT_ALL: [&str; 13] = [
     // Texts of codes, never of identifiers; units of parameters; which dates repeat.
     "coding",
     "unit",
@@ -25,6 +25,11 @@ const ABOUT_ALL: [&str; 9] = [
     "parameter",
     "dictionary",
     "setting",
+    // Definitions that were installed; nobody's data.
+    "package_change",
+    "package",
+    "package_resource",
+    "package_body",
     // A file's hash and a position in it.
     "journal",
     "__diesel_schema_migrations",
