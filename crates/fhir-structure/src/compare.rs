@@ -116,7 +116,7 @@ fn element<'v>(one: Value<'v>, two: Value<'v>, tell: &mut Tell<'_, 'v>) {
     for (key, value) in two.members() {
         match (key.as_ref(), one.get(&key)) {
             ("constraint", Some(made)) => listed(&key, "key", made, value, tell),
-            ("mapping", Some(made)) => listed(&key, "", made, value, tell),
+            ("mapping", Some(made)) => listed(&key, "map", made, value, tell),
             ("alias" | "condition", Some(made)) => listed(&key, "", made, value, tell),
             ("binding" | "slicing", Some(made)) => members(&key, made, value, tell),
             (_, Some(made)) if difference(made, value).is_none() => {}
@@ -142,8 +142,13 @@ fn members<'v>(of: &str, one: Value<'v>, two: Value<'v>, tell: &mut Tell<'_, 'v>
 
 /// Items in any order, told by a member or by all that they say.
 fn listed<'v>(of: &str, by: &str, one: Value<'v>, two: Value<'v>, tell: &mut Tell<'_, 'v>) {
-    let is_same = |one: Value<'v>, two: Value<'v>| match (one.get(by), two.get(by)) {
-        (Some(one), Some(two)) => one.text() == two.text(),
+    let text = |value: Value<'v>, key: &str| {
+        value.get(key).and_then(Value::text).map(|text| text.trim().to_owned())
+    };
+    let is_same = |one: Value<'v>, two: Value<'v>| match (text(one, by), text(two, by)) {
+        (Some(first), Some(second)) => {
+            first == second && text(one, "identity") == text(two, "identity")
+        }
         _ => difference(one, two).is_none(),
     };
     for value in two.items() {

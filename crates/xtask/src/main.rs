@@ -12,6 +12,7 @@ mod definitions;
 mod dictionary;
 mod fuzz;
 mod roundtrip;
+mod snapshots;
 mod structures;
 mod terminology;
 mod tidy;
@@ -53,6 +54,8 @@ enum Command {
     Fuzz(fuzz::Arguments),
     /// Sends JSON through XML and back and compares.
     Roundtrip(roundtrip::Arguments),
+    /// Makes snapshots anew and holds them against the published ones.
+    Snapshots(snapshots::Arguments),
     /// Makes the embedded StructureDefinitions from the official R4 package.
     Structures(structures::Arguments),
     /// Makes the embedded value sets and code systems from the official R4 package.
@@ -80,6 +83,7 @@ fn run(command: Command) -> Outcome {
         Command::Dictionary(arguments) => dictionary::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Roundtrip(arguments) => roundtrip::run(&arguments),
+        Command::Snapshots(arguments) => snapshots::run(&arguments),
         Command::Structures(arguments) => structures::run(&arguments),
         Command::Terminology(arguments) => terminology::run(&arguments),
         Command::Tidy(arguments) => tidy::run(&arguments),

@@ -1,6 +1,8 @@
 //! New types: what the base has comes first, what the differential adds comes after it.
 
+use super::json::Json;
 use super::make::{Maker, base_of};
+use super::merge::code_of;
 use super::tree::{Node, Said};
 
 impl Maker<'_> {
@@ -30,19 +32,30 @@ impl Maker<'_> {
             element.set("base", base);
         }
         let mut children = Vec::new();
-        let code = match element.items("type") {
-            [kind] => Some(super::merge::code_of(kind).to_owned()),
-            _ => None,
-        };
-        if let Some(definition) = code.and_then(|code| self.definition_of_type(&code)) {
+        let codes: Vec<String> =
+            element.items("type").iter().map(|kind| code_of(kind).to_owned()).collect();
+        let mut definitions = Vec::new();
+        // What any element must be holds for it, and what any extension must be for extensions;
+        // all else that its type asks, the type asks itself.
+        let is_element = |code: &String| self.is_kind_of(code, "Element");
+        if element.has("contentReference") || codes.first().is_some_and(is_element) {
+            definitions.extend(self.definition_of_type("Element"));
+        }
+        if let [code] = codes.as_slice()
+            && (!said.children.is_empty() || code == "Extension")
+            && let Some(definition) = self.definition_of_type(code)
+        {
+            if !said.children.is_empty() {
+                children.clone_from(&definition.root.children);
+            }
+            definitions.push(definition);
+        }
+        for definition in definitions {
             for constraint in definition.root.element.items("constraint") {
-                let is_same = |old: &super::json::Json| old.get("key") == constraint.get("key");
+                let is_same = |old: &Json| old.get("key") == constraint.get("key");
                 if !element.items("constraint").iter().any(is_same) {
                     element.push("constraint", constraint.clone());
                 }
-            }
-            if !said.children.is_empty() {
-                children.clone_from(&definition.root.children);
             }
         }
         let children = self.specialize(&children, &said.children, &path);
