@@ -40,6 +40,8 @@ pub(crate) struct Inquiry<'a> {
     memberships: RefCell<HashMap<String, Membership>>,
     verdicts: RefCell<HashMap<(usize, usize, ProgramId), Option<bool>>>,
     nesting: Cell<u32>,
+    /// The inquiry itself, as the host of expressions.
+    host: OnceCell<&'a Inquiry<'a>>,
     started: Instant,
     steps: Cell<u32>,
     is_late: Cell<bool>,
@@ -103,6 +105,7 @@ impl<'a> Inquiry<'a> {
             memberships: RefCell::default(),
             verdicts: RefCell::default(),
             nesting: Cell::new(0),
+            host: OnceCell::new(),
             started: Instant::now(),
             steps: Cell::new(0),
             is_late: Cell::new(false),
@@ -140,7 +143,7 @@ impl<'a> Inquiry<'a> {
         let environment = Environment::new(resource)
             .contained(resource, root)
             .in_zone(self.options.zone.clone())
-            .with_host(self)
+            .with_host(self.host.get_or_init(|| self))
             .with_max_steps(EXPRESSION_STEPS);
         match self.options.now {
             Some(now) => environment.at(now),
@@ -275,7 +278,7 @@ fn entries(bundle: ResourceView<'_>) -> HashMap<String, ResourceView<'_>> {
     entries
 }
 
-impl<'a> Host<'a> for Inquiry<'a> {
+impl<'a> Host<'a> for &'a Inquiry<'a> {
     fn resolve(&self, reference: &str) -> Resolution<'a> {
         if let Some(view) = self.entry(reference, None) {
             return Resolution::Found(view);
@@ -328,11 +331,7 @@ impl<'a> Host<'a> for Inquiry<'a> {
     fn conforms_to(&self, item: &Item<'a>, profile: &str) -> Option<bool> {
         let view = item.node()?.as_resource()?;
         let program = self.library.known(profile)?;
-        // The inquiry that the host is part of lives as long as what it looks at; a verdict made
-        // here must not borrow it for longer, so it is a validation of its own.
-        let options = Options { declared_profiles: false, ..self.options.clone() };
-        let at = At::resource(view);
-        self.verdict(&at, program, || crate::walk::is_valid(self, view, program, &options))
+        crate::walk::is_valid(self, view, program)
     }
 }
 

@@ -57,6 +57,9 @@ struct Owner {
 pub(crate) struct Walk<'a> {
     inquiry: &'a Inquiry<'a>,
     pub(crate) sink: Sink,
+    /// Whether only a verdict is wanted: the first error ends the walk, and what resources declare
+    /// of themselves is another matter.
+    is_trial: bool,
     active: Vec<Active<'a>>,
     members: Vec<Member<'a>>,
     counts: Vec<u32>,
@@ -88,11 +91,17 @@ impl<'a> Walk<'a> {
         Self {
             inquiry,
             sink: Sink::default(),
+            is_trial: false,
             active: Vec::new(),
             members: Vec::new(),
             counts: Vec::new(),
             hosts: Vec::new(),
         }
+    }
+
+    /// A walk for nothing but a verdict.
+    pub(crate) fn trial(inquiry: &'a Inquiry<'a>) -> Self {
+        Self { is_trial: true, ..Self::new(inquiry) }
     }
 
     /// Puts a rule on top, unless it is there already from `from` on.
@@ -130,7 +139,7 @@ impl<'a> Walk<'a> {
         path: &Path<'_>,
         scope: &Scope<'_, 'a>,
     ) {
-        if self.inquiry.is_late() {
+        if self.inquiry.is_late() || (self.is_trial && self.sink.has_errors()) {
             return;
         }
         let mut next = from;

@@ -8,7 +8,6 @@ use super::discriminate::is_of;
 use super::{Active, Walk};
 use crate::at::At;
 use crate::inquiry::{Inquiry, Scope};
-use crate::options::Options;
 use crate::path::Path;
 use crate::program::{Program, ProgramId};
 use crate::report::RuleKind;
@@ -20,7 +19,7 @@ pub(super) fn conforms<'a>(
     program: &'a Program,
     scope: &Scope<'_, 'a>,
 ) -> bool {
-    let mut walk = Walk::new(inquiry);
+    let mut walk = Walk::trial(inquiry);
     let path = Path::root(program.subject.name());
     match (at.value, at.kind.is_resource()) {
         (Some(value), true) => {
@@ -38,19 +37,18 @@ pub(super) fn conforms<'a>(
     !walk.sink.has_errors()
 }
 
-/// Whether a resource conforms to a program, for those who have no inquiry that lives as long.
-pub(crate) fn is_valid(
-    inquiry: &Inquiry<'_>,
-    view: ResourceView<'_>,
+/// Whether a resource conforms to a program; nothing where that is being decided, or lies too deep.
+pub(crate) fn is_valid<'a>(
+    inquiry: &'a Inquiry<'a>,
+    view: ResourceView<'a>,
     program: ProgramId,
-    options: &Options,
-) -> bool {
-    let fetched = crate::arena::Arena::default();
-    let own = Inquiry::new(inquiry.library, &fetched, view, inquiry.world, options);
-    let mut walk = Walk::new(&own);
-    let path = Path::root(view.resource_type.as_str());
-    walk.whole(view, view, &[program], &path);
-    !walk.sink.has_errors()
+) -> Option<bool> {
+    let decide = || {
+        let mut walk = Walk::trial(inquiry);
+        walk.whole(view, view, &[program], &Path::root(view.resource_type.as_str()));
+        !walk.sink.has_errors()
+    };
+    inquiry.verdict(&At::resource(view), program, decide)
 }
 
 /// The type that `Patient/1` or `http://server.example/fhir/Patient/1` names.
@@ -112,7 +110,7 @@ impl<'a> Walk<'a> {
         if let Some(base) = self.base(at.kind) {
             self.push(from, base);
         }
-        if self.inquiry.options.declared_profiles {
+        if self.inquiry.options.declared_profiles && !self.is_trial {
             self.declared(view, from, path);
         }
         self.node(at, None, from, path, &scope);

@@ -111,6 +111,9 @@ impl<'a> Walk<'a> {
             if slice.within != within || &*slice.name == DEFAULT {
                 continue;
             }
+            if self.inquiry.is_late() {
+                return (None, true);
+            }
             match self.takes(at, active.program, group, slice, scope) {
                 Verdict::Yes => return (Some((number, slice)), false),
                 Verdict::No => {}
