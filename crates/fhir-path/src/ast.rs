@@ -50,7 +50,8 @@ impl Expression {
         environment: &Environment<'a>,
         focus: &[Item<'a>],
     ) -> Result<Option<bool>, EvalError> {
-        eval::condition(&self.evaluate(environment, focus)?, "a condition")
+        let result = eval::condition(&self.evaluate(environment, focus)?, "a condition");
+        result.map_err(|fault| EvalError { position: None, fault })
     }
 
     /// The types that the results can have when the focus is of type `base`, from the element
@@ -93,17 +94,22 @@ pub(crate) enum Expr {
     Empty,
     Literal(Item<'static>),
     This,
-    Index,
-    Total,
-    /// `%resource`
-    Constant(String),
+    /// `$index`, with its position in the text.
+    Index(usize),
+    /// `$total`, likewise.
+    Total(usize),
+    /// `%resource`, likewise.
+    Constant(String, usize),
     /// The name that a path begins with: the type of the focus or one of its elements.
     Name(String),
-    Path(Box<Expr>, Vec<Step>),
+    /// Each step with its position in the text.
+    Path(Box<Expr>, Vec<(usize, Step)>),
     /// Operators of one precedence, from the left.
-    Chain(Box<Expr>, Vec<(&'static Operator, Expr)>),
-    Negative(Box<Expr>),
-    Positive(Box<Expr>),
+    Chain(Box<Expr>, Vec<Operation>),
+    /// A sign, with its position in the text.
+    Negative(Box<Expr>, usize),
+    /// Likewise.
+    Positive(Box<Expr>, usize),
 }
 
 impl Expr {
@@ -112,17 +118,17 @@ impl Expr {
             Self::Empty
             | Self::Literal(_)
             | Self::This
-            | Self::Index
-            | Self::Total
-            | Self::Constant(_)
+            | Self::Index(_)
+            | Self::Total(_)
+            | Self::Constant(..)
             | Self::Name(_) => false,
             Self::Path(head, steps) => {
-                head.calls(function) || steps.iter().any(|step| step.calls(function))
+                head.calls(function) || steps.iter().any(|(_, step)| step.calls(function))
             }
             Self::Chain(first, rest) => {
-                first.calls(function) || rest.iter().any(|(_, right)| right.calls(function))
+                first.calls(function) || rest.iter().any(|each| each.right.calls(function))
             }
-            Self::Negative(inner) | Self::Positive(inner) => inner.calls(function),
+            Self::Negative(inner, _) | Self::Positive(inner, _) => inner.calls(function),
         }
     }
 }
@@ -148,6 +154,15 @@ pub(crate) enum Step {
     Is(TypeSpecifier),
     /// `as` and `ofType`.
     Of(TypeSpecifier),
+}
+
+/// An operator with what stands to its right.
+#[derive(Clone, Debug)]
+pub(crate) struct Operation {
+    /// Where the operator stands in the text.
+    pub(crate) position: usize,
+    pub(crate) operator: &'static Operator,
+    pub(crate) right: Expr,
 }
 
 /// An operator between two expressions.

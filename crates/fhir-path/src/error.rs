@@ -1,6 +1,7 @@
 //! What can go wrong. Texts never show values of resources.
 
 use std::borrow::Cow;
+use std::fmt;
 
 /// A text that is no FHIRPath expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,7 +15,26 @@ pub struct ParseError {
 
 /// An evaluation that the specification gives no result to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EvalError {
+pub struct EvalError {
+    /// The operator, function or name that failed, in bytes from the start of the expression's
+    /// text; none where the result as a whole is not what was asked for.
+    pub position: Option<usize>,
+    /// What is wrong.
+    pub fault: EvalFault,
+}
+
+impl fmt::Display for EvalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.position {
+            Some(position) => write!(f, "{} at position {position}", self.fault),
+            None => self.fault.fmt(f),
+        }
+    }
+}
+
+/// What an evaluation ends with where it gives no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EvalFault {
     /// The budget of steps is used up.
     #[error("the expression takes more steps than it is granted")]
     TooCostly,

@@ -91,9 +91,9 @@ impl Inference<'_> {
             Expr::Empty => Ok(ResultTypes::default()),
             Expr::Literal(item) => Ok(item.type_of().map(ResultTypes::of).unwrap_or_default()),
             Expr::This => Ok(this.clone()),
-            Expr::Index => Ok(ResultTypes::of(Type::System(S::Integer))),
-            Expr::Total => Ok(ResultTypes::open()),
-            Expr::Constant(name) => Ok(match name.as_str() {
+            Expr::Index(_) => Ok(ResultTypes::of(Type::System(S::Integer))),
+            Expr::Total(_) => Ok(ResultTypes::open()),
+            Expr::Constant(name, _) => Ok(match name.as_str() {
                 "resource" => ResultTypes::of(self.resource),
                 "context" => self.context.clone(),
                 "ucum" | "sct" | "loinc" => ResultTypes::of(Type::System(S::String)),
@@ -102,19 +102,21 @@ impl Inference<'_> {
             Expr::Name(name) => self.name(name, this),
             Expr::Path(head, steps) => {
                 let mut types = self.expr(head, this)?;
-                for step in steps {
+                for (_, step) in steps {
                     types = self.step(step, &types, this)?;
                 }
                 Ok(types)
             }
             Expr::Chain(first, rest) => {
                 let mut left = self.expr(first, this)?;
-                for (operator, right) in rest {
-                    left = operated(operator, &left, &self.expr(right, this)?);
+                for each in rest {
+                    left = operated(each.operator, &left, &self.expr(&each.right, this)?);
                 }
                 Ok(left)
             }
-            Expr::Negative(inner) | Expr::Positive(inner) => Ok(self.expr(inner, this)?.plain()),
+            Expr::Negative(inner, _) | Expr::Positive(inner, _) => {
+                Ok(self.expr(inner, this)?.plain())
+            }
         }
     }
 

@@ -36,7 +36,7 @@ mod types;
 
 pub use ast::Expression;
 pub use environment::{Environment, Host, NoHost, Resolution};
-pub use error::{EvalError, ParseError};
+pub use error::{EvalError, EvalFault, ParseError};
 pub use infer::{InferError, ResultTypes};
 pub use item::Item;
 pub use moment::{Moment, Precision};

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::ast::{Expr, OPERATORS, Operator, Step, TYPE_LEVEL};
+use crate::ast::{Expr, OPERATORS, Operation, Operator, Step, TYPE_LEVEL};
 use crate::error::ParseError;
 use crate::eval::Function;
 use crate::item::Item;
@@ -60,9 +60,13 @@ impl Parser {
         if self.take(sign) { Ok(()) } else { Err(self.expected(sign)) }
     }
 
+    /// Where a token stands in the text, by its place among the tokens.
+    fn position(&self, at: usize) -> usize {
+        self.tokens.get(at).map_or(self.end, |(position, _)| *position)
+    }
+
     fn expected(&self, expected: impl Into<Cow<'static, str>>) -> ParseError {
-        let position = self.tokens.get(self.at).map_or(self.end, |(position, _)| *position);
-        ParseError { position, expected: expected.into() }
+        ParseError { position: self.position(self.at), expected: expected.into() }
     }
 
     fn bounded(&self, expr: Expr, height: usize) -> Outcome<Parsed> {
@@ -89,9 +93,10 @@ impl Parser {
             let Some(operator) = self.operator().filter(|found| found.level >= level) else {
                 break;
             };
+            let position = self.position(self.at);
             self.at += 1;
             let right = self.expression(operator.level + 1)?;
-            left = self.chained(left, operator, right)?;
+            left = self.chained(left, (position, operator), right)?;
         }
         self.depth -= 1;
         Ok(left)
@@ -113,9 +118,14 @@ impl Parser {
         OPERATORS.iter().find(|operator| operator.sign == sign)
     }
 
-    fn chained(&self, left: Parsed, operator: &'static Operator, right: Parsed) -> Outcome<Parsed> {
-        let is_same = |rest: &[(&Operator, Expr)]| {
-            rest.first().is_some_and(|(known, _)| known.level == operator.level)
+    fn chained(
+        &self,
+        left: Parsed,
+        (position, operator): (usize, &'static Operator),
+        right: Parsed,
+    ) -> Outcome<Parsed> {
+        let is_same = |rest: &[Operation]| {
+            rest.first().is_some_and(|known| known.operator.level == operator.level)
         };
         let mut expr = left.expr;
         let mut height = left.height;
@@ -124,19 +134,20 @@ impl Parser {
             height += 1;
         }
         if let Expr::Chain(_, rest) = &mut expr {
-            rest.push((operator, right.expr));
+            rest.push(Operation { position, operator, right: right.expr });
         }
         self.bounded(expr, height.max(right.height + 1))
     }
 
     fn type_operator(&mut self, left: Parsed) -> Outcome<Parsed> {
+        let position = self.position(self.at);
         let is_test = matches!(self.next(), Some(Token::Word(word)) if word == "is");
         let specifier = self.type_specifier()?;
         let step = if is_test { Step::Is(specifier) } else { Step::Of(specifier) };
-        self.path(left, step, 0)
+        self.path(left, (position, step), 0)
     }
 
-    fn path(&self, before: Parsed, step: Step, height: usize) -> Outcome<Parsed> {
+    fn path(&self, before: Parsed, step: (usize, Step), height: usize) -> Outcome<Parsed> {
         let mut expr = before.expr;
         let mut own = before.height;
         if !matches!(&expr, Expr::Path(..)) {
@@ -150,6 +161,7 @@ impl Parser {
     }
 
     fn signed(&mut self) -> Outcome<Parsed> {
+        let position = self.position(self.at);
         let is_minus = self.take("-");
         if !is_minus && !self.take("+") {
             return self.postfixed();
@@ -161,7 +173,8 @@ impl Parser {
         let inner = self.signed()?;
         self.depth -= 1;
         let expr = Box::new(inner.expr);
-        let expr = if is_minus { Expr::Negative(expr) } else { Expr::Positive(expr) };
+        let expr =
+            if is_minus { Expr::Negative(expr, position) } else { Expr::Positive(expr, position) };
         self.bounded(expr, inner.height + 1)
     }
 
@@ -178,11 +191,13 @@ impl Parser {
                     }
                 };
                 let (step, height) = self.invocation(name)?;
-                parsed = self.path(parsed, step, height)?;
+                parsed = self.path(parsed, (self.position(position), step), height)?;
             } else if self.take("[") {
+                let bracket = self.position(self.at.saturating_sub(1));
                 let position = self.expression(0)?;
                 self.expect("]")?;
-                parsed = self.path(parsed, Step::At(position.expr), position.height)?;
+                let step = (bracket, Step::At(position.expr));
+                parsed = self.path(parsed, step, position.height)?;
             } else {
                 return Ok(parsed);
             }
@@ -280,11 +295,11 @@ impl Parser {
             Token::Date(moment) => literal(Item::Date(moment)),
             Token::DateTime(moment) => literal(Item::DateTime(moment)),
             Token::Time(moment) => literal(Item::Time(moment)),
-            Token::Constant(name) => leaf(Expr::Constant(name)),
+            Token::Constant(name) => leaf(Expr::Constant(name, self.position(position))),
             Token::Variable(name) => match name.as_str() {
                 "this" => leaf(Expr::This),
-                "index" => leaf(Expr::Index),
-                "total" => leaf(Expr::Total),
+                "index" => leaf(Expr::Index(self.position(position))),
+                "total" => leaf(Expr::Total(self.position(position))),
                 _ => {
                     self.at = position;
                     Err(self.expected("$this, $index or $total"))
@@ -295,6 +310,7 @@ impl Parser {
             Token::Word(name) | Token::Delimited(name) => {
                 if matches!(self.peek(), Some(Token::Sign("("))) {
                     let (step, height) = self.invocation(name)?;
+                    let step = (self.position(position), step);
                     return self.path(Parsed { expr: Expr::This, height: 1 }, step, height);
                 }
                 leaf(Expr::Name(name))

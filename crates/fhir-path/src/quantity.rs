@@ -98,11 +98,34 @@ impl Quantity {
         Some(one.cmp(&two))
     }
 
-    /// Whether both are the same to the digits of the less precise one.
+    /// Whether both are the same to the digits of the less precise one, as it is written: 4 g is
+    /// equivalent to 4040 mg.
     pub(crate) fn is_equivalent(&self, other: &Self) -> bool {
-        let Some((one, two, _)) = self.alike(other, true) else { return false };
-        let places = number::places(&one).min(number::places(&two));
-        number::round(&one, places) == number::round(&two, places)
+        self.rounds_to_same(other).unwrap_or(false)
+    }
+
+    fn rounds_to_same(&self, other: &Self) -> Option<bool> {
+        if self.unit == other.unit {
+            let places = number::places(&self.value).min(number::places(&other.value));
+            let rounded = |own: &Self| number::round(&own.value, places);
+            return Some(rounded(self) == rounded(other));
+        }
+        let (one, two) = (unit::read(&self.unit, true)?, unit::read(&other.unit, true)?);
+        if one.dimension != two.dimension {
+            return None;
+        }
+        let last_digit = |own: &Self, factor: &Decimal| {
+            number::multiply(factor, &Decimal::from_parts(1, -number::places(&own.value)))
+        };
+        let is_coarser = last_digit(self, &one.factor)? >= last_digit(other, &two.factor)?;
+        let (coarse, fine) = if is_coarser { (self, other) } else { (other, self) };
+        let ratio = match is_coarser {
+            true => number::divide(&two.factor, &one.factor)?,
+            false => number::divide(&one.factor, &two.factor)?,
+        };
+        let places = number::places(&coarse.value);
+        let converted = number::multiply(&fine.value, &ratio)?;
+        Some(number::round(&converted, places)? == number::round(&coarse.value, places)?)
     }
 
     /// This quantity in another unit of the same dimension.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use fhir_model::date::Zone;
 use fhir_model::{Instant, Limits, Resource};
-use fhir_path::{Environment, EvalError, Expression, Host, Item};
+use fhir_path::{Environment, EvalFault, Expression, Host, Item};
 use serde_json::Value;
 
 fn folder() -> PathBuf {
@@ -113,7 +113,7 @@ fn evaluation_ends_with_the_budget() {
         let expression = Expression::parse(text).unwrap();
         let environment = Environment::new(view).with_max_steps(2_000);
         let result = expression.evaluate(&environment, &[Item::resource(view)]);
-        assert_eq!(result.err(), Some(EvalError::TooCostly), "{text}");
+        assert_eq!(result.err().map(|error| error.fault), Some(EvalFault::TooCostly), "{text}");
     }
 }
 
@@ -140,6 +140,34 @@ fn deep_nesting_is_refused_and_long_chains_are_not() {
     assert_eq!(run(&path, &resource), Ok(vec!["Patient".to_owned()]));
     let nested = deep("iif(true, ", ")", 45);
     assert_eq!(run(&nested, &resource), Ok(vec!["1".to_owned()]));
+}
+
+#[test]
+fn evaluation_errors_say_where_and_what() {
+    let source = fs::read(folder().join("resources/patient.json")).unwrap();
+    let resource = Resource::from_json(source, &Limits::NONE).unwrap();
+    let told = |text: &str| {
+        let expression = Expression::parse(text).unwrap();
+        let environment = Environment::new(resource.view());
+        expression
+            .evaluate(&environment, &[Item::resource(resource.view())])
+            .unwrap_err()
+            .to_string()
+    };
+    let many = "(1 | 2)";
+    let at = |text: &str, position: usize| {
+        let told = told(text);
+        assert!(told.ends_with(&format!(" at position {position}")), "{text}: {told}");
+    };
+    at(&format!("{many} + 1"), 8);
+    at(&format!("true and (1 = 1) and -{many}.count().toString()"), 21);
+    at("%nothing.first()", 0);
+    at("true and $index = 1", 9);
+    at(&format!("'a'.where(length() > {many}.single())"), 29);
+    at("now()", 0);
+    at("id & 'x'.matches('(')", 9);
+    at(&format!("id[{many}]"), 2);
+    assert!(told("(1 | 2).single()").starts_with("single"), "{}", told("(1 | 2).single()"));
 }
 
 #[test]

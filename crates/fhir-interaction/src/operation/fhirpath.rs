@@ -13,7 +13,7 @@ use std::fmt;
 use fhir_model::{
     Failure, FailureKind, Instant, Issue, IssueType, Limits, Resource, ResourceView, Value, rewrite,
 };
-use fhir_path::{Environment, EvalError, Expression, Host, Item, ResultTypes, Type};
+use fhir_path::{Environment, EvalError, EvalFault, Expression, Host, Item, ResultTypes, Type};
 
 use super::Invocation;
 use super::input::Given;
@@ -36,8 +36,8 @@ const MAX_STEPS: u64 = 200_000;
 pub(super) fn fhirpath(call: &Invocation<'_>) -> Result<Answer, Failure> {
     let text = call.arguments.text("expression").unwrap_or_default();
     let context = call.arguments.text("context").filter(|text| !text.trim().is_empty());
-    let expression = parsed(&text, "expression")?;
-    let in_context = context.as_deref().map(|text| parsed(text, "context")).transpose()?;
+    let expression = Told::parse(&text, "expression")?;
+    let in_context = context.as_deref().map(|text| Told::parse(text, "context")).transpose()?;
     let sent = sent(&call.arguments.given("resource"))?;
     let view = sent.view();
     let variables = variables(call)?;
@@ -59,7 +59,7 @@ pub(super) fn fhirpath(call: &Invocation<'_>) -> Result<Answer, Failure> {
         out.close();
     }
     if context.is_none() {
-        let types = expression.result_types(Type::of_resource(view.resource_type));
+        let types = expression.parsed.result_types(Type::of_resource(view.resource_type));
         match types {
             Ok(types) => out.text("expectedReturnType", "valueString", &expected(&types)),
             Err(fault) => out.text("parseDebug", "valueString", &fault.to_string()),
@@ -71,7 +71,7 @@ pub(super) fn fhirpath(call: &Invocation<'_>) -> Result<Answer, Failure> {
         evaluation.run(&expression, None, &mut out)?;
         return Ok(Answer::ok(out.finish()));
     };
-    evaluation.contexts(&in_context, &expression, context.as_deref(), &mut out)?;
+    evaluation.contexts(&in_context, &expression, &mut out)?;
     Ok(Answer::ok(out.finish()))
 }
 
@@ -91,18 +91,16 @@ struct Variable {
 impl Evaluation<'_> {
     fn contexts(
         &self,
-        in_context: &Expression,
-        expression: &Expression,
-        text: Option<&str>,
+        in_context: &Told<'_>,
+        expression: &Told<'_>,
         out: &mut ParametersWriter,
     ) -> Result<(), Failure> {
         let tracer = Tracer::default();
         let environment = self.environment(&tracer)?;
-        let items = in_context.evaluate(&environment, &[Item::resource(self.view)]);
-        let items = items.map_err(|fault| failed(&fault, "context"))?;
+        let items = in_context.evaluate(&environment, &[Item::resource(self.view)])?;
         for (at, item) in items.iter().enumerate() {
             let place = item.node().and_then(fhir_path::Node::location);
-            let place = place.unwrap_or_else(|| format!("{}[{at}]", text.unwrap_or_default()));
+            let place = place.unwrap_or_else(|| format!("{}[{at}]", in_context.text));
             self.run(expression, Some((item, &place)), out)?;
         }
         Ok(())
@@ -111,7 +109,7 @@ impl Evaluation<'_> {
     /// Evaluates once and writes a `result`.
     fn run(
         &self,
-        expression: &Expression,
+        expression: &Told<'_>,
         context: Option<(&Item<'_>, &str)>,
         out: &mut ParametersWriter,
     ) -> Result<(), Failure> {
@@ -121,8 +119,7 @@ impl Evaluation<'_> {
             None => Item::resource(self.view),
             Some((item, _)) => item.clone(),
         };
-        let items = expression.evaluate(&environment, &[focus]);
-        let items = items.map_err(|fault| failed(&fault, "expression"))?;
+        let items = expression.evaluate(&environment, &[focus])?;
         match context {
             None => out.open("result"),
             Some((_, place)) => out.open_with("result", "valueString", &quoted(place)),
@@ -155,7 +152,7 @@ impl Variable {
         let value = Expression::parse("parameter.value | parameter.resource");
         let value = value.map_err(|fault| Failure::new(FailureKind::Bug, fault.to_string()))?;
         let found = value.evaluate(&Environment::new(view), &[Item::resource(view)]);
-        found.map_err(|fault| failed(&fault, "variables"))
+        found.map_err(|fault| Failure::new(FailureKind::Bug, fault.to_string()))
     }
 }
 
@@ -236,13 +233,54 @@ fn variables(call: &Invocation<'_>) -> Result<Vec<Variable>, Failure> {
     Ok(variables)
 }
 
-fn parsed(text: &str, name: &str) -> Result<Expression, Failure> {
-    Expression::parse(text).map_err(|fault| {
-        let (line, column) = line_and_column(text, fault.position);
-        let what = format!("the {name} is no FHIRPath: expected {}", fault.expected);
-        let issue = Issue::error(IssueType::Invalid, what).at(place(name)).position(line, column);
-        Failure::with_issues(FailureKind::InvalidParameter, vec![issue])
-    })
+/// An expression of the client with its text, so that faults have a place there.
+struct Told<'t> {
+    text: &'t str,
+    /// The parameter that it came in.
+    name: &'static str,
+    parsed: Expression,
+}
+
+impl<'t> Told<'t> {
+    fn parse(text: &'t str, name: &'static str) -> Result<Self, Failure> {
+        let parsed = Expression::parse(text).map_err(|fault| {
+            let what = format!("the {name} is no FHIRPath: expected {}", fault.expected);
+            let issue = Issue::error(IssueType::Invalid, what).at(place(name));
+            let (line, column) = line_and_column(text, fault.position);
+            let issues = vec![issue.position(line, column)];
+            Failure::with_issues(FailureKind::InvalidParameter, issues)
+        })?;
+        Ok(Self { text, name, parsed })
+    }
+
+    fn evaluate<'a>(
+        &self,
+        environment: &Environment<'a>,
+        focus: &[Item<'a>],
+    ) -> Result<Vec<Item<'a>>, Failure> {
+        let result = self.parsed.evaluate(environment, focus);
+        result.map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &EvalError) -> Failure {
+        let kind = match error.fault {
+            EvalFault::TooCostly => FailureKind::TooCostly,
+            EvalFault::NotSingle { .. }
+            | EvalFault::WrongType { .. }
+            | EvalFault::UnknownConstant(_)
+            | EvalFault::NoVariable(_)
+            | EvalFault::Pattern { .. }
+            | EvalFault::NoClock => FailureKind::InvalidParameter,
+        };
+        let (_, code) = kind.answer();
+        let what = format!("the {} cannot be evaluated: {}", self.name, error.fault);
+        let mut issue = Issue::error(code, what).at(place(self.name));
+        if let Some(position) = error.position {
+            let (line, column) = line_and_column(self.text, position);
+            issue = issue.position(line, column);
+        }
+        Failure::with_issues(kind, vec![issue])
+    }
 }
 
 /// Line and column, from 1, of a place in bytes.
@@ -252,19 +290,6 @@ fn line_and_column(text: &str, position: usize) -> (u32, u32) {
     let start = before.rfind('\n').map_or(0, |at| at + 1);
     let column = before.get(start..).unwrap_or_default().chars().count() + 1;
     (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
-}
-
-fn failed(fault: &EvalError, name: &str) -> Failure {
-    let kind = match fault {
-        EvalError::TooCostly => FailureKind::TooCostly,
-        EvalError::NotSingle { .. }
-        | EvalError::WrongType { .. }
-        | EvalError::UnknownConstant(_)
-        | EvalError::NoVariable(_)
-        | EvalError::Pattern { .. }
-        | EvalError::NoClock => FailureKind::InvalidParameter,
-    };
-    Failure::new(kind, format!("the {name} cannot be evaluated: {fault}")).at(place(name))
 }
 
 fn place(name: &str) -> String {

@@ -12,7 +12,7 @@ use fhir_model::decimal::Decimal;
 
 use super::filter::only;
 use super::{Call, Evaluator, Outcome};
-use crate::error::EvalError;
+use crate::error::EvalFault;
 use crate::item::Item;
 use crate::moment::{Moment, Precision};
 use crate::number;
@@ -44,8 +44,8 @@ pub(super) fn high<'a>(evaluator: &Evaluator<'_, 'a>, call: Call<'_, 'a>) -> Out
     boundary(evaluator, &call, true)
 }
 
-fn wrong(call: &Call<'_, '_>) -> EvalError {
-    EvalError::WrongType { operation: call.name, expected: "a number, a date or a time" }
+fn wrong(call: &Call<'_, '_>) -> EvalFault {
+    EvalFault::WrongType { operation: call.name, expected: "a number, a date or a time" }
 }
 
 fn boundary<'a>(evaluator: &Evaluator<'_, 'a>, call: &Call<'_, 'a>, is_high: bool) -> Outcome<'a> {

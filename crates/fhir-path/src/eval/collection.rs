@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Call, Evaluator, Outcome, condition, single, truth};
-use crate::error::EvalError;
+use crate::error::EvalFault;
 use crate::item::Item;
 
 pub(super) fn empty<'a>(_: &Evaluator<'_, 'a>, call: Call<'_, 'a>) -> Outcome<'a> {
@@ -15,8 +15,8 @@ pub(super) fn not<'a>(_: &Evaluator<'_, 'a>, call: Call<'_, 'a>) -> Outcome<'a> 
 }
 
 /// The items as booleans.
-fn booleans(call: &Call<'_, '_>) -> Result<Vec<bool>, EvalError> {
-    let wrong = EvalError::WrongType { operation: call.name, expected: "booleans" };
+fn booleans(call: &Call<'_, '_>) -> Result<Vec<bool>, EvalFault> {
+    let wrong = EvalFault::WrongType { operation: call.name, expected: "booleans" };
     let found: Option<Vec<bool>> = call.input.iter().map(Item::boolean).collect();
     found.ok_or(wrong)
 }
@@ -61,7 +61,7 @@ pub(super) fn is_distinct<'a>(evaluator: &Evaluator<'_, 'a>, call: Call<'_, 'a>)
 }
 
 impl<'a> Evaluator<'_, 'a> {
-    fn is_subset(&self, part: &[Item<'a>], whole: &[Item<'a>]) -> Result<bool, EvalError> {
+    fn is_subset(&self, part: &[Item<'a>], whole: &[Item<'a>]) -> Result<bool, EvalFault> {
         for item in part {
             if !self.holds(whole, item)? {
                 return Ok(false);
@@ -94,7 +94,7 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     /// Whether an item equals one of others.
-    pub(super) fn holds(&self, items: &[Item<'a>], wanted: &Item<'a>) -> Result<bool, EvalError> {
+    pub(super) fn holds(&self, items: &[Item<'a>], wanted: &Item<'a>) -> Result<bool, EvalFault> {
         for item in items {
             if self.equal(item, wanted)? == Some(true) {
                 return Ok(true);

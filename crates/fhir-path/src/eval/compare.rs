@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 
 use super::Evaluator;
-use crate::error::EvalError;
+use crate::error::EvalFault;
 use crate::item::Item;
 use crate::moment::Moment;
 use crate::node::Node;
@@ -28,7 +28,7 @@ impl<'a> Evaluator<'_, 'a> {
         &self,
         one: &Item<'a>,
         other: &Item<'a>,
-    ) -> Result<Option<bool>, EvalError> {
+    ) -> Result<Option<bool>, EvalFault> {
         self.spend(1)?;
         let zone = &self.environment.zone;
         let (one, other) = (one.plain(), other.plain());
@@ -54,7 +54,7 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     /// Whether two elements have the same type and equal content.
-    fn same(&self, one: &Node<'a>, other: &Node<'a>) -> Result<bool, EvalError> {
+    fn same(&self, one: &Node<'a>, other: &Node<'a>) -> Result<bool, EvalFault> {
         if one.is_same(other) {
             return Ok(true);
         }
@@ -76,7 +76,7 @@ impl<'a> Evaluator<'_, 'a> {
         &self,
         one: &[Item<'a>],
         other: &[Item<'a>],
-    ) -> Result<Option<bool>, EvalError> {
+    ) -> Result<Option<bool>, EvalFault> {
         if one.is_empty() || other.is_empty() {
             return Ok(None);
         }
@@ -94,7 +94,7 @@ impl<'a> Evaluator<'_, 'a> {
         Ok(result)
     }
 
-    fn equivalent(&self, one: &Item<'a>, other: &Item<'a>) -> Result<bool, EvalError> {
+    fn equivalent(&self, one: &Item<'a>, other: &Item<'a>) -> Result<bool, EvalFault> {
         self.spend(1)?;
         let zone = &self.environment.zone;
         let (one, other) = (one.plain(), other.plain());
@@ -119,7 +119,7 @@ impl<'a> Evaluator<'_, 'a> {
         })
     }
 
-    fn alike(&self, one: &Node<'a>, other: &Node<'a>) -> Result<bool, EvalError> {
+    fn alike(&self, one: &Node<'a>, other: &Node<'a>) -> Result<bool, EvalFault> {
         if one.is_same(other) {
             return Ok(true);
         }
@@ -139,7 +139,7 @@ impl<'a> Evaluator<'_, 'a> {
         &self,
         one: &[Item<'a>],
         other: &[Item<'a>],
-    ) -> Result<bool, EvalError> {
+    ) -> Result<bool, EvalFault> {
         if one.len() != other.len() {
             return Ok(false);
         }
@@ -166,7 +166,7 @@ impl<'a> Evaluator<'_, 'a> {
         one: &Item<'a>,
         other: &Item<'a>,
         operation: &'static str,
-    ) -> Result<Option<Ordering>, EvalError> {
+    ) -> Result<Option<Ordering>, EvalFault> {
         let zone = &self.environment.zone;
         let (one, other) = (one.plain(), other.plain());
         let order = match (&one, &other) {
@@ -184,7 +184,7 @@ impl<'a> Evaluator<'_, 'a> {
                     None
                 } else {
                     let expected = "two numbers, strings, dates, times or quantities";
-                    return Err(EvalError::WrongType { operation, expected });
+                    return Err(EvalFault::WrongType { operation, expected });
                 }
             }
         };

@@ -4,7 +4,7 @@
 
 use super::filter::only;
 use super::{Call, Evaluator, Outcome, truth};
-use crate::error::EvalError;
+use crate::error::EvalFault;
 use crate::item::Item;
 use crate::moment::Moment;
 use crate::number;
@@ -116,7 +116,7 @@ fn string<'a>(item: &Item<'a>) -> Option<Item<'a>> {
 fn quantity<'a>(
     evaluator: &Evaluator<'_, 'a>,
     call: &Call<'_, 'a>,
-) -> Result<Option<Quantity>, EvalError> {
+) -> Result<Option<Quantity>, EvalFault> {
     let Some(item) = only(call)?.map(Item::plain) else { return Ok(None) };
     let number = item.decimal().or_else(|| item.boolean().map(|v| number::integer(i64::from(v))));
     let found = item
@@ -143,8 +143,8 @@ pub(super) fn converts_to_quantity<'a>(
 }
 
 impl Evaluator<'_, '_> {
-    fn moment(&self) -> Result<Moment, EvalError> {
-        let now = self.environment.now.ok_or(EvalError::NoClock)?;
+    fn moment(&self) -> Result<Moment, EvalFault> {
+        let now = self.environment.now.ok_or(EvalFault::NoClock)?;
         Ok(Moment::of_instant(now.0, &self.environment.zone))
     }
 }

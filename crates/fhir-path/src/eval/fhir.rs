@@ -9,7 +9,7 @@ use super::filter::only;
 use super::{Call, Evaluator, Outcome, single, truth};
 use crate::ast::{Expr, Step};
 use crate::environment::Resolution;
-use crate::error::EvalError;
+use crate::error::EvalFault;
 use crate::item::Item;
 use crate::node::Node;
 use crate::types::Type;
@@ -194,7 +194,7 @@ pub(super) fn check_modifiers<'a>(
         let url = modifier.text_at("url").unwrap_or_default();
         if !known.contains(&url) {
             let expected = "elements without other modifier extensions";
-            return Err(EvalError::WrongType { operation: call.name, expected });
+            return Err(EvalFault::WrongType { operation: call.name, expected });
         }
     }
     Ok(call.input)
@@ -218,7 +218,9 @@ pub(super) fn reference_key<'a>(evaluator: &Evaluator<'_, 'a>, call: Call<'_, 'a
         None => None,
         Some(Expr::Name(name)) => Some(name.as_str()),
         Some(Expr::Path(head, steps)) => match (head.as_ref(), steps.as_slice()) {
-            (Expr::Name(space), [Step::Member(name)]) if space == "FHIR" => Some(name.as_str()),
+            (Expr::Name(space), [(_, Step::Member(name))]) if space == "FHIR" => {
+                Some(name.as_str())
+            }
             _ => return Err(no_type(&call)),
         },
         Some(_) => return Err(no_type(&call)),
@@ -235,8 +237,8 @@ pub(super) fn reference_key<'a>(evaluator: &Evaluator<'_, 'a>, call: Call<'_, 'a
     Ok(keys.collect())
 }
 
-fn no_type(call: &Call<'_, '_>) -> EvalError {
-    EvalError::WrongType { operation: call.name, expected: "the name of a resource type" }
+fn no_type(call: &Call<'_, '_>) -> EvalFault {
+    EvalFault::WrongType { operation: call.name, expected: "the name of a resource type" }
 }
 
 /// The elements that are in a slice of a profile, as far as the host knows it.

@@ -2,7 +2,7 @@
 
 use super::{Call, Evaluator, Outcome, Scope, condition, single, truth};
 use crate::ast::Expr;
-use crate::error::EvalError;
+use crate::error::EvalFault;
 use crate::item::Item;
 
 impl<'a> Evaluator<'_, 'a> {
@@ -27,7 +27,7 @@ impl<'a> Evaluator<'_, 'a> {
         self.expr(expr, Scope { this: std::slice::from_ref(item), index, ..scope })
     }
 
-    fn criterion(&self, call: &Call<'_, 'a>, item: (usize, &Item<'a>)) -> Result<bool, EvalError> {
+    fn criterion(&self, call: &Call<'_, 'a>, item: (usize, &Item<'a>)) -> Result<bool, EvalFault> {
         Ok(condition(&self.for_item(call, 0, item)?, call.name)? == Some(true))
     }
 }
@@ -158,6 +158,6 @@ pub(super) fn descendants<'a>(evaluator: &Evaluator<'_, 'a>, call: Call<'_, 'a>)
 }
 
 /// The only item of the input.
-pub(super) fn only<'s, 'a>(call: &'s Call<'_, 'a>) -> Result<Option<&'s Item<'a>>, EvalError> {
+pub(super) fn only<'s, 'a>(call: &'s Call<'_, 'a>) -> Result<Option<&'s Item<'a>>, EvalFault> {
     single(&call.input, call.name)
 }

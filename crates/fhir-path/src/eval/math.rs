@@ -6,14 +6,14 @@ use fhir_model::decimal::Decimal;
 
 use super::filter::only;
 use super::{Call, Evaluator, Outcome};
-use crate::error::EvalError;
+use crate::error::EvalFault;
 use crate::item::Item;
 use crate::number;
 
 /// The input as a number; an element without a value gives nothing.
-fn input(call: &Call<'_, '_>) -> Result<Option<Decimal>, EvalError> {
+fn input(call: &Call<'_, '_>) -> Result<Option<Decimal>, EvalFault> {
     let Some(item) = only(call)? else { return Ok(None) };
-    let wrong = EvalError::WrongType { operation: call.name, expected: "a number" };
+    let wrong = EvalFault::WrongType { operation: call.name, expected: "a number" };
     let plain = item.plain();
     if plain.node().is_some() { Ok(None) } else { plain.decimal().map(Some).ok_or(wrong) }
 }
@@ -59,7 +59,7 @@ pub(super) fn round<'a>(evaluator: &Evaluator<'_, 'a>, call: Call<'_, 'a>) -> Ou
     let places = evaluator.integer_argument(&call, 0)?.unwrap_or(0);
     if places < 0 {
         let expected = "a precision of zero or more digits";
-        return Err(EvalError::WrongType { operation: call.name, expected });
+        return Err(EvalFault::WrongType { operation: call.name, expected });
     }
     let rounded = input(&call)?.and_then(|value| number::round(&value, places));
     result(rounded.map(Item::Decimal))
@@ -86,10 +86,10 @@ pub(super) fn sqrt<'a>(_: &Evaluator<'_, 'a>, call: Call<'_, 'a>) -> Outcome<'a>
 fn argument<'a>(
     evaluator: &Evaluator<'_, 'a>,
     call: &Call<'_, 'a>,
-) -> Result<Option<Decimal>, EvalError> {
+) -> Result<Option<Decimal>, EvalFault> {
     let items = evaluator.argument(call, 0)?;
     let Some(item) = super::single(&items, call.name)? else { return Ok(None) };
-    let wrong = EvalError::WrongType { operation: call.name, expected: "a number" };
+    let wrong = EvalFault::WrongType { operation: call.name, expected: "a number" };
     item.decimal().map(Some).ok_or(wrong)
 }
 

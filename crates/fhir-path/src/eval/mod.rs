@@ -20,7 +20,7 @@ use regex_lite::Regex;
 
 use crate::ast::{Expr, Step};
 use crate::environment::Environment;
-use crate::error::EvalError;
+use crate::error::{EvalError, EvalFault};
 use crate::item::Item;
 use crate::number;
 use crate::types::{Type, TypeSpecifier};
@@ -28,20 +28,22 @@ use crate::types::{Type, TypeSpecifier};
 pub(crate) use table::{Function, Gives};
 
 /// The items of a result.
-type Outcome<'a> = Result<Vec<Item<'a>>, EvalError>;
+type Outcome<'a> = Result<Vec<Item<'a>>, EvalFault>;
 
 pub(crate) fn evaluate<'a>(
     root: &Expr,
     environment: &Environment<'a>,
     focus: &[Item<'a>],
-) -> Outcome<'a> {
+) -> Result<Vec<Item<'a>>, EvalError> {
     let evaluator = Evaluator {
         environment,
         context: focus,
         steps_left: Cell::new(environment.max_steps),
         patterns: RefCell::new(HashMap::new()),
+        failed_at: Cell::new(None),
     };
-    evaluator.expr(root, Scope { this: focus, index: None, total: None })
+    let result = evaluator.expr(root, Scope { this: focus, index: None, total: None });
+    result.map_err(|fault| EvalError { position: evaluator.failed_at.get(), fault })
 }
 
 /// One evaluation.
@@ -51,6 +53,8 @@ struct Evaluator<'e, 'a> {
     context: &'e [Item<'a>],
     steps_left: Cell<u64>,
     patterns: RefCell<HashMap<String, Regex>>,
+    /// Where the innermost part stands that has failed.
+    failed_at: Cell<Option<usize>>,
 }
 
 /// What `$this`, `$index` and `$total` are.
@@ -71,15 +75,21 @@ struct Call<'c, 'a> {
 
 impl<'a> Evaluator<'_, 'a> {
     /// Takes steps from the budget.
-    fn spend(&self, steps: usize) -> Result<(), EvalError> {
+    fn spend(&self, steps: usize) -> Result<(), EvalFault> {
         let steps = u64::try_from(steps).unwrap_or(u64::MAX);
         match self.steps_left.get().checked_sub(steps) {
             Some(left) => {
                 self.steps_left.set(left);
                 Ok(())
             }
-            None => Err(EvalError::TooCostly),
+            None => Err(EvalFault::TooCostly),
         }
+    }
+
+    /// Remembers where a fault came from: what contains that place fails with it, and later.
+    fn failed(&self, fault: EvalFault, position: usize) -> EvalFault {
+        self.failed_at.set(self.failed_at.get().or(Some(position)));
+        fault
     }
 
     fn expr(&self, expr: &Expr, scope: Scope<'_, 'a>) -> Outcome<'a> {
@@ -91,28 +101,30 @@ impl<'a> Evaluator<'_, 'a> {
                 self.spend(scope.this.len())?;
                 Ok(scope.this.to_vec())
             }
-            Expr::Index => match scope.index {
+            Expr::Index(position) => match scope.index {
                 Some(index) => Ok(vec![Item::Integer(index)]),
-                None => Err(EvalError::NoVariable("$index")),
+                None => Err(self.failed(EvalFault::NoVariable("$index"), *position)),
             },
-            Expr::Total => match scope.total {
+            Expr::Total(position) => match scope.total {
                 Some(total) => {
                     self.spend(total.len())?;
                     Ok(total.to_vec())
                 }
-                None => Err(EvalError::NoVariable("$total")),
+                None => Err(self.failed(EvalFault::NoVariable("$total"), *position)),
             },
-            Expr::Constant(name) => self.constant(name),
+            Expr::Constant(name, position) => {
+                self.constant(name).map_err(|fault| self.failed(fault, *position))
+            }
             Expr::Name(name) => self.name(name, scope.this),
             Expr::Path(head, steps) => self.path(head, steps, scope),
             Expr::Chain(first, rest) => self.chain(first, rest, scope),
-            Expr::Negative(inner) => {
+            Expr::Negative(inner, position) => {
                 let value = self.expr(inner, scope)?;
-                self.signed(&value, "-", true)
+                self.signed(&value, "-", true).map_err(|fault| self.failed(fault, *position))
             }
-            Expr::Positive(inner) => {
+            Expr::Positive(inner, position) => {
                 let value = self.expr(inner, scope)?;
-                self.signed(&value, "+", false)
+                self.signed(&value, "+", false).map_err(|fault| self.failed(fault, *position))
             }
         }
     }
@@ -133,7 +145,7 @@ impl<'a> Evaluator<'_, 'a> {
                     return Ok(vec![Item::String(Cow::Owned(text))]);
                 }
                 let known = environment.host.constant(name);
-                known.ok_or_else(|| EvalError::UnknownConstant(name.to_owned()))
+                known.ok_or_else(|| EvalFault::UnknownConstant(name.to_owned()))
             }
         }
     }
@@ -177,26 +189,31 @@ impl<'a> Evaluator<'_, 'a> {
         Ok(found)
     }
 
-    fn path(&self, head: &Expr, steps: &[Step], scope: Scope<'_, 'a>) -> Outcome<'a> {
+    fn path(&self, head: &Expr, steps: &[(usize, Step)], scope: Scope<'_, 'a>) -> Outcome<'a> {
         let mut items = self.expr(head, scope)?;
-        for step in steps {
-            self.spend(1)?;
-            items = match step {
-                Step::Member(name) => self.members(name, &items)?,
-                Step::At(position) => self.at(&items, position, scope)?,
-                Step::Is(specifier) => Self::is(&items, *specifier)?,
-                Step::Of(specifier) => {
-                    self.spend(items.len())?;
-                    items.retain(|item| has_type(item, *specifier));
-                    items
-                }
-                Step::Call(function, arguments) => {
-                    let call = Call { name: function.name, input: items, arguments, scope };
-                    (function.run)(self, call)?
-                }
-            };
+        for (position, step) in steps {
+            let result = self.step(step, items, scope);
+            items = result.map_err(|fault| self.failed(fault, *position))?;
         }
         Ok(items)
+    }
+
+    fn step(&self, step: &Step, mut items: Vec<Item<'a>>, scope: Scope<'_, 'a>) -> Outcome<'a> {
+        self.spend(1)?;
+        match step {
+            Step::Member(name) => self.members(name, &items),
+            Step::At(position) => self.at(&items, position, scope),
+            Step::Is(specifier) => Self::is(&items, *specifier),
+            Step::Of(specifier) => {
+                self.spend(items.len())?;
+                items.retain(|item| has_type(item, *specifier));
+                Ok(items)
+            }
+            Step::Call(function, arguments) => {
+                let call = Call { name: function.name, input: items, arguments, scope };
+                (function.run)(self, call)
+            }
+        }
     }
 
     fn at(&self, items: &[Item<'a>], position: &Expr, scope: Scope<'_, 'a>) -> Outcome<'a> {
@@ -204,7 +221,7 @@ impl<'a> Evaluator<'_, 'a> {
         let position = match position {
             None => return Ok(Vec::new()),
             Some(position) => {
-                position.ok_or(EvalError::WrongType { operation: "[]", expected: "an integer" })?
+                position.ok_or(EvalFault::WrongType { operation: "[]", expected: "an integer" })?
             }
         };
         let item = usize::try_from(position).ok().and_then(|position| items.get(position));
@@ -228,7 +245,7 @@ impl<'a> Evaluator<'_, 'a> {
         } else if let Some(quantity) = item.quantity() {
             number::negate(quantity.value()).map(|value| Item::Quantity(quantity.with_value(value)))
         } else {
-            return Err(EvalError::WrongType { operation: sign, expected: "a number" });
+            return Err(EvalFault::WrongType { operation: sign, expected: "a number" });
         };
         Ok(negated.into_iter().collect())
     }
@@ -246,18 +263,18 @@ impl<'a> Evaluator<'_, 'a> {
         &self,
         call: &Call<'_, 'a>,
         at: usize,
-    ) -> Result<Option<Cow<'a, str>>, EvalError> {
+    ) -> Result<Option<Cow<'a, str>>, EvalFault> {
         let items = self.argument(call, at)?;
         let Some(item) = single(&items, call.name)? else { return Ok(None) };
-        let wrong = EvalError::WrongType { operation: call.name, expected: "a string" };
+        let wrong = EvalFault::WrongType { operation: call.name, expected: "a string" };
         item.text().map(Some).ok_or(wrong)
     }
 
     /// An argument that is one whole number.
-    fn integer_argument(&self, call: &Call<'_, 'a>, at: usize) -> Result<Option<i64>, EvalError> {
+    fn integer_argument(&self, call: &Call<'_, 'a>, at: usize) -> Result<Option<i64>, EvalFault> {
         let items = self.argument(call, at)?;
         let Some(item) = single(&items, call.name)? else { return Ok(None) };
-        let wrong = EvalError::WrongType { operation: call.name, expected: "an integer" };
+        let wrong = EvalFault::WrongType { operation: call.name, expected: "an integer" };
         item.integer().map(Some).ok_or(wrong)
     }
 }
@@ -270,11 +287,11 @@ fn has_type(item: &Item<'_>, specifier: TypeSpecifier) -> bool {
 fn single<'s, 'a>(
     items: &'s [Item<'a>],
     operation: &'static str,
-) -> Result<Option<&'s Item<'a>>, EvalError> {
+) -> Result<Option<&'s Item<'a>>, EvalFault> {
     match items {
         [] => Ok(None),
         [item] => Ok(Some(item)),
-        _ => Err(EvalError::NotSingle { operation }),
+        _ => Err(EvalFault::NotSingle { operation }),
     }
 }
 
@@ -284,7 +301,7 @@ fn single<'s, 'a>(
 pub(crate) fn condition(
     items: &[Item<'_>],
     operation: &'static str,
-) -> Result<Option<bool>, EvalError> {
+) -> Result<Option<bool>, EvalFault> {
     let item = single(items, operation)?;
     Ok(item.map(|item| item.boolean().unwrap_or(true)))
 }

@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 
 use super::{Evaluator, Outcome, Scope, condition, single, truth};
-use crate::ast::{Action, Arithmetic, Expr, Logic, Operator, Order};
-use crate::error::EvalError;
+use crate::ast::{Action, Arithmetic, Expr, Logic, Operation, Operator, Order};
+use crate::error::EvalFault;
 use crate::item::Item;
 use crate::number;
 
@@ -15,12 +15,13 @@ impl<'a> Evaluator<'_, 'a> {
     pub(super) fn chain(
         &self,
         first: &Expr,
-        rest: &[(&'static Operator, Expr)],
+        rest: &[Operation],
         scope: Scope<'_, 'a>,
     ) -> Outcome<'a> {
         let mut left = self.expr(first, scope)?;
-        for (operator, right) in rest {
-            left = self.operator(operator, left, right, scope)?;
+        for each in rest {
+            let result = self.operator(each.operator, left, &each.right, scope);
+            left = result.map_err(|fault| self.failed(fault, each.position))?;
         }
         Ok(left)
     }
@@ -55,7 +56,7 @@ impl<'a> Evaluator<'_, 'a> {
                     None => Ok(Cow::Borrowed("")),
                     Some(item) => item
                         .to_text()
-                        .ok_or(EvalError::WrongType { operation: sign, expected: "two strings" }),
+                        .ok_or(EvalFault::WrongType { operation: sign, expected: "two strings" }),
                 };
                 let joined = text(&left)? + text(&right)?;
                 self.spend(joined.len() / 16)?;
@@ -126,7 +127,7 @@ impl<'a> Evaluator<'_, 'a> {
         (operator, sign): (Arithmetic, &'static str),
         one: &Item<'a>,
         other: &Item<'a>,
-    ) -> Result<Option<Item<'a>>, EvalError> {
+    ) -> Result<Option<Item<'a>>, EvalFault> {
         use Arithmetic as A;
         if let (Item::Integer(one), Item::Integer(other)) = (one, other) {
             return Ok(integers(operator, *one, *other));
@@ -177,7 +178,7 @@ fn moments<'a>(
     (operator, sign): (Arithmetic, &'static str),
     one: &Item<'a>,
     other: &Item<'a>,
-) -> Result<Option<Option<Item<'a>>>, EvalError> {
+) -> Result<Option<Option<Item<'a>>>, EvalFault> {
     let (moment, make): (_, fn(_) -> Item<'a>) = match one {
         Item::Date(moment) => (moment, Item::Date),
         Item::DateTime(moment) => (moment, Item::DateTime),
@@ -191,7 +192,7 @@ fn moments<'a>(
         | Item::Type(_) => return Ok(None),
     };
     let wrong =
-        EvalError::WrongType { operation: sign, expected: "a date or time and a quantity of time" };
+        EvalFault::WrongType { operation: sign, expected: "a date or time and a quantity of time" };
     let quantity = other.quantity().ok_or_else(|| wrong.clone())?;
     let quantity = if operator == Arithmetic::Minus {
         let Some(value) = number::negate(quantity.value()) else { return Ok(Some(None)) };
@@ -209,9 +210,9 @@ fn quantities<'a>(
     (operator, sign): (Arithmetic, &'static str),
     one: &Item<'a>,
     other: &Item<'a>,
-) -> Result<Option<Item<'a>>, EvalError> {
+) -> Result<Option<Item<'a>>, EvalFault> {
     use Arithmetic as A;
-    let wrong = EvalError::WrongType {
+    let wrong = EvalFault::WrongType {
         operation: sign,
         expected: "numbers, quantities, strings or a date and a quantity of time",
     };

@@ -8,16 +8,16 @@ use regex_lite::{Regex, RegexBuilder};
 
 use super::filter::only;
 use super::{Call, Evaluator, Outcome, truth};
-use crate::error::EvalError;
+use crate::error::EvalFault;
 use crate::item::Item;
 
 /// Bytes that a compiled pattern may take.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
 
 /// The input as a text.
-fn input<'a>(call: &Call<'_, 'a>) -> Result<Option<Cow<'a, str>>, EvalError> {
+fn input<'a>(call: &Call<'_, 'a>) -> Result<Option<Cow<'a, str>>, EvalFault> {
     let Some(item) = only(call)? else { return Ok(None) };
-    let wrong = EvalError::WrongType { operation: call.name, expected: "a string" };
+    let wrong = EvalFault::WrongType { operation: call.name, expected: "a string" };
     let plain = item.plain();
     if let Some(text) = plain.text() {
         return Ok(Some(text));
@@ -45,7 +45,7 @@ pub(super) type Pair<'a> = Option<(Cow<'a, str>, Cow<'a, str>)>;
 pub(super) fn both<'a>(
     evaluator: &Evaluator<'_, 'a>,
     call: &Call<'_, 'a>,
-) -> Result<Pair<'a>, EvalError> {
+) -> Result<Pair<'a>, EvalFault> {
     let text = input(call)?;
     Ok(text.zip(evaluator.text_argument(call, 0)?))
 }
@@ -135,7 +135,7 @@ pub(super) fn replace<'a>(evaluator: &Evaluator<'_, 'a>, call: Call<'_, 'a>) -> 
 
 impl Evaluator<'_, '_> {
     /// The compiled pattern; compiling and matching both take steps.
-    fn pattern(&self, pattern: &str, text: &str, call: &Call<'_, '_>) -> Result<Regex, EvalError> {
+    fn pattern(&self, pattern: &str, text: &str, call: &Call<'_, '_>) -> Result<Regex, EvalFault> {
         self.spend(1 + pattern.len() / 16 + text.len() / 256)?;
         let mut known = self.patterns.borrow_mut();
         if let Some(regex) = known.get(pattern) {
@@ -145,7 +145,7 @@ impl Evaluator<'_, '_> {
             .dot_matches_new_line(true)
             .size_limit(MAX_PATTERN_BYTES)
             .build();
-        let regex = compiled.or(Err(EvalError::Pattern { operation: call.name }))?;
+        let regex = compiled.or(Err(EvalFault::Pattern { operation: call.name }))?;
         known.insert(pattern.to_owned(), regex.clone());
         Ok(regex)
     }
