@@ -77,6 +77,10 @@ fn value(
             let canonical = library.canonical(*id);
             Matcher::Url(canonical.split('|').next().unwrap_or_default().into())
         }
+        // No value is expected, but that there is one.
+        None if located.iter().any(|each| each.rule().is_some_and(|rule| rule.min > 0)) => {
+            Matcher::Exists(true)
+        }
         None => Matcher::Unclear,
     }
 }
@@ -159,7 +163,14 @@ fn step_down<'l>(library: &'l Library, located: &[Located<'l>], step: &Step) -> 
         let children = |name: &str| program.child_named(rule, name);
         match step {
             Step::Member(name) => {
-                below.extend(children(name).map(|index| Located { program, index }));
+                let found = children(name);
+                below.extend(found.map(|index| Located { program, index }));
+                // What a required slice expects is expected of one item at least.
+                let slicing = found.and_then(|index| program.rule(index)?.slicing.as_deref());
+                let slices = slicing.map_or(&[][..], |slicing| &slicing.slices).iter();
+                let required = slices
+                    .filter(|slice| program.rule(slice.rule).is_some_and(|rule| rule.min > 0));
+                below.extend(required.map(|slice| Located { program, index: slice.rule }));
             }
             Step::Extension(url) => {
                 let list = children("extension").and_then(|index| program.rule(index));
