@@ -172,7 +172,8 @@ fn what_definitions_name_is_there() {
         for canonical in found {
             let is_core = canonical.starts_with("http://hl7.org/fhir/ValueSet/")
                 || r4().head(canonical).is_some();
-            let is_known = urls.contains(canonical) || is_core || canonical.starts_with(NOT_AT_HAND);
+            let is_known =
+                urls.contains(canonical) || is_core || canonical.starts_with(NOT_AT_HAND);
             if !is_known {
                 missing.push(format!("{}: {canonical}", held.name));
             }
@@ -191,9 +192,10 @@ fn every_differential_gets_a_snapshot_without_a_fault() {
         }
         count += 1;
         let made = make_snapshot(&held.resource, &packages);
-        let elements = made.definition.as_ref().and_then(|made| {
-            Some(made.view().at(&["snapshot", "element"])?.items().count())
-        });
+        let elements = made
+            .definition
+            .as_ref()
+            .and_then(|made| Some(made.view().at(&["snapshot", "element"])?.items().count()));
         if elements.unwrap_or_default() == 0 {
             wrong.push(format!("{}: no snapshot", held.name));
         }
