@@ -194,6 +194,9 @@ impl<'a> Inquiry<'a> {
 
     /// The `fullUrl` of the entry of the outermost Bundle that a resource is in.
     pub(crate) fn full_url(&self, view: ResourceView<'a>) -> Option<Cow<'a, str>> {
+        if !std::ptr::eq(view.value.source(), self.document.value.source()) {
+            return None;
+        }
         let urls = self.full_urls.get_or_init(|| {
             let list = self.document.value.get("entry").into_iter().flat_map(Value::items);
             let known = list

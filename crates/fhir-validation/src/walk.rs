@@ -60,6 +60,8 @@ pub(crate) struct Walk<'a> {
     /// Whether only a verdict is wanted: the first error ends the walk, and what resources declare
     /// of themselves is another matter.
     is_trial: bool,
+    /// Whether only profiles are held to, because the base has had a walk of its own.
+    is_bare: bool,
     active: Vec<Active<'a>>,
     members: Vec<Member<'a>>,
     counts: Vec<u32>,
@@ -92,6 +94,7 @@ impl<'a> Walk<'a> {
             inquiry,
             sink: Sink::default(),
             is_trial: false,
+            is_bare: false,
             active: Vec::new(),
             members: Vec::new(),
             counts: Vec::new(),
@@ -102,6 +105,11 @@ impl<'a> Walk<'a> {
     /// A walk for nothing but a verdict.
     pub(crate) fn trial(inquiry: &'a Inquiry<'a>) -> Self {
         Self { is_trial: true, ..Self::new(inquiry) }
+    }
+
+    /// A walk for nothing but a verdict about a profile, without its base.
+    fn bare(inquiry: &'a Inquiry<'a>) -> Self {
+        Self { is_bare: true, ..Self::trial(inquiry) }
     }
 
     /// Puts a rule on top, unless it is there already from `from` on.
@@ -220,6 +228,9 @@ impl<'a> Walk<'a> {
     /// The program of a data type.
     fn base(&self, kind: Type) -> Option<Active<'a>> {
         let Type::Complex(index) = kind else { return None };
+        if self.is_bare {
+            return None;
+        }
         self.inquiry.library.base(index).and_then(Active::root)
     }
 }

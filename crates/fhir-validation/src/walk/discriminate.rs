@@ -132,8 +132,7 @@ impl<'a> Walk<'a> {
         if at.value.is_none() && at.beside.is_none() {
             return Verdict::Unknown;
         }
-        let decide = || resource::conforms(self.inquiry, at, program, scope);
-        Verdict::maybe(self.inquiry.verdict(at, id, decide))
+        Verdict::maybe(resource::conforms(self.inquiry, at, program, scope))
     }
 
     /// Whether a value is what a rule and those below it fix.

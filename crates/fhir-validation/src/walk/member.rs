@@ -49,10 +49,12 @@ impl<'a> Walk<'a> {
             }
         }
         let is_primitive = matches!(element.value, ValueType::Primitive(_));
-        if is_primitive && self.active.len() == from && member.beside.is_none() {
+        let is_free = (is_primitive && member.beside.is_none()) || self.is_bare;
+        if is_free && self.active.len() == from {
             return;
         }
         if let ValueType::Complex(index) = element.value
+            && !self.is_bare
             && fhir_definitions::r4().get(index).kind == TypeKind::Complex
             && let Some(base) = self.inquiry.library.base(index).and_then(Active::root)
         {
@@ -74,7 +76,7 @@ impl<'a> Walk<'a> {
             if matches!(element.value, ValueType::Resource) {
                 self.nested(&at, element, from, &step, scope);
             } else {
-                if kind.name() == "Extension" {
+                if !self.is_bare && kind.name() == "Extension" {
                     self.extension(&at, (from, element.is_modifier), &step, scope);
                 }
                 self.node(at, Some((owner.definition.name, name)), from, &step, scope);

@@ -12,43 +12,77 @@ use crate::path::Path;
 use crate::program::{Program, ProgramId};
 use crate::report::RuleKind;
 
-/// Whether a value conforms to a program and its own base, found out by a walk of its own.
+/// Whether a value conforms to a program and to its own base; nothing where that is being decided,
+/// or lies too deep. The base is walked once, however many profiles ask.
 pub(super) fn conforms<'a>(
     inquiry: &'a Inquiry<'a>,
     at: &At<'a>,
     program: &'a Program,
     scope: &Scope<'_, 'a>,
+) -> Option<bool> {
+    let base = match at.kind {
+        Type::Complex(index) => inquiry.library.base(index),
+        Type::System(_)
+        | Type::Primitive(_)
+        | Type::Element
+        | Type::BackboneElement
+        | Type::Resource
+        | Type::DomainResource => None,
+    };
+    if let Some(base) = base {
+        let decide = || decide(Walk::trial(inquiry), at, None, scope);
+        if inquiry.verdict(at, base.id, decide) == Some(false) {
+            return Some(false);
+        }
+    }
+    let decide = || decide(Walk::bare(inquiry), at, Some(program), scope);
+    inquiry.verdict(at, program.id, decide)
+}
+
+fn decide<'a>(
+    mut walk: Walk<'a>,
+    at: &At<'a>,
+    program: Option<&'a Program>,
+    scope: &Scope<'_, 'a>,
 ) -> bool {
-    let mut walk = Walk::trial(inquiry);
-    let path = Path::root(program.subject.name());
-    match (at.value, at.kind.is_resource()) {
-        (Some(value), true) => {
-            let Some(view) = ResourceView::of(value) else { return false };
-            walk.whole(view, view, &[program.id], &path);
-        }
-        _ => {
+    let path = Path::root(at.kind.name());
+    if let (Some(value), true) = (at.value, at.kind.is_resource()) {
+        let Some(view) = ResourceView::of(value) else { return false };
+        let ids: Vec<ProgramId> = program.map(|program| program.id).into_iter().collect();
+        walk.whole(view, around(view, scope), &ids, &path);
+    } else {
+        if let Some(program) = program {
             walk.roots(0, program);
-            if let Some(base) = walk.base(at.kind) {
-                walk.push(0, base);
-            }
-            walk.node(*at, None, 0, &path, scope);
         }
+        if let Some(base) = walk.base(at.kind) {
+            walk.push(0, base);
+        }
+        walk.node(*at, None, 0, &path, scope);
     }
     !walk.sink.has_errors()
 }
 
-/// Whether a resource conforms to a program; nothing where that is being decided, or lies too deep.
+/// What a resource is contained in: what contains the one that refers, or itself.
+fn around<'a>(view: ResourceView<'a>, scope: &Scope<'_, 'a>) -> ResourceView<'a> {
+    let place = |view: ResourceView<'a>| (view.value.source().as_ptr(), view.value.offset());
+    let is_contained = scope.root.contained().any(|each| place(each) == place(view));
+    if is_contained { scope.root } else { view }
+}
+
+/// Whether a resource conforms to a program, as expressions ask.
 pub(crate) fn is_valid<'a>(
     inquiry: &'a Inquiry<'a>,
     view: ResourceView<'a>,
     program: ProgramId,
 ) -> Option<bool> {
-    let decide = || {
-        let mut walk = Walk::trial(inquiry);
-        walk.whole(view, view, &[program], &Path::root(view.resource_type.as_str()));
-        !walk.sink.has_errors()
-    };
-    inquiry.verdict(&At::resource(view), program, decide)
+    let environment = inquiry.environment(view, view);
+    let scope = Scope { environment: &environment, resource: view, root: view, full_url: None };
+    let program = inquiry.library.program(program).ok()?;
+    let at = At::resource(view);
+    if !is_of(at.kind, program.subject) {
+        return Some(false);
+    }
+    conforms(inquiry, &at, program, &scope)
 }
 
 /// The type that `Patient/1` or `http://server.example/fhir/Patient/1` names.
@@ -74,7 +108,8 @@ impl<'a> Walk<'a> {
                 self.profile(from, program, view, path);
             }
         }
-        self.enter(view, root, None, from, path);
+        let full_url = self.inquiry.full_url(view);
+        self.enter(view, root, full_url.as_deref(), from, path);
         self.active.truncate(from);
     }
 
