@@ -204,3 +204,25 @@ fn every_differential_gets_a_snapshot_without_a_fault() {
     assert!(count >= 150, "only {count} definitions");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn examples_parse_strictly_and_name_a_profile_that_is_here() {
+    let packages = packages();
+    let urls: BTreeSet<&str> = packages.held.iter().map(|held| held.text("url")).collect();
+    let mut count = 0;
+    for folder in sorted(&folder()).into_iter().map(|path| path.join("example")) {
+        for file in if folder.is_dir() { sorted(&folder) } else { Vec::new() } {
+            let name = file.display();
+            let text = fs::read(&file).unwrap();
+            let json: Value = serde_json::from_slice(&text).unwrap();
+            Resource::from_json(text, &Limits::default())
+                .unwrap_or_else(|fault| panic!("{name}: {fault:?}"));
+            let mut profiles = json["meta"]["profile"].as_array().into_iter().flatten();
+            let is_bundle = json["resourceType"] == "Bundle";
+            let is_here = profiles.any(|url| urls.contains(url.as_str().unwrap()));
+            assert!(is_bundle || is_here, "{name}: names no profile that is here");
+            count += 1;
+        }
+    }
+    assert!(count >= 25, "only {count} examples");
+}

@@ -7,6 +7,7 @@ mod definitions;
 mod expected;
 mod world;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -78,21 +79,39 @@ fn every_kind_of_rule_has_passing_and_failing_cases() {
 /// Kinds of rules that may be without cases; must become empty.
 const UNCOVERED: &[RuleKind] = RuleKind::ALL;
 
+/// The definitions of a case, and a validator over them.
+type Compiled = (Arc<Definitions>, Validator);
+
 struct Runner<'f> {
     file: &'f File,
+    /// For the cases that define nothing of their own: profiles are compiled once for all of them.
+    shared: OnceCell<Compiled>,
 }
 
 impl<'f> Runner<'f> {
     fn new(file: &'f File) -> Self {
-        Self { file }
+        Self { file, shared: OnceCell::new() }
+    }
+
+    fn compiled(&self, case: &Case) -> Result<Compiled, String> {
+        let definitions = Arc::new(Definitions::of(self.file, case)?);
+        Ok((Arc::clone(&definitions), Validator::new(definitions)))
     }
 
     fn run(&self, case: &Case) -> Result<(), String> {
         let resource = resource(self.file, case)?;
-        let definitions = Arc::new(Definitions::of(self.file, case)?);
-        let world = TestWorld::new(self.file, case, Arc::clone(&definitions))?;
+        let own;
+        let (definitions, validator) = if !case.definitions.is_empty() {
+            own = self.compiled(case)?;
+            &own
+        } else if let Some(shared) = self.shared.get() {
+            shared
+        } else {
+            let shared = self.compiled(case)?;
+            self.shared.get_or_init(|| shared)
+        };
+        let world = TestWorld::new(self.file, case, Arc::clone(definitions))?;
         let profiles: Vec<&str> = case.profiles.iter().map(String::as_str).collect();
-        let validator = Validator::new(definitions);
         let report = validator.validate(resource.view(), &profiles, &world, &options(case));
         self.judge(case, &report)
     }
