@@ -23,6 +23,12 @@ impl Sink {
         self.errors > 0
     }
 
+    /// The first error that was kept.
+    pub(crate) fn first_error(&self) -> Option<&Finding> {
+        let mut findings = self.findings.iter().map(|(_, finding)| finding);
+        findings.find(|each| matches!(each.severity, Severity::Error | Severity::Fatal))
+    }
+
     /// Keeps a finding, unless the very same was found before. `offset` is its place in bytes.
     pub(crate) fn push(&mut self, offset: usize, finding: Finding) {
         let is_known = |(_, known): &(usize, Finding)| {

@@ -177,7 +177,7 @@ impl<'a> Walk<'a> {
 
     /// Calls `each` with what stands at a path, and with nothing where that is not known, until
     /// it has seen enough.
-    fn follow(
+    pub(super) fn follow(
         &self,
         at: &At<'a>,
         steps: &[Step],

@@ -84,7 +84,7 @@ impl<'a> Walk<'a> {
             self.active.truncate(to);
         }
         self.count(from..to, count, &member, &whole);
-        self.close_slices(from..to, counts, member_offset(&member), &whole);
+        self.close_slices((from..to, counts), (&member, element), &whole, scope);
         self.counts.truncate(counts);
         self.active.truncate(from);
     }
@@ -170,6 +170,6 @@ pub(super) fn most(max: u32) -> String {
     if max == 0 { "none".to_owned() } else { format!("at most {max}") }
 }
 
-fn member_offset(member: &Member<'_>) -> usize {
+pub(super) fn member_offset(member: &Member<'_>) -> usize {
     member.value.or(member.beside).map_or(0, Value::offset)
 }

@@ -39,15 +39,33 @@ pub(super) fn conforms<'a>(
     inquiry.verdict(at, program.id, decide)
 }
 
+/// The first thing in which a value does not conform to a program, leaving its base alone.
+pub(super) fn first_error<'a>(
+    inquiry: &'a Inquiry<'a>,
+    at: &At<'a>,
+    program: &'a Program,
+    scope: &Scope<'_, 'a>,
+) -> Option<String> {
+    let mut walk = Walk::bare(inquiry);
+    run(&mut walk, at, Some(program), scope);
+    let error = walk.sink.first_error()?;
+    Some(format!("{}: {}", error.expression, error.text))
+}
+
 fn decide<'a>(
     mut walk: Walk<'a>,
     at: &At<'a>,
     program: Option<&'a Program>,
     scope: &Scope<'_, 'a>,
 ) -> bool {
+    run(&mut walk, at, program, scope);
+    !walk.sink.has_errors()
+}
+
+fn run<'a>(walk: &mut Walk<'a>, at: &At<'a>, program: Option<&'a Program>, scope: &Scope<'_, 'a>) {
     let path = Path::root(at.kind.name());
     if let (Some(value), true) = (at.value, at.kind.is_resource()) {
-        let Some(view) = ResourceView::of(value) else { return false };
+        let Some(view) = ResourceView::of(value) else { return };
         let ids: Vec<ProgramId> = program.map(|program| program.id).into_iter().collect();
         walk.whole(view, around(view, scope), &ids, &path);
     } else {
@@ -59,7 +77,6 @@ fn decide<'a>(
         }
         walk.node(*at, None, 0, &path, scope);
     }
-    !walk.sink.has_errors()
 }
 
 /// What a resource is contained in: what contains the one that refers, or itself.

@@ -2,16 +2,18 @@
 
 use std::ops::Range;
 
+use fhir_definitions::ElementDefinition;
 use fhir_model::Severity;
 
-use super::member::most;
-use super::{Active, Walk};
-use crate::at::At;
+use super::discriminate::{Verdict, is_of};
+use super::member::{member_offset, most};
+use super::resource::first_error;
+use super::{Active, Member, Walk};
+use crate::at::{At, Pairs, kind_of};
 use crate::inquiry::Scope;
 use crate::path::Path;
-use crate::program::{Openness, Slice, Slicing};
+use crate::program::{Matcher, Openness, Rule, Slice, Slicing};
 use crate::report::RuleKind;
-use crate::walk::discriminate::Verdict;
 
 /// Counters beside those of the slices: the last slice, whether an item was in none, and how many
 /// could not be told.
@@ -208,10 +210,10 @@ impl<'a> Walk<'a> {
     /// Holds the counts of slices to what they allow.
     pub(super) fn close_slices(
         &mut self,
-        rules: Range<usize>,
-        counts: usize,
-        offset: usize,
+        (rules, counts): (Range<usize>, usize),
+        (member, element): (&Member<'a>, &ElementDefinition),
         path: &Path<'_>,
+        scope: &Scope<'_, 'a>,
     ) {
         let mut counts = counts;
         for position in rules {
@@ -225,32 +227,76 @@ impl<'a> Walk<'a> {
                     continue;
                 }
                 let count = self.counted(counts + EXTRA + number);
-                self.slice_count(rule, slice, (count, untold), offset, path);
+                let Some((severity, mut text)) = miscounted(rule.rule, slice, count, untold) else {
+                    continue;
+                };
+                if count < rule.rule.min
+                    && let Some(why) = self.why_not(slicing, slice, (member, element), scope)
+                {
+                    text.push_str("; ");
+                    text.push_str(&why);
+                }
+                let what = (severity, RuleKind::Cardinality);
+                self.find(what, member_offset(member), path, rule.name(), text);
             }
             counts += slicing.slices.len() + EXTRA;
         }
     }
 
-    fn slice_count(
-        &mut self,
-        slice: Active<'a>,
-        named: &Slice,
-        (count, untold): (u32, u32),
-        offset: usize,
-        path: &Path<'_>,
-    ) {
-        let (min, max) = (slice.rule.min, slice.rule.max);
-        let (severity, expected) = if count < min {
-            // What could not be told may be what is missing.
-            let is_surely = count.saturating_add(untold) < min;
-            let severity = if is_surely { Severity::Error } else { Severity::Warning };
-            (severity, format!("at least {min}"))
-        } else if max.is_some_and(|max| count > max) {
-            (Severity::Error, most(max.unwrap_or_default()))
-        } else {
-            return;
-        };
-        let text = format!("expected {expected} in slice {}, found {count}", named.name);
-        self.find((severity, RuleKind::Cardinality), offset, path, slice.name(), text);
+    /// Why an item that is of the right type is not in a slice that a profile tells: without that
+    /// nobody sees what is wrong deep inside of it.
+    #[cold]
+    fn why_not(
+        &self,
+        slicing: &'a Slicing,
+        slice: &'a Slice,
+        (member, element): (&Member<'a>, &ElementDefinition),
+        scope: &Scope<'_, 'a>,
+    ) -> Option<String> {
+        let matchers = slicing.discriminators.iter().zip(slice.matchers.get()?);
+        let mut by_profile = matchers.filter_map(|(discriminator, matcher)| match matcher {
+            Matcher::Profiles(profiles) => Some((discriminator, profiles)),
+            Matcher::Rule(..)
+            | Matcher::Exists(_)
+            | Matcher::Types(_)
+            | Matcher::Url(_)
+            | Matcher::Unclear => None,
+        });
+        let (discriminator, profiles) = by_profile.next()?;
+        let mut why = None;
+        for (index, (value, beside)) in Pairs::new(member.value, member.beside).enumerate() {
+            let Some(kind) = kind_of(element, value) else { continue };
+            let at = At { value, beside, kind };
+            self.follow(&at, &discriminator.steps, scope, &mut |found| {
+                let programs = profiles.iter().filter_map(|id| self.program(*id));
+                let found = found.filter(|found| found.value.is_some());
+                why = found.zip(programs.into_iter().next()).and_then(|(found, program)| {
+                    let is_kind = is_of(found.kind, program.subject);
+                    let error = || first_error(self.inquiry, &found, program, scope);
+                    let error = is_kind.then(error).flatten()?;
+                    Some(format!("item {index} does not conform to {}: {error}", program.url))
+                });
+                why.is_some()
+            });
+            if why.is_some() {
+                return why;
+            }
+        }
+        None
     }
+}
+
+/// What is wrong with the count of a slice.
+fn miscounted(rule: &Rule, slice: &Slice, count: u32, untold: u32) -> Option<(Severity, String)> {
+    let (min, max) = (rule.min, rule.max);
+    let (severity, expected) = if count < min {
+        // What could not be told may be what is missing.
+        let is_surely = count.saturating_add(untold) < min;
+        (if is_surely { Severity::Error } else { Severity::Warning }, format!("at least {min}"))
+    } else if max.is_some_and(|max| count > max) {
+        (Severity::Error, most(max.unwrap_or_default()))
+    } else {
+        return None;
+    };
+    Some((severity, format!("expected {expected} in slice {}, found {count}", slice.name)))
 }
