@@ -162,6 +162,12 @@ impl<'a> Walk<'a> {
             self.hosts.push(Host { at, name: at.kind.name(), place });
             self.object(object, Owner { index, definition }, rules, path, scope);
             self.hosts.pop();
+        } else if let (Type::Primitive(_), Some(value)) = (at.kind, at.value)
+            && let Some(index) = crate::compile::element_index()
+        {
+            // Nothing stands beside the value: what must stand there is missing.
+            let owner = Owner { index, definition: fhir_definitions::r4().get(index) };
+            self.missing(value, owner, from..self.active.len(), 0..0, path);
         }
     }
 

@@ -134,23 +134,26 @@ impl<'a> Walk<'a> {
                         name == &*child.rule.name || element.key == &*child.rule.name
                     })
                 });
-                if !stands {
-                    self.absent(child, object, owner, path);
+                if stands {
+                    continue;
+                }
+                // What the type does not have is asked of another type, and that is told already.
+                let definition = owner.definition;
+                let keys = definition.elements.iter().map(|element| element.key);
+                let mut names = keys.chain(definition.groups.iter().map(|group| group.name));
+                if let Some(name) = names.find(|name| *name == &*child.rule.name) {
+                    self.absent(child, object, &path.below(name));
                 }
             }
         }
     }
 
     #[cold]
-    fn absent(&mut self, child: Active<'a>, object: Value<'a>, owner: Owner, path: &Path<'_>) {
-        let group = owner.definition.groups.iter().map(|group| group.name);
-        let keys = owner.definition.elements.iter().map(|element| element.key);
-        let name = keys.chain(group).find(|name| *name == &*child.rule.name);
-        let below = path.below(name.unwrap_or("value"));
+    fn absent(&mut self, child: Active<'a>, object: Value<'a>, path: &Path<'_>) {
         let what = (Severity::Error, RuleKind::Cardinality);
         if child.rule.asks(check::COUNT) && child.rule.min > 0 {
             let text = format!("expected at least {}, found none", child.rule.min);
-            self.find(what, object.offset(), &below, child.name(), text);
+            self.find(what, object.offset(), path, child.name(), text);
             return;
         }
         let slices = child.rule.slicing.as_deref().map_or(&[][..], |slicing| &slicing.slices);
@@ -160,7 +163,7 @@ impl<'a> Walk<'a> {
             };
             let text =
                 format!("expected at least {} in slice {}, found none", least.rule.min, slice.name);
-            self.find(what, object.offset(), &below, least.name(), text);
+            self.find(what, object.offset(), path, least.name(), text);
         }
     }
 }
