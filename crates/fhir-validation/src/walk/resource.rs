@@ -224,6 +224,14 @@ impl<'a> Walk<'a> {
             let what = (Severity::Warning, RuleKind::Profile);
             self.find(what, view.value.offset(), path, fault.rule.to_string(), text);
         }
+        for id in &program.imposed {
+            if let Err(why) = self.inquiry.library.program(*id) {
+                let canonical = self.inquiry.library.canonical(*id).to_owned();
+                let text = format!("the imposed profile {canonical} {}", why.text());
+                let what = (Severity::Warning, RuleKind::Profile);
+                self.find(what, view.value.offset(), path, canonical, text);
+            }
+        }
         self.roots(from, program);
     }
 
