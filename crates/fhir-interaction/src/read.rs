@@ -6,6 +6,7 @@ use fhir_store::StoredVersion;
 
 use crate::app::{App, ReadFailure};
 use crate::operation::own_definition;
+use crate::package;
 use crate::request::{Answer, Request, Seen, Since};
 use crate::sight::Sight;
 use crate::subset::Subset;
@@ -40,8 +41,12 @@ pub async fn read_unless_seen(
 ) -> Result<Answer, Failure> {
     let permit = app.gate(request, Interaction::Read, Some(key.resource_type))?;
     let subset = Subset::of_read(app, request, key.resource_type, pairs)?;
-    let key = key.clone();
+    let (key, inside) = (key.clone(), app.clone());
     let work = move |sight: &mut Sight<'_>| match sight.current(&key)? {
+        None if let Some(installed) = package::with_id(&inside, &key) => {
+            let is_seen = seen.names(installed.version, installed.updated.seconds());
+            Ok(if is_seen { unmodified(&installed) } else { answer(&installed, &subset)? })
+        }
         Some(stored) if is_seen(sight, &stored, &seen)? => Ok(unmodified(&stored)),
         found => Ok(answer_to(&key, found, &subset)?),
     };

@@ -10,14 +10,16 @@ mod place;
 
 use std::collections::HashMap;
 
+use fhir_access::Permit;
 use fhir_model::{Failure, FailureKind, Issue, IssueType};
-use fhir_search::{SearchQuery, SummaryMode, TotalMode};
+use fhir_search::{Scope, SearchQuery, SummaryMode, TotalMode};
 use fhir_store::{Hit, Matched, Position, StoredVersion};
 
 use crate::answers;
 use crate::app::{App, ReadFailure};
 use crate::cursor::{self, IncludedCursor, SearchCursor};
 use crate::include::{self, Included};
+use crate::package;
 use crate::query_string;
 use crate::request::{Answer, Request};
 use crate::sight::{Count, Sight};
@@ -50,7 +52,10 @@ pub async fn search(
         let page = question.page(&inside, sight)?;
         Ok((question, page))
     };
-    let (question, page) = app.read(&permit, work).await?;
+    let (question, mut page) = app.read(&permit, work).await?;
+    if page.matches.is_empty() && page.total.is_none_or(|total| total == 0) {
+        question.add_installed(app, &permit, &mut page);
+    }
     Ok(Answer::ok(question.write(app, request, &page)?))
 }
 
@@ -130,6 +135,23 @@ impl Question {
         }
         let subset = Subset::of(&query)?;
         Ok(Self { query, subset, place, digest, is_posted, cursor, sealed })
+    }
+
+    /// What packages have of what the store has nothing of.
+    fn add_installed(&self, app: &App, permit: &Permit, page: &mut Page) {
+        let Place { scope: Scope::Type(resource_type), compartment: None } = &self.place else {
+            return;
+        };
+        if self.cursor.is_some() {
+            return;
+        }
+        let found = package::named(app, permit, *resource_type, &self.query.applied);
+        page.total = page.total.map(|_| u64::try_from(found.len()).unwrap_or(u64::MAX));
+        if !self.is_count_only() {
+            let found = found.into_iter();
+            let found = found.map(|stored| Found { stored, matched: Matched::default() });
+            page.matches = found.collect();
+        }
     }
 
     fn page(&self, app: &App, sight: &mut Sight<'_>) -> Result<Page, ReadFailure> {

@@ -200,7 +200,9 @@ fn a_canonical_means_the_newest_unless_it_says_which() {
     assert_eq!(version(near.find(&types, "http://x.org/r")).as_deref(), Some("1"));
     let of = registry.package_of(&types, "http://x.org/s").unwrap();
     assert_eq!(of.to_string(), "base#2.0.0");
-    assert_eq!(version(registry.by_id(ResourceType::VALUE_SET, "s")).as_deref(), Some("2.0.0"));
+    let (of, found) = registry.by_id(ResourceType::VALUE_SET, "s").unwrap();
+    assert_eq!(of.to_string(), "base#2.0.0");
+    assert_eq!(version(Some(found)).as_deref(), Some("2.0.0"));
 
     let before = registry.generation();
     registry.replace(vec![package("base#1.0.0", "", &["s 1.10.0 active"]).installed()]);

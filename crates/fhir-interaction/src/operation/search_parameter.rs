@@ -11,12 +11,14 @@ use fhir_store::{Activation, ParameterState, ParameterStatus};
 use super::Invocation;
 use super::output::ParametersWriter;
 use crate::app::{App, ReadFailure};
+use crate::package;
 use crate::request::Answer;
 
 /// Where the state of what was started is told.
 const OPERATION: &str = "$reindex";
 
-/// `SearchParameter/x/$activate`: puts the stored definition in force. 202 where rows are being
+/// `SearchParameter/x/$activate`: puts the definition that is stored under this id, or else that of
+/// an installed package, in force. 202 where rows are being
 /// built, 200 where it was in force already.
 ///
 /// # Errors
@@ -75,10 +77,13 @@ pub(super) fn reindex(call: &Invocation<'_>) -> Result<Answer, Failure> {
 
 async fn definition(call: &Invocation<'_>) -> Result<(Vec<u8>, Resource), Failure> {
     let wanted = call.key()?.clone();
+    let inside = call.app.clone();
     let found = call
         .app
         .read(&call.permit, move |sight| {
-            let body = sight.current(&wanted)?.and_then(|stored| stored.body);
+            let stored = sight.current(&wanted)?;
+            let stored = stored.or_else(|| package::with_id(&inside, &wanted));
+            let body = stored.and_then(|stored| stored.body);
             let body = body.ok_or_else(|| {
                 let text = format!("there is no {wanted}");
                 ReadFailure::Client(Failure::new(FailureKind::NotFound, text))

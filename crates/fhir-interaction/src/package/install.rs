@@ -9,7 +9,7 @@ use fhir_package::{
 use fhir_store::{NewPackage, PackageChange, PackageResource};
 
 use super::shelf::Known;
-use super::{TRIES, refused};
+use super::{TRIES, refused, snapshots};
 use crate::app::{App, store_failure};
 
 /// How packages are installed.
@@ -39,7 +39,7 @@ impl App {
         let shelf = self.shelf();
         let given: Vec<Offer> = packages.iter().map(offer).collect();
         for _ in 0..TRIES {
-            shelf.refresh()?;
+            self.refresh_packages()?;
             let known = shelf.known();
             let there: Vec<Offer> = known.packages.iter().map(|one| one.offer()).collect();
             let steps = plan(&given, &there, &how.choice).map_err(|faults| refused(&faults))?;
@@ -50,7 +50,7 @@ impl App {
             }
             let changed = shelf.store.change_packages(change);
             if changed.map_err(|error| store_failure(&error))?.is_some() {
-                shelf.refresh()?;
+                self.refresh_packages()?;
                 for outcome in &outcomes {
                     tracing::info!(package = %outcome.id, fate = ?outcome.fate, "package installed");
                 }
@@ -82,7 +82,10 @@ fn outcomes(packages: &[Package], steps: Vec<Step>, registry: &Registry) -> Vec<
     let outcome = |step: Step| {
         let package = packages.iter().find(|package| package.id() == step.id)?;
         let others: Vec<&Installed> = beside.iter().map(Arc::as_ref).collect();
-        let report = Report::of(package, step.dependencies, &others);
+        let mut report = Report::of(package, step.dependencies, &others);
+        if step.fate != Fate::Unchanged && report.without_snapshot > 0 {
+            report.snapshot_faults = snapshots::faults(package, &beside);
+        }
         Some(Outcome { id: step.id, fate: step.fate, report })
     };
     steps.into_iter().filter_map(outcome).collect()

@@ -7,7 +7,9 @@
 //! made again.
 
 mod install;
+mod reading;
 mod shelf;
+mod snapshots;
 mod start;
 mod uninstall;
 
@@ -17,6 +19,7 @@ use fhir_model::{Failure, FailureKind, Issue, IssueType};
 use fhir_package::{PackageError, PlanFault, Registry};
 
 pub use install::Installation;
+pub(crate) use reading::{named, with_id};
 pub use shelf::InstalledPackage;
 pub(crate) use shelf::Shelf;
 pub use start::install_at_start;
@@ -45,7 +48,12 @@ impl App {
     /// # Errors
     /// The store's failures.
     pub fn refresh_packages(&self) -> Result<bool, Failure> {
-        self.shelf().refresh()
+        let is_changed = self.shelf().refresh()?;
+        if is_changed {
+            // What was made of value sets and code systems may have become another.
+            self.knowledge().forget();
+        }
+        Ok(is_changed)
     }
 }
 

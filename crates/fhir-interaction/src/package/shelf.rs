@@ -34,11 +34,11 @@ impl InstalledPackage {
 pub(crate) struct Shelf {
     pub(super) registry: Arc<Registry>,
     pub(super) store: Store,
-    known: Mutex<Known>,
+    known: Mutex<Arc<Known>>,
 }
 
 /// What was read last.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Known {
     pub(super) change: i64,
     pub(super) packages: Vec<InstalledPackage>,
@@ -49,7 +49,7 @@ impl Shelf {
     /// refresh tries again.
     pub(crate) fn open(store: &Store) -> Self {
         let registry = Arc::new(Registry::default());
-        let known = Mutex::new(Known::default());
+        let known = Mutex::default();
         let shelf = Self { registry, store: store.clone(), known };
         // The fault is in the log.
         let _told = shelf.refresh();
@@ -62,13 +62,13 @@ impl Shelf {
     }
 
     pub(super) fn list(&self) -> Vec<InstalledPackage> {
-        let mut packages = self.known().packages;
+        let mut packages = self.known().packages.clone();
         packages.sort_by(|one, other| one.id.cmp(&other.id));
         packages
     }
 
-    pub(super) fn known(&self) -> Known {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes over a change that was made since; false where there was none.
@@ -95,7 +95,7 @@ impl Shelf {
             packages.push(InstalledPackage { number, id, digest, installed, about });
         }
         self.registry.replace(installed);
-        *known = Known { change: stored.change, packages };
+        *known = Arc::new(Known { change: stored.change, packages });
         Ok(true)
     }
 

@@ -22,7 +22,7 @@ impl App {
     ) -> Result<Vec<PackageId>, Failure> {
         let shelf = self.shelf();
         for _ in 0..TRIES {
-            shelf.refresh()?;
+            self.refresh_packages()?;
             let known = shelf.known();
             let there: Vec<Offer> = known.packages.iter().map(|one| one.offer()).collect();
             let gone = removal(wanted, &there, force).map_err(|faults| refused(&faults))?;
@@ -35,7 +35,7 @@ impl App {
             let change = PackageChange { after: known.change, remove, add: Vec::new() };
             let changed = shelf.store.change_packages(change);
             if changed.map_err(|error| store_failure(&error))?.is_some() {
-                shelf.refresh()?;
+                self.refresh_packages()?;
                 for id in &gone {
                     tracing::info!(package = %id, "package removed");
                 }

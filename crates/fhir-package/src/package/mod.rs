@@ -72,6 +72,16 @@ pub struct Packed {
     pub lacks_snapshot: bool,
 }
 
+impl Packed {
+    /// The resource again.
+    ///
+    /// # Errors
+    /// Where its bytes are damaged.
+    pub fn resource(&self) -> Result<Resource, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Resource::trusted(body::unpack(&self.packed)?)?)
+    }
+}
+
 /// What is wrong with a resource of a package.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

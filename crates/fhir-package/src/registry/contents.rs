@@ -99,9 +99,9 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    pub(super) fn new(packages: Vec<Installed>) -> Self {
+    pub(super) fn new<P: Into<Arc<Installed>>>(packages: Vec<P>) -> Self {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
-        let mut packages: Vec<Arc<Installed>> = packages.into_iter().map(Arc::new).collect();
+        let mut packages: Vec<Arc<Installed>> = packages.into_iter().map(Into::into).collect();
         packages.sort_by(|one, other| one.id.cmp(&other.id));
         let mut contents = Self {
             number: NUMBERS.fetch_add(1, atomic::Ordering::Relaxed),
@@ -165,6 +165,16 @@ impl Contents {
             .filter(|entry| entry.resource_type == resource_type)
             .filter_map(|entry| Some((entry.url.clone()?, entry.version.clone())))
             .collect()
+    }
+
+    /// The places of a type, in the order of the packages.
+    pub(super) fn of_type(&self, resource_type: ResourceType) -> impl Iterator<Item = Place> {
+        let packages = self.packages.iter().enumerate();
+        let places = packages.flat_map(|(package, installed)| {
+            let entries = installed.entries.iter().enumerate();
+            entries.map(move |(at, entry)| (Place { package, entry: at }, entry.resource_type))
+        });
+        places.filter(move |(_, of)| *of == resource_type).map(|(place, _)| place)
     }
 
     /// A package with all that it builds on.

@@ -29,14 +29,14 @@ pub struct Registry {
 
 impl Default for Registry {
     fn default() -> Self {
-        Self::new(Vec::new())
+        Self::new(Vec::<Installed>::new())
     }
 }
 
 impl Registry {
     /// A registry of these packages.
     #[must_use]
-    pub fn new(packages: Vec<Installed>) -> Self {
+    pub fn new<P: Into<Arc<Installed>>>(packages: Vec<P>) -> Self {
         Self {
             contents: RwLock::new(Arc::new(Contents::new(packages))),
             generation: AtomicU64::new(1),
@@ -45,7 +45,7 @@ impl Registry {
     }
 
     /// Puts other packages in the place of all that there are, at once.
-    pub fn replace(&self, packages: Vec<Installed>) {
+    pub fn replace<P: Into<Arc<Installed>>>(&self, packages: Vec<P>) {
         let next = Arc::new(Contents::new(packages));
         let mut contents = self.contents.write().unwrap_or_else(PoisonError::into_inner);
         *contents = next;
@@ -87,18 +87,42 @@ impl Registry {
         url: &str,
         version: Option<&str>,
     ) -> Vec<Arc<Resource>> {
+        let found = self.all_with_packages(resource_type, url, version);
+        found.into_iter().map(|(_, resource)| resource).collect()
+    }
+
+    /// As [`Registry::all`], each with the package that it is from.
+    #[must_use]
+    pub fn all_with_packages(
+        &self,
+        resource_type: ResourceType,
+        url: &str,
+        version: Option<&str>,
+    ) -> Vec<(PackageId, Arc<Resource>)> {
         let contents = self.contents();
         let types = [resource_type];
         let places = contents.named(&types, Canonical { url, version, fragment: None });
+        places.filter_map(|place| self.read_of(&contents, place)).collect()
+    }
+
+    /// All resources of a type, in the order of the packages. What can't be read is passed over.
+    #[must_use]
+    pub fn of_type(&self, resource_type: ResourceType) -> Vec<Arc<Resource>> {
+        let contents = self.contents();
+        let places = contents.of_type(resource_type);
         places.filter_map(|place| self.read(&contents, place)).collect()
     }
 
-    /// The newest resource of a type with this id (not its URL) in any package.
+    /// The newest resource of a type with this id (not its URL) in any package, and that package.
     #[must_use]
-    pub fn by_id(&self, resource_type: ResourceType, id: &str) -> Option<Arc<Resource>> {
+    pub fn by_id(
+        &self,
+        resource_type: ResourceType,
+        id: &str,
+    ) -> Option<(PackageId, Arc<Resource>)> {
         let contents = self.contents();
         let place = contents.by_id(resource_type, id)?;
-        self.read(&contents, place)
+        self.read_of(&contents, place)
     }
 
     /// The URLs with their versions of all resources of a type, in the order of the packages.
@@ -144,6 +168,11 @@ impl Registry {
 
     fn contents(&self) -> Arc<Contents> {
         Arc::clone(&self.contents.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn read_of(&self, contents: &Contents, place: Place) -> Option<(PackageId, Arc<Resource>)> {
+        let package = contents.package(place)?.id.clone();
+        self.read(contents, place).map(|resource| (package, resource))
     }
 
     fn read(&self, contents: &Contents, place: Place) -> Option<Arc<Resource>> {
