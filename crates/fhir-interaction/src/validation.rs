@@ -64,6 +64,8 @@ pub(crate) struct Asked {
     pub(crate) profiles: Vec<String>,
     /// Whether `meta.profile` counts too.
     pub(crate) declared: bool,
+    /// Whether findings that are mere information are wanted.
+    pub(crate) information: bool,
 }
 
 impl Asked {
@@ -73,8 +75,10 @@ impl Asked {
         match settings.of(resource_type) {
             OnWrite::Off => None,
             OnWrite::Base => Some(Self::default()),
-            OnWrite::Declared => Some(Self { profiles: Vec::new(), declared: true }),
-            OnWrite::Required => Some(Self { profiles: profiles(), declared: true }),
+            OnWrite::Declared => Some(Self { declared: true, ..Self::default() }),
+            OnWrite::Required => {
+                Some(Self { profiles: profiles(), declared: true, ..Self::default() })
+            }
         }
     }
 
@@ -162,6 +166,7 @@ fn run(
         now: Some(app.now()),
         zone: app.zone().clone(),
         declared_profiles: asked.declared,
+        preferred_bindings: asked.information,
         ..Options::default()
     };
     let profiles: Vec<&str> = asked.profiles.iter().map(String::as_str).collect();

@@ -31,6 +31,9 @@ pub struct Options {
     pub zone: Zone,
     /// Whether the profiles that `meta.profile` names are held to as well.
     pub declared_profiles: bool,
+    /// Whether preferred bindings are looked up, which give information at most. Whoever wants
+    /// errors and warnings only saves the time.
+    pub preferred_bindings: bool,
     /// How bad it is that a profile that `meta.profile` names is not here, or cannot be used.
     pub unknown_profiles: Severity,
 }
@@ -43,6 +46,7 @@ impl Default for Options {
             now: None,
             zone: Zone::utc(),
             declared_profiles: true,
+            preferred_bindings: true,
             unknown_profiles: Severity::Warning,
         }
     }

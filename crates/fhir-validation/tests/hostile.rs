@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fhir_model::{Resource, Severity};
+use fhir_model::Resource;
 use fhir_structure::Structures;
 use fhir_validation::{NoWorld, Options, Report, RuleKind, Validator};
 use serde_json::{Value, json};
@@ -119,18 +119,4 @@ fn a_profile_that_asks_itself_ends() {
     let patient = json!({ "resourceType": "Patient", "active": true });
     let report = held(&patient, json!([{ "path": "Patient", "constraint": constraint }]));
     assert!(report.findings.iter().all(|finding| finding.kind == RuleKind::Invariant));
-}
-
-#[test]
-fn an_unknown_declared_profile_is_as_bad_as_asked() {
-    let patient = json!({ "resourceType": "Patient",
-                          "meta": { "profile": ["http://example.org/nowhere"] } });
-    let patient = Resource::trusted(patient.to_string().into_bytes()).unwrap();
-    let validator = Validator::new(Arc::new(One(Arc::new(patient.clone()))));
-    for severity in [Severity::Warning, Severity::Error] {
-        let options = Options { unknown_profiles: severity, ..Options::default() };
-        let report = validator.validate(patient.view(), &[], &NoWorld, &options);
-        let found: Vec<_> = report.findings.iter().map(|each| each.severity).collect();
-        assert_eq!(found, [severity]);
-    }
 }

@@ -42,7 +42,8 @@ pub(super) async fn validate(call: Invocation<'_>) -> Result<Answer, Failure> {
     if mode == Mode::Delete {
         return deletable(&call).await;
     }
-    let asked = Asked { profiles: call.arguments.texts("profile"), declared: true };
+    let asked =
+        Asked { profiles: call.arguments.texts("profile"), declared: true, information: true };
     let Some(view) = call.arguments.resource("resource") else {
         return stored(&call, mode, asked).await;
     };

@@ -79,6 +79,10 @@ enum Outcome {
 impl<'a> Walk<'a> {
     pub(super) fn binding(&mut self, active: Active<'a>, at: &At<'a>, path: &Path<'_>) {
         let Some(binding) = active.rule.binding.as_deref() else { return };
+        let is_mere = binding.strength == Strength::Preferred && binding.max_value_set.is_none();
+        if is_mere && !self.inquiry.options.preferred_bindings {
+            return;
+        }
         if let (Type::Primitive(_), Some(set), Some(value)) = (at.kind, binding.codes, at.value)
             && value.text().is_some_and(|code| set.contains(&code))
         {
