@@ -12,8 +12,8 @@ use fhir_model::date::Zone;
 use fhir_model::{Failure, FailureKind, Id, Instant, ResourceKey, ResourceView};
 use fhir_search::{CustomParameter, IndexRows, ParseSettings, Scope, SearchQuery, ValueHasher};
 use fhir_store::{
-    Activation, Definitions, ParameterStatus, Purge, PurgeReport, Reader, Store, StoreError,
-    WriteFault, WriteGroup, Written,
+    Activation, Definitions, KeptKind, KeptName, NewKept, ParameterStatus, Purge, PurgeReport,
+    Reader, Store, StoreError, WriteFault, WriteGroup, Written,
 };
 
 use crate::capabilities::Statement;
@@ -290,6 +290,43 @@ impl App {
     /// writes.
     pub(crate) fn known_codes(&self, permit: &Permit) -> Option<u64> {
         permit.predicates().is_empty().then(|| self.knowledge().fresh(self.now())).flatten()
+    }
+
+    /// Bytes that are kept by name, with their revision; whoever asks has passed the gate.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub(crate) fn kept(
+        &self,
+        kind: KeptKind,
+        name: &str,
+    ) -> Result<Option<(i64, Vec<u8>)>, Failure> {
+        self.inner.store.kept(kind, name).map_err(|error| store_failure(&error))
+    }
+
+    /// What is kept of a kind, by name; whoever asks has passed the gate.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub(crate) fn kept_names(&self, kind: KeptKind) -> Result<Vec<KeptName>, Failure> {
+        self.inner.store.kept_names(kind).map_err(|error| store_failure(&error))
+    }
+
+    /// Removes what is kept by a name; whoever asks has passed the gate.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub(crate) fn drop_kept(&self, kind: KeptKind, name: &str) -> Result<bool, Failure> {
+        self.inner.store.drop_kept(kind, name).map_err(|error| store_failure(&error))
+    }
+
+    /// Keeps bytes by name; false where others have written since. Whoever asks has passed the
+    /// gate.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub(crate) fn keep(&self, new: NewKept) -> Result<bool, Failure> {
+        self.inner.store.keep(new).map_err(|error| store_failure(&error))
     }
 
     /// What requests share of value sets and code systems.

@@ -3,6 +3,7 @@
 pub(crate) mod edge;
 pub(crate) mod history;
 pub(crate) mod interval;
+pub(crate) mod kept;
 pub(crate) mod linked;
 pub(crate) mod migrate;
 pub(crate) mod packages;

@@ -92,7 +92,7 @@ impl PackageChange {
 const PACKAGES_OF_A_CHANGE: i64 = 1 << 16;
 
 /// What packages ask of a database.
-pub(crate) trait PackageShelf: Send + Sync + 'static {
+pub(crate) trait PackageShelf: crate::kept::Keeper {
     /// The number of the last change.
     fn package_change(&self) -> Result<i64, StoreError>;
 

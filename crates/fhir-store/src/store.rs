@@ -9,6 +9,7 @@ use fhir_search::{CustomParameter, ValueHasher};
 use crate::backend::{postgres, sqlite};
 use crate::core::{Core, Definitions};
 use crate::error::StoreError;
+use crate::kept::{KeptKind, KeptName, NewKept};
 use crate::online::{Activation, Online, ParameterStatus, Workbench};
 use crate::packages::{PackageChange, PackageShelf, StoredPackages};
 use crate::purge::{self, Purge, PurgeReport};
@@ -211,6 +212,39 @@ impl Store {
     /// What the database fails with.
     pub fn package_body(&self, package: i64, number: u32) -> Result<Option<Vec<u8>>, StoreError> {
         self.shelf.package_body(package, number)
+    }
+
+    /// What is kept of a kind beside the resources, by name.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    pub fn kept_names(&self, kind: KeptKind) -> Result<Vec<KeptName>, StoreError> {
+        self.shelf.kept_names(kind)
+    }
+
+    /// Revision and bytes of what is kept by a name.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    pub fn kept(&self, kind: KeptKind, name: &str) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
+        self.shelf.kept(kind, name)
+    }
+
+    /// Keeps bytes by a name; false, and nothing is written, where another revision is there than
+    /// the one that was read.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    pub fn keep(&self, new: NewKept) -> Result<bool, StoreError> {
+        self.shelf.keep(new)
+    }
+
+    /// Removes what is kept by a name; false where there was nothing.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    pub fn drop_kept(&self, kind: KeptKind, name: &str) -> Result<bool, StoreError> {
+        self.shelf.drop_kept(kind, name)
     }
 
     /// Removes and adds packages, all or nothing; gives the number of the change, or none where

@@ -12,6 +12,7 @@ mod fault;
 mod filter;
 mod grammar;
 mod implicit;
+pub mod import;
 mod iso;
 mod list;
 mod map;

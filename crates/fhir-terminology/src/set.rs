@@ -304,7 +304,11 @@ impl Part {
                 (_, Found::No) => return Found::No,
                 (Some(Found::Unknown(fault)), _) => Found::Unknown(fault),
                 (Some(Found::Yes(_)), Found::Unknown(fault)) => Found::Unknown(fault),
-                (Some(Found::Yes(hit)), Found::Yes(_)) => Found::Yes(hit),
+                // Where a system only narrows, the value set knows the code's names.
+                (Some(Found::Yes(hit)), Found::Yes(inside)) => {
+                    let is_bare = hit.concept.is_none() && hit.listed.is_none();
+                    Found::Yes(if is_bare { inside } else { hit })
+                }
                 (None | Some(Found::No), inside) => inside,
             });
         }

@@ -75,9 +75,65 @@ pub(crate) enum Command {
     Check(Check),
     /// Show how a search is answered, and what its first page touches.
     Explain(Explain),
+    /// Import large code systems from their publishers' files, list and remove them.
+    #[command(subcommand)]
+    Terminology(TerminologyCommand),
     /// Install, remove and list packages of definitions.
     #[command(subcommand)]
     Package(PackageCommand),
+}
+
+const IMPORT_HELP: &str = "\
+loinc    Loinc.csv, and with it ComponentHierarchyBySystem.csv and AnswerList.csv
+snomed   snapshots of RF2: concepts, descriptions, relationships, reference sets
+icd10    ClaML, or a table with a header: code, display, perhaps parent and names by language
+         (LongName_sv)
+
+Folders are searched for these files. The content is not part of this program: its licence is
+printed, and is yours to keep. It is stored in the database, and read when it is first asked for.";
+
+/// What to do with large code systems.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TerminologyCommand {
+    /// Import a code system; one of the same URL and version is replaced.
+    Import(Import),
+    /// Show what was imported.
+    List,
+    /// Remove what was imported.
+    Remove {
+        /// As `list` shows it.
+        #[arg(value_name = "URL|VERSION")]
+        system: String,
+    },
+}
+
+/// What to import.
+#[derive(Args, Debug)]
+#[command(after_help = IMPORT_HELP)]
+pub(crate) struct Import {
+    /// Whose files they are.
+    #[arg(value_enum)]
+    pub(crate) kind: ImportKind,
+    /// Files and folders.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// URL of the code system, where it is another than the usual one: a national version.
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+    /// Its version, where it is not in the files.
+    #[arg(long)]
+    pub(crate) version: Option<String>,
+}
+
+/// Code systems that can be imported.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum ImportKind {
+    /// <https://loinc.org>
+    Loinc,
+    /// <https://www.snomed.org>
+    Snomed,
+    /// <https://icd.who.int>
+    Icd10,
 }
 
 const INSTALL_HELP: &str = "\

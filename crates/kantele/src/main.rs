@@ -12,6 +12,7 @@ mod load;
 mod package;
 mod serve;
 mod store;
+mod terminology;
 
 use std::process::ExitCode;
 
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         Some(Command::Migrate) => done(check::migrate(&settings)),
         Some(Command::Check(_)) => done(check::run(&settings)),
         Some(Command::Explain(arguments)) => done(explain::run(&settings, arguments)),
+        Some(Command::Terminology(command)) => done(terminology::run(&settings, command)),
         Some(Command::Package(command)) => done(package::run(&settings, command)),
     }
 }

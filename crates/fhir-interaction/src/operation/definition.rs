@@ -322,6 +322,27 @@ pub(super) static STATS: Own = Own {
     ],
 };
 
+pub(super) static VALUE_SETS: Own = Own {
+    url: "urn:kantele:OperationDefinition:value-sets",
+    id: "kantele-value-sets",
+    title: "Which value sets can be expanded",
+    description: "The number of codes of each value set, or the reason why it cannot be expanded: \
+                  those of R4, of the installed packages and of the store.",
+    parameters: &[
+        input("url", 0, "*", Some("uri"), "Value sets to look at; all where none is named."),
+        input("lacking", 0, "1", Some("boolean"), "Only those that cannot be expanded."),
+        output(
+            "valueSet",
+            "*",
+            None,
+            "Each value set in parts: url, source (stored, package or r4), codes or reason, and \
+             partial for each code system of which only a part is here.",
+        ),
+        output("expandable", "1", Some("decimal"), "How many can be expanded."),
+        output("lacking", "1", Some("decimal"), "How many cannot."),
+    ],
+};
+
 const PACKAGE: OwnParameter = output(
     "package",
     "*",

@@ -7,8 +7,9 @@ use fhir_model::{Failure, FailureKind, write};
 
 use super::definition::{Definition, Parameter};
 use super::{
-    Run, Site, convert, definition as own, document, everything, expand, fhirpath, lastn, lookup,
-    meta, package, purge, search_parameter, stats, translate, validate, validate_code,
+    Run, Site, closure, convert, definition as own, document, everything, expand, fhirpath, lastn,
+    lookup, meta, package, purge, search_parameter, stats, translate, validate, validate_code,
+    value_sets,
 };
 use crate::cursor;
 
@@ -418,6 +419,24 @@ pub static OPERATIONS: &[Operation] = &[
         methods: Methods::Any,
         others: Others::Refused,
         run: |call| Box::pin(translate::translate(call)),
+    },
+    Operation {
+        name: "$closure",
+        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/ConceptMap-closure"),
+        levels: SYSTEM,
+        types: &[],
+        methods: Methods::Post,
+        others: Others::Refused,
+        run: |call| Box::pin(closure::closure(call)),
+    },
+    Operation {
+        name: "$kantele-value-sets",
+        definition: Definition::Own(&own::VALUE_SETS),
+        levels: SYSTEM,
+        types: &[],
+        methods: Methods::Any,
+        others: Others::Refused,
+        run: |call| Box::pin(value_sets::value_sets(call)),
     },
     Operation {
         name: "$kantele-stats",

@@ -6,6 +6,7 @@
 //! with what the query and the body give ([`operate`]); what its definition doesn't declare, lacks
 //! or has too often never reaches it.
 
+mod closure;
 mod coded;
 mod convert;
 mod definition;
@@ -27,6 +28,7 @@ mod stats;
 mod translate;
 mod validate;
 mod validate_code;
+mod value_sets;
 
 use std::future::Future;
 use std::pin::Pin;

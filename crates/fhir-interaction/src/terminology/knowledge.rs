@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use fhir_definitions::ResourceType;
 use fhir_model::Instant;
 use fhir_package::Registry;
-use fhir_store::{HistoryScope, HistoryWindow};
+use fhir_store::{HistoryScope, HistoryWindow, KeptKind, KeptName};
 use fhir_terminology::{Limits, Terminology};
 
-use crate::app::ReadFailure;
+use super::imported::Imported;
+use crate::app::{App, ReadFailure};
 use crate::sight::Sight;
 
 /// The types that answers are made of.
@@ -26,8 +27,8 @@ const OWN_BITS: u32 = 40;
 /// How long what was seen of other servers' writes is good for.
 const LOOK_EVERY_US: i64 = 1_000_000;
 
-/// The newest versions of the types, as they were when last looked at.
-type Newest = [Option<(Instant, String)>; TYPES.len()];
+/// The newest versions of the types and the imported code systems, as they were when last looked at.
+type Newest = ([Option<(Instant, String)>; TYPES.len()], Vec<KeptName>);
 
 /// Shared by all requests.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ pub(crate) struct Knowledge {
     /// When other servers' writes are to be looked for again, in microseconds since 1970.
     look_at_us: std::sync::atomic::AtomicI64,
     newest: Mutex<Option<Newest>>,
+    imported: Imported,
 }
 
 impl Knowledge {
@@ -50,7 +52,12 @@ impl Knowledge {
             own: AtomicU64::new(1),
             look_at_us: std::sync::atomic::AtomicI64::new(i64::MIN),
             newest: Mutex::new(None),
+            imported: Imported::default(),
         }
+    }
+
+    pub(super) const fn imported(&self) -> &Imported {
+        &self.imported
     }
 
     pub(crate) const fn terminology(&self) -> &Terminology {
@@ -83,13 +90,15 @@ impl Knowledge {
     /// The generation that a snapshot belongs to, after a look where one is due. It is the one
     /// from before the snapshot was opened, so that nothing older than a write is ever taken for
     /// what was read after it.
-    pub(crate) fn looked(&self, now: Instant, sight: &mut Sight<'_>) -> Result<u64, ReadFailure> {
+    pub(crate) fn looked(&self, app: &App, sight: &mut Sight<'_>) -> Result<u64, ReadFailure> {
+        let now = app.now();
         let as_of = sight.codes_as_of();
         if self.fresh(now).is_some() {
             return Ok(as_of);
         }
         let mut newest: Newest = Default::default();
-        for (each, newest) in TYPES.into_iter().zip(&mut newest) {
+        newest.1 = app.kept_names(KeptKind::CodeSystem)?;
+        for (each, newest) in TYPES.into_iter().zip(&mut newest.0) {
             let scope = HistoryScope::Type(each);
             let found = sight.history(&scope, HistoryWindow::default(), None, 1)?;
             *newest = found.first().map(|it| (it.updated, it.key.id.as_str().to_owned()));

@@ -1,6 +1,8 @@
 //! Value sets and code systems as a caller sees them: those of the store that the permit shows,
 //! before those of R4.
 
+mod capabilities;
+mod imported;
 mod knowledge;
 mod stored;
 
@@ -15,6 +17,8 @@ use fhir_terminology::{
 use crate::app::{App, ReadFailure};
 use crate::sight::Sight;
 
+pub use capabilities::terminology_capabilities;
+pub use imported::ImportedSystem;
 pub(crate) use knowledge::Knowledge;
 
 /// Answers about codes from one snapshot.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fhir_definitions::ResourceType;
 use fhir_model::{Failure, FailureKind, Resource, ResourceKey, Value};
 use fhir_search::{Match, Predicate, RowMatch, SearchQuery};
-use fhir_terminology::{MapsOf, Stored};
+use fhir_terminology::{CodeSystem, MapsOf, Stored};
 
 use super::Codes;
 use crate::app::ReadFailure;
@@ -119,7 +119,7 @@ impl Stored for Codes<'_, '_> {
         if self.sight.hides_some() {
             return Ok(None);
         }
-        self.app.knowledge().looked(self.app.now(), self.sight).map(Some)
+        self.app.knowledge().looked(self.app, self.sight).map(Some)
     }
 
     fn supplements(&mut self, url: &str) -> Result<Vec<Arc<Resource>>, ReadFailure> {
@@ -133,6 +133,14 @@ impl Stored for Codes<'_, '_> {
             of.is_some_and(|of| of.split('|').next() == Some(url))
         });
         Ok(found)
+    }
+
+    fn imported(
+        &mut self,
+        url: &str,
+        version: Option<&str>,
+    ) -> Result<Option<Arc<CodeSystem>>, ReadFailure> {
+        Ok(self.app.imported_system(url, version)?)
     }
 
     fn concept_maps(&mut self, which: &MapsOf<'_>) -> Result<Vec<Arc<Resource>>, ReadFailure> {

@@ -4,6 +4,7 @@
 //! server gave, or what `directory` says for ids of the client's choice. Rows and instants come
 //! from this process. A write is one transaction, which runs again when the database asks for it.
 
+mod kept;
 mod online;
 mod open;
 mod packages;

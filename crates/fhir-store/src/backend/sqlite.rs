@@ -1,6 +1,7 @@
 //! SQLite: one file, one writer thread, a reading connection for each thread.
 
 mod connection;
+mod kept;
 mod online;
 mod open;
 mod packages;

@@ -111,6 +111,21 @@ impl Builder {
         }
     }
 
+    /// The concept that was added last is retired.
+    pub(crate) fn is_inactive(&mut self) {
+        self.flag(INACTIVE);
+    }
+
+    /// The concept that was added last stands for its group only.
+    pub(crate) fn is_abstract(&mut self) {
+        self.flag(ABSTRACT);
+    }
+
+    /// Says that one concept is directly above another.
+    pub(crate) fn edge(&mut self, parent: u32, child: u32) {
+        self.edges.push((parent, child));
+    }
+
     fn flag(&mut self, flag: u8) {
         if let Some(last) = self.body.flags.last_mut() {
             *last |= flag;

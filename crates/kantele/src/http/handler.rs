@@ -52,7 +52,12 @@ pub(crate) async fn call(
 }
 
 fn capabilities(exchange: &Exchange<'_>) -> Result<Answer, Failure> {
-    interaction::capabilities(&exchange.state.app, &exchange.request())
+    let (app, request) = (&exchange.state.app, exchange.request());
+    let is_mode = |(name, value): &(String, String)| name == "mode" && value == "terminology";
+    if exchange.pairs.iter().any(is_mode) {
+        return interaction::terminology_capabilities(app, &request);
+    }
+    interaction::capabilities(app, &request)
 }
 
 async fn read(exchange: &Exchange<'_>, key: &ResourceKey) -> Result<Answer, Failure> {

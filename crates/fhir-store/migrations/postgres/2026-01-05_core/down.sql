@@ -1,3 +1,4 @@
+DROP TABLE kept;
 DROP TABLE package_body;
 DROP TABLE package_resource;
 DROP TABLE package;

@@ -178,3 +178,11 @@ CREATE TABLE package_body (
   package bigint NOT NULL, number integer NOT NULL, body bytea NOT NULL,
   PRIMARY KEY (package, number)
 );
+
+-- Bytes that are kept by name. kind: 0 an imported code system, 1 a closure table. revision: grows
+-- with each write. about: what is to be known without reading the body.
+CREATE TABLE kept (
+  kind bigint NOT NULL, name text NOT NULL, revision bigint NOT NULL,
+  about text NOT NULL, body bytea NOT NULL,
+  PRIMARY KEY (kind, name)
+);

@@ -185,3 +185,11 @@ CREATE TABLE package_body (
   package INTEGER NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL,
   PRIMARY KEY (package, number)
 );
+
+-- Bytes that are kept by name. kind: 0 an imported code system, 1 a closure table. revision: grows
+-- with each write. about: what is to be known without reading the body.
+CREATE TABLE kept (
+  kind INTEGER NOT NULL, name TEXT NOT NULL, revision INTEGER NOT NULL,
+  about TEXT NOT NULL, body BLOB NOT NULL,
+  PRIMARY KEY (kind, name)
+);

@@ -18,7 +18,7 @@ const BATCH: usize = 500;
 
 impl Engine {
     /// Reads over the connection for packages; one that fails is opened anew, once.
-    fn aside<T>(
+    pub(super) fn aside<T>(
         &self,
         work: impl Fn(&mut PgConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {

@@ -15,7 +15,7 @@ use crate::sql::{Bind, Sql};
 
 impl Engine {
     /// Reads over the connection for packages: whoever asks may be in the middle of a read.
-    fn aside<T>(
+    pub(super) fn aside<T>(
         &self,
         work: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
