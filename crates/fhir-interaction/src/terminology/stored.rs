@@ -110,7 +110,10 @@ impl Stored for Codes<'_, '_> {
         let found = self.sight.current(&key)?;
         let body = found.and_then(|stored| stored.body);
         let stored = body.map(|body| body.to_resource(&key)).transpose()?.map(Arc::new);
-        let of_package = || self.app.packages().by_id(ResourceType::VALUE_SET, key.id.as_str());
+        let of_package = || {
+            let found = self.app.packages().by_id(ResourceType::VALUE_SET, key.id.as_str());
+            found.map(|(_, resource)| resource)
+        };
         Ok(stored.or_else(of_package))
     }
 

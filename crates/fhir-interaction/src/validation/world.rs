@@ -139,7 +139,7 @@ impl Stored for Packaged<'_> {
     }
 
     fn value_set_by_id(&mut self, id: &str) -> Result<Option<Arc<Resource>>, Infallible> {
-        Ok(self.0.by_id(ResourceType::VALUE_SET, id))
+        Ok(self.0.by_id(ResourceType::VALUE_SET, id).map(|(_, resource)| resource))
     }
 
     fn generation(&mut self) -> Result<Option<u64>, Infallible> {
