@@ -30,6 +30,8 @@ const ABOUT_ALL: [&str; 13] = [
     "package",
     "package_resource",
     "package_body",
+    // Code systems that were imported, and the codes of closure tables.
+    "kept",
     // A file's hash and a position in it.
     "journal",
     "__diesel_schema_migrations",
