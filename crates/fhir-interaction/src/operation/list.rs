@@ -8,8 +8,8 @@ use fhir_model::{Failure, FailureKind, write};
 use super::definition::{Definition, Parameter};
 use super::{
     Run, Site, closure, convert, definition as own, document, everything, expand, fhirpath, lastn,
-    lookup, meta, package, purge, search_parameter, stats, translate, validate, validate_code,
-    value_sets,
+    lookup, meta, package, purge, search_parameter, snapshot, stats, translate, validate,
+    validate_code, value_sets,
 };
 use crate::cursor;
 
@@ -244,6 +244,17 @@ pub static OPERATIONS: &[Operation] = &[
         methods: Methods::Any,
         others: Others::Refused,
         run: |call| Box::pin(validate::validate(call)),
+    },
+    Operation {
+        name: "$snapshot",
+        definition: Definition::R4(
+            "http://hl7.org/fhir/OperationDefinition/StructureDefinition-snapshot",
+        ),
+        levels: Levels { of_type: true, ..INSTANCE },
+        types: &[ResourceType::STRUCTURE_DEFINITION],
+        methods: Methods::Any,
+        others: Others::Refused,
+        run: |call| Box::pin(snapshot::snapshot(call)),
     },
     Operation {
         name: "$meta",

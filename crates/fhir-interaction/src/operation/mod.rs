@@ -24,6 +24,7 @@ mod package;
 mod purge;
 mod related;
 mod search_parameter;
+mod snapshot;
 mod stats;
 mod translate;
 mod validate;

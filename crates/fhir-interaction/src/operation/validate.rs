@@ -137,7 +137,8 @@ async fn stored(call: &Invocation<'_>, mode: Mode, asked: Asked) -> Result<Answe
     Ok(told(&issues))
 }
 
-fn whole(sight: &mut Sight<'_>, key: &ResourceKey) -> Result<Resource, ReadFailure> {
+/// A stored resource with its id and version.
+pub(super) fn whole(sight: &mut Sight<'_>, key: &ResourceKey) -> Result<Resource, ReadFailure> {
     let stored = sight.current(key)?.ok_or_else(|| crate::read::missing(key))?;
     let Some(body) = &stored.body else { return Err(crate::read::deleted(&stored).into()) };
     let mut json = Vec::with_capacity(body.as_bytes().len() + 192);
