@@ -7,10 +7,12 @@
 
 mod arena;
 mod at;
+mod bundle;
 mod compile;
 mod constant;
 mod inquiry;
 mod library;
+mod narrative;
 mod native;
 mod options;
 mod path;
@@ -20,6 +22,7 @@ mod report;
 mod sink;
 mod validator;
 mod walk;
+mod whole;
 mod world;
 
 pub use options::{BestPractice, Options};

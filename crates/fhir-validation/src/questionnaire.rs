@@ -26,46 +26,14 @@ use fhir_model::{Resource, ResourceType, ResourceView, Severity, Value};
 
 use self::form::Form;
 use self::response::Response;
-use crate::options::Options;
 use crate::report::{Finding, RuleKind};
 use crate::world::{Found, World};
-
-/// Holds all QuestionnaireResponses of a document to their Questionnaires: the document itself, and
-/// the entries of a Bundle, also of a Bundle in a Bundle.
-pub(crate) fn check_all(
-    document: ResourceView<'_>,
-    world: &dyn World,
-    options: &Options,
-    findings: &mut Vec<Finding>,
-) {
-    let place = document.resource_type.to_string();
-    check_below(document, &place, &mut |view, place| {
-        check(view, place, document, world, &options.zone, findings);
-    });
-}
-
-fn check_below<'a>(
-    view: ResourceView<'a>,
-    place: &str,
-    check: &mut dyn FnMut(ResourceView<'a>, &str),
-) {
-    check(view, place);
-    if view.resource_type != ResourceType::BUNDLE {
-        return;
-    }
-    let entries = view.value.get("entry").into_iter().flat_map(Value::items).enumerate();
-    for (at, entry) in entries {
-        if let Some(view) = entry.get("resource").and_then(ResourceView::of) {
-            check_below(view, &format!("{place}.entry[{at}].resource"), check);
-        }
-    }
-}
 
 /// Holds a QuestionnaireResponse to the Questionnaire that it names; nothing for other types.
 ///
 /// `place` is the expression of the response in the document, `root` the document, in whose
 /// entries the Questionnaire is looked for before the world is asked.
-fn check(
+pub(crate) fn check(
     view: ResourceView<'_>,
     place: &str,
     root: ResourceView<'_>,

@@ -10,9 +10,9 @@ use crate::inquiry::Inquiry;
 use crate::library::Library;
 use crate::options::Options;
 use crate::path::Path;
-use crate::questionnaire;
 use crate::report::{Finding, Report, RuleKind};
 use crate::walk::Walk;
+use crate::whole;
 use crate::world::World;
 
 /// Validates resources; compiles profiles when they are first asked for and keeps them until
@@ -63,7 +63,7 @@ impl Validator {
             walk.sink.push(usize::MAX, late(resource, options));
         }
         let mut report = walk.sink.report();
-        questionnaire::check_all(resource, world, options, &mut report.findings);
+        whole::check(resource, world, options, &mut report.findings);
         report
     }
 

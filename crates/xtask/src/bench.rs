@@ -16,6 +16,7 @@ mod process;
 mod samples;
 mod search;
 mod table;
+mod validation;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -39,6 +40,8 @@ enum Part {
     Search(search::Arguments),
     /// More than the server can do: how much of it is still done.
     Overload(overload::Arguments),
+    /// The validator alone, and creates with it.
+    Validation(validation::Arguments),
 }
 
 /// Sizes and seed of a run.
@@ -94,6 +97,7 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
         None => phases::run(&bench.whole),
         Some(Part::Search(arguments)) => search::run(arguments),
         Some(Part::Overload(arguments)) => overload::run(arguments),
+        Some(Part::Validation(arguments)) => validation::run(arguments),
     }
 }
 
