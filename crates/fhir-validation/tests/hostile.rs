@@ -47,6 +47,7 @@ fn deep_resources_fit_on_the_stack() {
     for _ in 0..60 {
         extension = json!({ "url": "a", "extension": [extension] });
     }
+    let extension = json!({ "url": "http://example.org/a", "extension": [extension] });
     let patient = json!({ "resourceType": "Patient", "extension": [extension] });
     assert!(held(&patient, json!([root()])).is_valid());
 }

@@ -23,6 +23,13 @@ impl<'a> Walk<'a> {
         let Some(url) = at.text("url") else { return };
         // A name without a scheme is a part of the extension around it, whose definition it is in.
         if !url.contains(':') {
+            if self.hosts.last().is_some_and(|host| host.name != "Extension") {
+                let text = "expected an absolute url, found a name".to_owned();
+                // Published definitions do fix such urls; a modifier nobody knows is worse.
+                let severity = if is_modifier { Severity::Error } else { Severity::Warning };
+                let what = (severity, RuleKind::Extension);
+                self.find(what, at.offset(), path, "Extension.url".to_owned(), text);
+            }
             return;
         }
         let id = self.inquiry.library.known(&url);
