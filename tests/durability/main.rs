@@ -8,3 +8,4 @@
 
 mod flush;
 mod kill;
+mod packages;

@@ -14,6 +14,7 @@ mod failures;
 mod follow;
 mod formats;
 mod history;
+mod packages;
 mod parameters;
 mod read;
 mod search;

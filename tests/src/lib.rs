@@ -18,6 +18,7 @@ pub mod exact;
 pub mod examples;
 mod folder;
 pub mod minimal;
+pub mod package;
 pub mod postgres;
 mod server;
 
