@@ -15,7 +15,7 @@ use crate::world::{World, key, wait};
 cases!(a_purge_leaves_nothing, a_purge_of_nothing_is_nothing, what_was_purged_may_come_again);
 
 /// Tables without a resource's own rows, and why.
-const ABOUT_ALL: [&str; 13] = [
+const ABOUT_ALL: [&str; 14] = [
     // Texts of codes, never of identifiers; units of parameters; which dates repeat.
     "coding",
     "unit",
