@@ -67,7 +67,7 @@ mod tests {
         assert_eq!(at("Observation"), (1, 1));
         assert_eq!(at("Observation.status"), (2, 11));
         assert_eq!(at("Observation.code.coding[1].code"), (4, 24));
-        assert_eq!(at("Observation.value"), (5, 17));
+        assert_eq!(at("Observation.value"), (5, 16));
         assert_eq!(at("Observation.code.coding[7].code"), at("Observation.code"));
         assert_eq!(at("Observation.subject.reference"), (1, 1));
     }
