@@ -8,7 +8,7 @@ use std::sync::Arc;
 use fhir_definitions::ResourceType;
 use fhir_model::{Resource, ResourceKey, ResourceView, Value};
 use fhir_package::Registry;
-use fhir_terminology::{CodeOptions, Fault, Problem, Stored, Verdict};
+use fhir_terminology::{CodeOptions, Fault, Problem, Stored, Terminology, Verdict};
 use fhir_validation::{Coded, Found, Membership, World};
 
 use crate::app::{App, ReadFailure};
@@ -51,6 +51,9 @@ impl World for Alone<'_> {
     }
 
     fn canonical(&self, resource_type: ResourceType, canonical: &str) -> Found {
+        if is_built_in(resource_type, canonical) {
+            return Found::Type(resource_type);
+        }
         match self.app.packages().find(&[resource_type], canonical) {
             Some(resource) => Found::Resource(resource),
             None => {
@@ -70,6 +73,20 @@ impl World for Alone<'_> {
                 Membership::Unknown(fault.to_string())
             }
         }
+    }
+}
+
+/// Whether R4 itself has the definition, value set or code system of a canonical.
+fn is_built_in(resource_type: ResourceType, canonical: &str) -> bool {
+    let url = canonical.strip_suffix("|4.0.1").unwrap_or(canonical);
+    let terminology = Terminology::embedded();
+    match resource_type {
+        ResourceType::STRUCTURE_DEFINITION => fhir_structure::r4().head(canonical).is_some(),
+        ResourceType::VALUE_SET => terminology.embedded_value_sets().binary_search(&url).is_ok(),
+        ResourceType::CODE_SYSTEM => {
+            terminology.embedded_code_systems().binary_search(&url).is_ok()
+        }
+        _ => false,
     }
 }
 
@@ -236,6 +253,9 @@ impl World for Inside<'_, '_> {
     }
 
     fn canonical(&self, resource_type: ResourceType, canonical: &str) -> Found {
+        if is_built_in(resource_type, canonical) {
+            return Found::Type(resource_type);
+        }
         self.named(resource_type, canonical).unwrap_or_else(|failure| {
             self.failed(failure);
             Found::Unread
