@@ -4,6 +4,9 @@
 //! [`App::gate`] gets for a request. That is how "nothing reads or writes without passing the
 //! gate" is kept by the compiler.
 
+mod failure;
+mod settings;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fhir_access::{AllowAll, Ask, Interaction, Permit, Policy, Refusal};
@@ -18,81 +21,15 @@ use fhir_store::{
 
 use crate::capabilities::Statement;
 use crate::package::Shelf;
-use crate::reference::{self, References};
+use crate::reference;
 use crate::request::Request;
 use crate::rule::Rule;
 use crate::sight::Sight;
 use crate::terminology::Knowledge;
-use crate::validation::{Validation, ValidationSettings};
+use crate::validation::Validation;
 
-/// What the operator chose about interactions.
-#[derive(Clone, Debug)]
-pub struct InteractionSettings {
-    /// Entries a page of search or history holds where the client names no `_count`.
-    pub default_count: u32,
-    /// The most entries a page may hold; larger `_count`s are lowered to it.
-    pub max_count: u32,
-    /// The most resources that `_include` and `_revinclude` add to one page.
-    pub max_included: usize,
-    /// The most codes of a value set, or of what a code subsumes, that a search may ask for.
-    pub max_codes: usize,
-    /// The most entries of one transaction or batch.
-    pub max_bundle_entries: usize,
-    /// Whether a conditional delete may end several resources at once.
-    pub conditional_delete: ConditionalDelete,
-    /// The most resources that one conditional delete ends; where more match, none is deleted.
-    pub max_conditional_deletes: usize,
-    /// Unknown search parameters are refused where the client doesn't say otherwise.
-    pub strict_search: bool,
-    /// `_explain` is answered: the plan of a search tells which values are frequent.
-    pub explain: bool,
-    /// Search parameters that are always let through with a warning.
-    pub always_allowed: Vec<String>,
-    /// What may be referred to, and what becomes of references to what is deleted.
-    pub references: References,
-    /// What resources are held to, and when.
-    pub validation: ValidationSettings,
-}
-
-/// What a conditional delete may do. Spec:
-/// <https://hl7.org/fhir/R4/valueset-conditional-delete-status.html>
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConditionalDelete {
-    /// Only a single match is deleted; several are refused with 412.
-    Single,
-    /// All matches are deleted.
-    Multiple,
-}
-
-impl ConditionalDelete {
-    /// The code of the specification.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Single => "single",
-            Self::Multiple => "multiple",
-        }
-    }
-}
-
-impl Default for InteractionSettings {
-    fn default() -> Self {
-        Self {
-            default_count: 20,
-            max_count: 1000,
-            max_included: 1000,
-            max_codes: 10_000,
-            max_bundle_entries: 10_000,
-            conditional_delete: ConditionalDelete::Single,
-            max_conditional_deletes: 1000,
-            strict_search: true,
-            explain: false,
-            always_allowed: Vec::new(),
-            references: References::default(),
-            validation: ValidationSettings::default(),
-        }
-    }
-}
+pub(crate) use failure::{ReadFailure, WriteFailure, store_failure};
+pub use settings::{ConditionalDelete, InteractionSettings};
 
 /// Lines are shared by resources whose hashes fall together.
 const LINES: usize = 64;
@@ -514,61 +451,4 @@ impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("App").field("settings", &self.inner.settings).finish_non_exhaustive()
     }
-}
-
-/// Why reading went no further.
-#[derive(Debug)]
-pub(crate) enum ReadFailure {
-    /// The client is to be told.
-    Client(Failure),
-    /// The store failed.
-    Store(StoreError),
-}
-
-impl From<Failure> for ReadFailure {
-    fn from(failure: Failure) -> Self {
-        Self::Client(failure)
-    }
-}
-
-impl From<StoreError> for ReadFailure {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// Why a group was not written.
-#[derive(Debug)]
-pub(crate) enum WriteFailure {
-    /// An atomic group was refused because of one operation or expectation.
-    Refused {
-        /// Which operation, or which expectation when the fault is `Stale`.
-        index: usize,
-        /// Why.
-        fault: WriteFault,
-    },
-    /// The store failed.
-    Store(Failure),
-}
-
-/// What a client is told when the store fails: nothing of tables, paths or statements. What
-/// happened is logged here, once.
-pub(crate) fn store_failure(error: &StoreError) -> Failure {
-    if matches!(error, StoreError::Timeout) {
-        return Failure::new(
-            FailureKind::OutOfTime,
-            "the request needs more time than one request is given; ask for less at once",
-        );
-    }
-    if let StoreError::TooCostly(why) = error {
-        return Failure::new(FailureKind::TooCostly, *why);
-    }
-    if matches!(error, StoreError::Busy | StoreError::Closed) {
-        let mut failure = Failure::new(FailureKind::Unavailable, "the store is busy");
-        failure.retry_after_s = Some(1);
-        return failure;
-    }
-    let cause = std::error::Error::source(error).map(ToString::to_string);
-    tracing::error!(error = %error, cause, "the store failed");
-    Failure::new(FailureKind::Bug, "the server failed to answer; the fault is logged")
 }

@@ -6,6 +6,7 @@
 //! within a snapshot.
 
 mod issue;
+mod packaged;
 pub(crate) mod position;
 mod settings;
 mod stored;

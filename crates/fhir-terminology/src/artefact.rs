@@ -71,6 +71,14 @@ impl Artefact {
         self.bindings.get(path).copied()
     }
 
+    pub(crate) fn has_value_set(&self, url: &str) -> bool {
+        self.sets.contains_key(url)
+    }
+
+    pub(crate) fn has_code_system(&self, url: &str) -> bool {
+        self.systems.contains_key(url)
+    }
+
     /// URLs of all value sets, sorted.
     pub(crate) fn value_set_urls(&self) -> Vec<&'static str> {
         let mut urls: Vec<_> = self.sets.keys().copied().collect();
@@ -211,10 +219,14 @@ mod tests {
         let artefact = r4();
         for url in artefact.value_set_urls() {
             assert_eq!(artefact.value_set(url).unwrap().url, url);
+            assert!(artefact.has_value_set(url));
         }
         for url in artefact.code_system_urls() {
             assert_eq!(artefact.code_system(url).unwrap().url, url);
+            assert!(artefact.has_code_system(url));
         }
+        assert!(!artefact.has_value_set("http://example.org/none"));
+        assert!(!artefact.has_code_system("http://example.org/none"));
         assert_eq!(artefact.value_set_urls().len(), 1316);
         assert_eq!(artefact.code_system_urls().len(), 1062);
     }

@@ -420,6 +420,18 @@ impl Terminology {
         artefact::r4().binding(path)
     }
 
+    /// Whether a value set of this URL is embedded.
+    #[must_use]
+    pub fn has_value_set(&self, url: &str) -> bool {
+        artefact::r4().has_value_set(url)
+    }
+
+    /// Whether a code system of this URL is embedded.
+    #[must_use]
+    pub fn has_code_system(&self, url: &str) -> bool {
+        artefact::r4().has_code_system(url)
+    }
+
     /// URLs of the embedded code systems, sorted.
     #[must_use]
     pub fn embedded_code_systems(&self) -> Vec<&'static str> {

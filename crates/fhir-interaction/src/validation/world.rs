@@ -2,15 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use fhir_definitions::ResourceType;
 use fhir_model::{Resource, ResourceKey, ResourceView, Value};
-use fhir_package::Registry;
-use fhir_terminology::{CodeOptions, Fault, Problem, Stored, Terminology, Verdict};
+use fhir_terminology::{CodeOptions, Problem, Terminology};
 use fhir_validation::{Coded, Found, Membership, World};
 
+use super::packaged::{is_lack, look_up, membership, terms};
 use crate::app::{App, ReadFailure};
 use crate::canonical::{self, Canonical};
 use crate::sight::Sight;
@@ -82,85 +81,9 @@ fn is_built_in(resource_type: ResourceType, canonical: &str) -> bool {
     let terminology = Terminology::embedded();
     match resource_type {
         ResourceType::STRUCTURE_DEFINITION => fhir_structure::r4().head(canonical).is_some(),
-        ResourceType::VALUE_SET => terminology.embedded_value_sets().binary_search(&url).is_ok(),
-        ResourceType::CODE_SYSTEM => {
-            terminology.embedded_code_systems().binary_search(&url).is_ok()
-        }
+        ResourceType::VALUE_SET => terminology.has_value_set(url),
+        ResourceType::CODE_SYSTEM => terminology.has_code_system(url),
         _ => false,
-    }
-}
-
-/// Whether the store may have what is missing.
-fn is_lack(fault: &Fault) -> bool {
-    matches!(
-        fault,
-        Fault::UnknownValueSet(_) | Fault::UnknownCodeSystem(_) | Fault::CodesNotPresent(_)
-    )
-}
-
-/// Asks packages and R4.
-fn look_up(
-    app: &App,
-    value_set: &str,
-    coded: &fhir_terminology::Coded<'_>,
-) -> Result<Verdict, Fault> {
-    let packages = app.packages();
-    let mut shelves = Packaged(&packages);
-    let terminology = &app.validation().terminology;
-    let options = CodeOptions::default();
-    match terminology.validate_code(&mut shelves, value_set, coded, &options) {
-        Ok(verdict) => Ok(verdict),
-        Err(Problem::Fault(fault)) => Err(fault),
-        Err(Problem::Stored(never)) => match never {},
-    }
-}
-
-const fn terms<'a>(coded: &Coded<'a>) -> fhir_terminology::Coded<'a> {
-    fhir_terminology::Coded {
-        system: coded.system,
-        version: coded.version,
-        code: coded.code,
-        display: coded.display,
-    }
-}
-
-fn membership(verdict: Verdict) -> Membership {
-    match verdict {
-        Verdict::In(member) => {
-            Membership::In { wrong_display: member.display.filter(|_| member.has_wrong_display) }
-        }
-        Verdict::Out(_) => Membership::Out,
-    }
-}
-
-/// Value sets and code systems of packages.
-struct Packaged<'a>(&'a Registry);
-
-impl Stored for Packaged<'_> {
-    type Error = Infallible;
-
-    fn value_sets(
-        &mut self,
-        url: &str,
-        version: Option<&str>,
-    ) -> Result<Vec<Arc<Resource>>, Infallible> {
-        Ok(self.0.all(ResourceType::VALUE_SET, url, version))
-    }
-
-    fn code_systems(
-        &mut self,
-        url: &str,
-        version: Option<&str>,
-    ) -> Result<Vec<Arc<Resource>>, Infallible> {
-        Ok(self.0.all(ResourceType::CODE_SYSTEM, url, version))
-    }
-
-    fn value_set_by_id(&mut self, id: &str) -> Result<Option<Arc<Resource>>, Infallible> {
-        Ok(self.0.by_id(ResourceType::VALUE_SET, id).map(|(_, resource)| resource))
-    }
-
-    fn generation(&mut self) -> Result<Option<u64>, Infallible> {
-        Ok(Some(self.0.generation()))
     }
 }
 

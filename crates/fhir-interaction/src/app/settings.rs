@@ -1,0 +1,73 @@
+//! What the operator chose about interactions.
+
+use crate::reference::References;
+use crate::validation::ValidationSettings;
+
+/// What the operator chose about interactions.
+#[derive(Clone, Debug)]
+pub struct InteractionSettings {
+    /// Entries a page of search or history holds where the client names no `_count`.
+    pub default_count: u32,
+    /// The most entries a page may hold; larger `_count`s are lowered to it.
+    pub max_count: u32,
+    /// The most resources that `_include` and `_revinclude` add to one page.
+    pub max_included: usize,
+    /// The most codes of a value set, or of what a code subsumes, that a search may ask for.
+    pub max_codes: usize,
+    /// The most entries of one transaction or batch.
+    pub max_bundle_entries: usize,
+    /// Whether a conditional delete may end several resources at once.
+    pub conditional_delete: ConditionalDelete,
+    /// The most resources that one conditional delete ends; where more match, none is deleted.
+    pub max_conditional_deletes: usize,
+    /// Unknown search parameters are refused where the client doesn't say otherwise.
+    pub strict_search: bool,
+    /// `_explain` is answered: the plan of a search tells which values are frequent.
+    pub explain: bool,
+    /// Search parameters that are always let through with a warning.
+    pub always_allowed: Vec<String>,
+    /// What may be referred to, and what becomes of references to what is deleted.
+    pub references: References,
+    /// What resources are held to, and when.
+    pub validation: ValidationSettings,
+}
+
+/// What a conditional delete may do. Spec:
+/// <https://hl7.org/fhir/R4/valueset-conditional-delete-status.html>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConditionalDelete {
+    /// Only a single match is deleted; several are refused with 412.
+    Single,
+    /// All matches are deleted.
+    Multiple,
+}
+
+impl ConditionalDelete {
+    /// The code of the specification.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Multiple => "multiple",
+        }
+    }
+}
+
+impl Default for InteractionSettings {
+    fn default() -> Self {
+        Self {
+            default_count: 20,
+            max_count: 1000,
+            max_included: 1000,
+            max_codes: 10_000,
+            max_bundle_entries: 10_000,
+            conditional_delete: ConditionalDelete::Single,
+            max_conditional_deletes: 1000,
+            strict_search: true,
+            explain: false,
+            always_allowed: Vec::new(),
+            references: References::default(),
+            validation: ValidationSettings::default(),
+        }
+    }
+}
