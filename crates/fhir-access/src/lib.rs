@@ -10,8 +10,10 @@ mod caller;
 mod interaction;
 mod permit;
 mod policy;
+mod scope;
 
-pub use caller::{Caller, CallerKind};
+pub use caller::{Caller, CallerKind, Claims, Identifier, LaunchContext};
 pub use interaction::{Interaction, Level};
 pub use permit::{Permit, gate};
 pub use policy::{AllowAll, Ask, Decision, Policy, Refusal};
+pub use scope::{Context, Grant, InvalidScope, Rights, Scopes};
