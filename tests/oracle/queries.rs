@@ -166,13 +166,6 @@ enum Value {
 /// Percent-encoded for a query string.
 fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(char::from(byte));
-            }
-            other => out.push_str(&format!("%{other:02X}")),
-        }
-    }
+    fhir_model::write::percent(text, b"", &mut out);
     out
 }

@@ -3,6 +3,11 @@
 //! Used where a query stands outside an HTTP request line (`If-None-Exist`, entries of a Bundle,
 //! conditional references) and for writing links.
 
+use fhir_model::write::percent;
+
+/// What FHIR uses a lot and RFC 3986 allows in a query stays readable.
+const PLAIN: &[u8] = b":/,$@*";
+
 /// The pairs of a query string, in order; a leading `?` is passed over. Bytes that are no UTF-8
 /// after decoding are replaced, and so is U+0000; no value will match them.
 #[must_use]
@@ -27,9 +32,9 @@ pub fn query(pairs: &[(String, String)]) -> String {
         if !out.is_empty() {
             out.push('&');
         }
-        encode(name, &mut out);
+        percent(name, PLAIN, &mut out);
         out.push('=');
-        encode(value, &mut out);
+        percent(value, PLAIN, &mut out);
     }
     out
 }
@@ -60,24 +65,6 @@ fn decode(text: &str) -> String {
 fn hex_byte([high, low]: [u8; 2]) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
-}
-
-/// Leaves what a query may hold and what FHIR uses a lot (`|`, `,`, `:`, `/`, `$`) readable where
-/// RFC 3986 allows it.
-fn encode(text: &str, out: &mut String) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let digit = |nibble: u8| char::from(HEX.get(usize::from(nibble)).copied().unwrap_or(b'0'));
-    for byte in text.bytes() {
-        let is_plain = byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':' | b'/' | b',' | b'$' | b'@' | b'*');
-        if is_plain {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(digit(byte >> 4));
-            out.push(digit(byte & 15));
-        }
-    }
 }
 
 #[cfg(test)]

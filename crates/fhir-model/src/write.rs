@@ -41,6 +41,24 @@ fn escape(byte: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(&[b'\\', short]);
 }
 
+/// Appends a text percent-encoded for a query string: letters, digits and `-._~` stay as they are,
+/// and so does what `plain` holds.
+/// Spec: <https://www.rfc-editor.org/rfc/rfc3986#section-2>
+pub fn percent(text: &str, plain: &[u8], out: &mut String) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |nibble: u8| char::from(HEX.get(usize::from(nibble)).copied().unwrap_or(b'0'));
+    for byte in text.bytes() {
+        let is_plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        if is_plain || plain.contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(digit(byte >> 4));
+            out.push(digit(byte & 15));
+        }
+    }
+}
+
 /// Writes a whole number.
 pub fn integer(number: i64, out: &mut Vec<u8>) {
     if number < 0 {

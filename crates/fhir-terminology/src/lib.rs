@@ -36,7 +36,7 @@ pub use member::{CodeOptions, Coded, Member, Reason, Verdict};
 pub use pick::newest;
 pub use question::Versions;
 pub use set::AnySystem;
-pub use stored::{MapsOf, NothingStored, Stored};
+pub use stored::{NothingStored, Stored};
 pub use system::{
     CodeSystem, Concept, Content, DeclaredProperty, Designation, Property, Use, ValueKind,
 };

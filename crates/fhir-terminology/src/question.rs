@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use fhir_model::ResourceView;
+use fhir_model::{ResourceType, ResourceView};
 
 use crate::artefact;
 use crate::fault::{Fault, Problem};
@@ -86,7 +86,10 @@ impl<'s, S: Stored + ?Sized> Question<'s, S> {
     }
 
     fn load_system(&mut self, url: &str, version: Option<&str>) -> Asking<Option<AnySystem>, S> {
-        let mut candidates = self.stored.code_systems(url, version).map_err(Problem::Stored)?;
+        let mut candidates = self
+            .stored
+            .canonicals(ResourceType::CODE_SYSTEM, url, version)
+            .map_err(Problem::Stored)?;
         candidates.retain(|resource| !is_supplement(resource.view()));
         let stored = newest(candidates).and_then(|resource| CodeSystem::of(resource.view()));
         // A stub in the store or in a package does not hide an import.
@@ -154,7 +157,10 @@ impl<'s, S: Stored + ?Sized> Question<'s, S> {
             Some((url, version)) => (url, Some(version)),
             None => (canonical, None),
         };
-        let candidates = self.stored.value_sets(url, version).map_err(Problem::Stored)?;
+        let candidates = self
+            .stored
+            .canonicals(ResourceType::VALUE_SET, url, version)
+            .map_err(Problem::Stored)?;
         if let Some(resource) = newest(candidates) {
             return Ok(ValueSet::of(resource.view(), url));
         }

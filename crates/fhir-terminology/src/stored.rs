@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use fhir_model::Resource;
+use fhir_model::{Resource, ResourceType};
 
 use crate::system::CodeSystem;
 
@@ -12,22 +12,14 @@ pub trait Stored {
     /// Why the store could not answer.
     type Error;
 
-    /// All ValueSets of this URL, in any order; only those of `version` where one is given.
+    /// All ValueSets, CodeSystems or ConceptMaps (`of`) of this URL, in any order; only those of
+    /// `version` where one is given.
     ///
     /// # Errors
     /// What the store fails with.
-    fn value_sets(
+    fn canonicals(
         &mut self,
-        url: &str,
-        version: Option<&str>,
-    ) -> Result<Vec<Arc<Resource>>, Self::Error>;
-
-    /// All CodeSystems of this URL, in any order; only those of `version` where one is given.
-    ///
-    /// # Errors
-    /// What the store fails with.
-    fn code_systems(
-        &mut self,
+        of: ResourceType,
         url: &str,
         version: Option<&str>,
     ) -> Result<Vec<Arc<Resource>>, Self::Error>;
@@ -57,11 +49,11 @@ pub trait Stored {
         Ok(Vec::new())
     }
 
-    /// ConceptMaps, in any order.
+    /// All ConceptMaps, in any order.
     ///
     /// # Errors
     /// What the store fails with.
-    fn concept_maps(&mut self, _which: &MapsOf<'_>) -> Result<Vec<Arc<Resource>>, Self::Error> {
+    fn concept_maps(&mut self) -> Result<Vec<Arc<Resource>>, Self::Error> {
         Ok(Vec::new())
     }
 
@@ -78,15 +70,6 @@ pub trait Stored {
     }
 }
 
-/// Which concept maps are asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MapsOf<'a> {
-    /// Those of this URL, of one version where one is given.
-    Url(&'a str, Option<&'a str>),
-    /// All of them.
-    All,
-}
-
 /// A store with nothing in it: answers come from the embedded definitions alone.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NothingStored;
@@ -94,11 +77,12 @@ pub struct NothingStored;
 impl Stored for NothingStored {
     type Error = Infallible;
 
-    fn value_sets(&mut self, _: &str, _: Option<&str>) -> Result<Vec<Arc<Resource>>, Infallible> {
-        Ok(Vec::new())
-    }
-
-    fn code_systems(&mut self, _: &str, _: Option<&str>) -> Result<Vec<Arc<Resource>>, Infallible> {
+    fn canonicals(
+        &mut self,
+        _: ResourceType,
+        _: &str,
+        _: Option<&str>,
+    ) -> Result<Vec<Arc<Resource>>, Infallible> {
         Ok(Vec::new())
     }
 

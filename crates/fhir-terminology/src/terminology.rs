@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use fhir_model::{Resource, ResourceView};
+use fhir_model::{Resource, ResourceType, ResourceView};
 
 use crate::artefact;
 use crate::codes::{Code, Codes};
@@ -238,7 +238,10 @@ impl Terminology {
             Some((url, version)) => (url, Some(version)),
             None => (value_set, None),
         };
-        stored.value_sets(url, version).map(crate::pick::newest).map_err(Problem::Stored)
+        stored
+            .canonicals(ResourceType::VALUE_SET, url, version)
+            .map(crate::pick::newest)
+            .map_err(Problem::Stored)
     }
 
     /// Whether a code is one of a code system.

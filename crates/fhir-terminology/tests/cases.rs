@@ -211,20 +211,13 @@ impl Shelf {
 impl Stored for Shelf {
     type Error = Infallible;
 
-    fn value_sets(
+    fn canonicals(
         &mut self,
+        of: ResourceType,
         url: &str,
         version: Option<&str>,
     ) -> Result<Vec<Arc<Resource>>, Infallible> {
-        Ok(self.canonical(ResourceType::VALUE_SET, url, version))
-    }
-
-    fn code_systems(
-        &mut self,
-        url: &str,
-        version: Option<&str>,
-    ) -> Result<Vec<Arc<Resource>>, Infallible> {
-        Ok(self.canonical(ResourceType::CODE_SYSTEM, url, version))
+        Ok(self.canonical(of, url, version))
     }
 
     fn supplements(&mut self, url: &str) -> Result<Vec<Arc<Resource>>, Infallible> {

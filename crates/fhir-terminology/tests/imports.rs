@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fhir_model::Resource;
+use fhir_model::{Resource, ResourceType};
 use fhir_terminology::import::{Given, Import, ImportFault};
 use fhir_terminology::{CodeSystem, Stored, Subsumption, Terminology};
 
@@ -28,11 +28,12 @@ struct Kept(Arc<CodeSystem>);
 impl Stored for Kept {
     type Error = Infallible;
 
-    fn value_sets(&mut self, _: &str, _: Option<&str>) -> Result<Vec<Arc<Resource>>, Infallible> {
-        Ok(Vec::new())
-    }
-
-    fn code_systems(&mut self, _: &str, _: Option<&str>) -> Result<Vec<Arc<Resource>>, Infallible> {
+    fn canonicals(
+        &mut self,
+        _: ResourceType,
+        _: &str,
+        _: Option<&str>,
+    ) -> Result<Vec<Arc<Resource>>, Infallible> {
         Ok(Vec::new())
     }
 

@@ -53,16 +53,13 @@ struct Stock<'s>(&'s Shelf);
 impl Stored for Stock<'_> {
     type Error = Infallible;
 
-    fn value_sets(&mut self, url: &str, _: Option<&str>) -> Result<Vec<Arc<Resource>>, Infallible> {
-        Ok(self.0.all(ResourceType::VALUE_SET, url))
-    }
-
-    fn code_systems(
+    fn canonicals(
         &mut self,
+        of: ResourceType,
         url: &str,
         _: Option<&str>,
     ) -> Result<Vec<Arc<Resource>>, Infallible> {
-        Ok(self.0.all(ResourceType::CODE_SYSTEM, url))
+        Ok(self.0.all(of, url))
     }
 
     fn value_set_by_id(&mut self, _: &str) -> Result<Option<Arc<Resource>>, Infallible> {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fhir_model::{Limits, Resource, Severity};
+use fhir_model::{Limits, Resource, ResourceType, Severity};
 use fhir_structure::r4;
 use fhir_terminology::{CodeOptions, Problem, Stored, Terminology, Verdict};
 use fhir_validation::{Coded, Found, Membership, Options, Validator, World};
@@ -32,11 +32,12 @@ struct Official;
 impl Stored for Official {
     type Error = Infallible;
 
-    fn value_sets(&mut self, _: &str, _: Option<&str>) -> Result<Vec<Arc<Resource>>, Infallible> {
-        Ok(Vec::new())
-    }
-
-    fn code_systems(&mut self, _: &str, _: Option<&str>) -> Result<Vec<Arc<Resource>>, Infallible> {
+    fn canonicals(
+        &mut self,
+        _: ResourceType,
+        _: &str,
+        _: Option<&str>,
+    ) -> Result<Vec<Arc<Resource>>, Infallible> {
         Ok(Vec::new())
     }
 

@@ -5,6 +5,7 @@ use fhir_model::{Failure, FailureKind, Value};
 use fhir_terminology::{Coded, Fault, Problem};
 
 use super::input::Arguments;
+use super::{Invocation, Site};
 use crate::app::ReadFailure;
 use crate::terminology;
 
@@ -72,6 +73,46 @@ pub(super) fn given(arguments: &Arguments, names: &Names) -> Result<Vec<GivenCod
         return Err(refused("expected a code in the coding", "Parameters.parameter"));
     }
     Ok(given)
+}
+
+/// Refuses what is not resolved, so that nobody takes the answer for one to it.
+///
+/// # Errors
+/// `NotSupported` where a value set is named by the element that is bound to it.
+pub(super) fn refuse_context(arguments: &Arguments) -> Result<(), Failure> {
+    for name in ["context", "contextDirection"] {
+        if arguments.text(name).is_some() {
+            let text = format!("`{name}` is not resolved: name the value set by `url`");
+            let place = format!("http.{name}");
+            return Err(Failure::new(FailureKind::NotSupported, text).at(place));
+        }
+    }
+    Ok(())
+}
+
+/// The value set that a request names: its canonical or `ValueSet/id`; none where it came with the
+/// request.
+///
+/// # Errors
+/// `InvalidParameter` where there is none, or more than one.
+pub(super) fn value_set(call: &Invocation<'_>) -> Result<Option<String>, Failure> {
+    let arguments = &call.arguments;
+    let url = arguments.text("url").map(|url| match arguments.text("valueSetVersion") {
+        Some(version) if !url.contains('|') => format!("{url}|{version}"),
+        Some(_) | None => url,
+    });
+    let has_inline = arguments.resource("valueSet").is_some();
+    let of_site = match call.site {
+        Site::Instance(key) => Some(key.to_string()),
+        Site::System | Site::Type(_) | Site::Version(..) => None,
+    };
+    let ways = [url.is_some(), has_inline, of_site.is_some()];
+    if ways.iter().filter(|is_given| **is_given).count() != 1 {
+        let text =
+            "expected the value set as one of `url`, `valueSet` and the resource in the path";
+        return Err(refused(text, "Parameters.parameter"));
+    }
+    Ok(url.or(of_site))
 }
 
 /// Languages of `displayLanguage`, the best first: BCP-47 tags between commas, with or without

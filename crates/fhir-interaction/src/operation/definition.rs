@@ -6,7 +6,8 @@
 use fhir_definitions::{ResourceType, r4};
 use fhir_model::{Id, ResourceKey, write};
 
-use super::list::{OPERATIONS, Operation};
+use super::list::Operation;
+use super::table::OPERATIONS;
 
 /// Where the definition of an operation is.
 #[derive(Clone, Copy, Debug)]

@@ -1,13 +1,13 @@
 //! ValueSet `$expand`.
 //! Spec: <https://hl7.org/fhir/R4/valueset-operation-expand.html>
 
-use fhir_model::{Failure, FailureKind, Kind, ResourceView, write};
+use fhir_model::{Failure, Kind, ResourceView, write};
 use fhir_terminology::{Entry, ExpandOptions, Expansion, Subject, Versions};
 
+use super::Invocation;
 use super::coded::{self, refused};
 use super::input::Arguments;
 use super::lookup::coding;
-use super::{Invocation, Site};
 use crate::request::Answer;
 use crate::sight::Sight;
 use crate::terminology::Codes;
@@ -19,8 +19,8 @@ use crate::terminology::Codes;
 /// `NotSupported` for what is refused and for value sets that need what is not here, `TooCostly`
 /// for too many codes.
 pub(super) async fn expand(call: Invocation<'_>) -> Result<Answer, Failure> {
-    refuse(&call.arguments)?;
-    let name = named(&call)?;
+    coded::refuse_context(&call.arguments)?;
+    let name = coded::value_set(&call)?;
     let asked = Asked::of(&call.arguments)?;
     let now = call.app.now().to_string();
     let (app, base, arguments) = (call.app.clone(), call.request.base.clone(), call.arguments);
@@ -52,38 +52,6 @@ pub(super) async fn expand(call: Invocation<'_>) -> Result<Answer, Failure> {
         Ok(Answer::ok(out))
     };
     call.app.read(&call.permit, work).await
-}
-
-/// Refuses what is not offered, so that nobody takes the answer for one to it.
-fn refuse(arguments: &Arguments) -> Result<(), Failure> {
-    for name in ["context", "contextDirection"] {
-        if arguments.text(name).is_some() {
-            let text = format!("`{name}` is not resolved: name the value set by `url`");
-            let place = format!("http.{name}");
-            return Err(Failure::new(FailureKind::NotSupported, text).at(place));
-        }
-    }
-    Ok(())
-}
-
-fn named(call: &Invocation<'_>) -> Result<Option<String>, Failure> {
-    let arguments = &call.arguments;
-    let url = arguments.text("url").map(|url| match arguments.text("valueSetVersion") {
-        Some(version) if !url.contains('|') => format!("{url}|{version}"),
-        Some(_) | None => url,
-    });
-    let of_site = match call.site {
-        Site::Instance(key) => Some(key.to_string()),
-        Site::System | Site::Type(_) | Site::Version(..) => None,
-    };
-    let has_inline = arguments.resource("valueSet").is_some();
-    let ways = [url.is_some(), has_inline, of_site.is_some()];
-    if ways.iter().filter(|is_given| **is_given).count() != 1 {
-        let text =
-            "expected the value set as one of `url`, `valueSet` and the resource in the path";
-        return Err(refused(text, "Parameters.parameter"));
-    }
-    Ok(url.or(of_site))
 }
 
 struct Asked {

@@ -1,17 +1,11 @@
-//! All operations, and what is derived from the list.
-
-use std::future::ready;
+//! What an operation is, and what is derived from the list of all of them.
 
 use fhir_definitions::ResourceType;
 use fhir_model::{Failure, FailureKind, write};
 
 use super::definition::{Definition, Parameter};
-use super::{
-    Run, Site, closure, convert, definition as own, document, everything, expand, fhirpath, lastn,
-    lookup, meta, package, purge, search_parameter, snapshot, stats, translate, validate,
-    validate_code, value_sets,
-};
-use crate::cursor;
+use super::table::OPERATIONS;
+use super::{Run, Site};
 
 /// One operation: its definition with the code that answers it.
 #[derive(Debug)]
@@ -19,10 +13,10 @@ pub struct Operation {
     /// With its `$`.
     pub(super) name: &'static str,
     pub(super) definition: Definition,
-    levels: Levels,
+    pub(super) levels: Levels,
     /// The types it is for; all where the list is empty.
-    types: &'static [ResourceType],
-    methods: Methods,
+    pub(super) types: &'static [ResourceType],
+    pub(super) methods: Methods,
     pub(super) others: Others,
     pub(super) run: Run,
 }
@@ -30,11 +24,11 @@ pub struct Operation {
 /// Where an operation may be called.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "four places, each of which is there or not")]
-struct Levels {
-    system: bool,
-    of_type: bool,
-    instance: bool,
-    version: bool,
+pub(super) struct Levels {
+    pub(super) system: bool,
+    pub(super) of_type: bool,
+    pub(super) instance: bool,
+    pub(super) version: bool,
 }
 
 /// Where below the path of a type an operation may be called.
@@ -48,14 +42,17 @@ pub struct Places {
     pub on_version: bool,
 }
 
-const NOWHERE: Levels = Levels { system: false, of_type: false, instance: false, version: false };
-const SYSTEM: Levels = Levels { system: true, ..NOWHERE };
-const TYPE: Levels = Levels { of_type: true, ..NOWHERE };
-const INSTANCE: Levels = Levels { instance: true, ..NOWHERE };
+impl Levels {
+    pub(super) const NOWHERE: Self =
+        Self { system: false, of_type: false, instance: false, version: false };
+    pub(super) const SYSTEM: Self = Self { system: true, ..Self::NOWHERE };
+    pub(super) const TYPE: Self = Self { of_type: true, ..Self::NOWHERE };
+    pub(super) const INSTANCE: Self = Self { instance: true, ..Self::NOWHERE };
+}
 
 /// How an operation may be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Methods {
+pub(super) enum Methods {
     /// It changes nothing: by GET or by POST.
     Any,
     /// It changes something: by POST alone.
@@ -132,7 +129,7 @@ impl Operation {
     #[must_use]
     pub fn places_of(&self, resource_type: ResourceType) -> Places {
         let Levels { of_type, instance, version, .. } =
-            if self.is_for(resource_type) { self.levels } else { NOWHERE };
+            if self.is_for(resource_type) { self.levels } else { Levels::NOWHERE };
         Places { on_type: of_type, on_instance: instance, on_version: version }
     }
 
@@ -224,268 +221,6 @@ pub(crate) fn write_operations(of: Option<ResourceType>, out: &mut Vec<u8>) {
         out.push(b']');
     }
 }
-
-/// All operations of the server.
-pub static OPERATIONS: &[Operation] = &[
-    Operation {
-        name: "$validate",
-        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Resource-validate"),
-        levels: Levels { of_type: true, ..INSTANCE },
-        types: &[],
-        methods: Methods::Any,
-        others: Others::Refused,
-        run: |call| Box::pin(validate::validate(call)),
-    },
-    Operation {
-        name: "$validate",
-        definition: Definition::Own(&own::VALIDATE),
-        levels: SYSTEM,
-        types: &[],
-        methods: Methods::Any,
-        others: Others::Refused,
-        run: |call| Box::pin(validate::validate(call)),
-    },
-    Operation {
-        name: "$snapshot",
-        definition: Definition::R4(
-            "http://hl7.org/fhir/OperationDefinition/StructureDefinition-snapshot",
-        ),
-        levels: Levels { of_type: true, ..INSTANCE },
-        types: &[ResourceType::STRUCTURE_DEFINITION],
-        methods: Methods::Any,
-        others: Others::Refused,
-        run: |call| Box::pin(snapshot::snapshot(call)),
-    },
-    Operation {
-        name: "$meta",
-        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Resource-meta"),
-        levels: Levels { instance: true, version: true, of_type: true, system: true },
-        types: &[],
-        methods: Methods::Any,
-        others: Others::Refused,
-        run: |call| Box::pin(meta::meta(call)),
-    },
-    Operation {
-        name: "$meta-add",
-        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Resource-meta-add"),
-        levels: INSTANCE,
-        types: &[],
-        methods: Methods::Change,
-        others: Others::Refused,
-        run: |call| Box::pin(meta::add(call)),
-    },
-    Operation {
-        name: "$meta-delete",
-        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Resource-meta-delete"),
-        levels: INSTANCE,
-        types: &[],
-        methods: Methods::Change,
-        others: Others::Refused,
-        run: |call| Box::pin(meta::delete(call)),
-    },
-    Operation {
-        name: "$convert",
-        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Resource-convert"),
-        levels: SYSTEM,
-        types: &[],
-        methods: Methods::Any,
-        others: Others::Refused,
-        run: |call| Box::pin(ready(convert::convert(&call))),
-    },
-    Operation {
-        name: "$everything",
-        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Patient-everything"),
-        levels: INSTANCE,
-        types: &[ResourceType::PATIENT],
-        methods: Methods::Any,
-        others: Others::Taken(&[cursor::PARAMETER]),
-        run: |call| Box::pin(everything::everything(call)),
-    },
-    Operation {
-        name: "$everything",
-        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Encounter-everything"),
-        levels: INSTANCE,
-        types: &[ResourceType::ENCOUNTER],
-        methods: Methods::Any,
-        others: Others::Taken(&[cursor::PARAMETER]),
-        run: |call| Box::pin(everything::everything(call)),
-    },
-    Operation {
-        name: "$lastn",
-        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Observation-lastn"),
-        levels: TYPE,
-        types: &[ResourceType::OBSERVATION],
-        methods: Methods::Any,
-        others: Others::Searched,
-        run: |call| Box::pin(lastn::lastn(call)),
-    },
-    Operation {
-        name: "$document",
-        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Composition-document"),
-        levels: Levels { of_type: true, ..INSTANCE },
-        types: &[ResourceType::COMPOSITION],
-        methods: Methods::PostAndGet,
-        others: Others::Refused,
-        run: |call| Box::pin(document::document(call)),
-    },
-    Operation {
-        name: "$purge",
-        definition: Definition::Own(&own::PURGE),
-        levels: INSTANCE,
-        types: &[],
-        methods: Methods::Post,
-        others: Others::Refused,
-        run: |call| Box::pin(purge::purge(call)),
-    },
-    Operation {
-        name: "$fhirpath",
-        definition: Definition::Own(&own::FHIRPATH),
-        levels: SYSTEM,
-        types: &[],
-        methods: Methods::Any,
-        others: Others::Refused,
-        run: |call| Box::pin(ready(fhirpath::fhirpath(&call))),
-    },
-    Operation {
-        name: "$kantele-package-install",
-        definition: Definition::Own(&own::PACKAGE_INSTALL),
-        levels: SYSTEM,
-        types: &[],
-        methods: Methods::Post,
-        others: Others::Refused,
-        run: |call| Box::pin(package::install(call)),
-    },
-    Operation {
-        name: "$kantele-package-uninstall",
-        definition: Definition::Own(&own::PACKAGE_UNINSTALL),
-        levels: SYSTEM,
-        types: &[],
-        methods: Methods::Post,
-        others: Others::Refused,
-        run: |call| Box::pin(package::uninstall(call)),
-    },
-    Operation {
-        name: "$kantele-package-list",
-        definition: Definition::Own(&own::PACKAGE_LIST),
-        levels: SYSTEM,
-        types: &[],
-        methods: Methods::Any,
-        others: Others::Refused,
-        run: |call| Box::pin(ready(Ok(package::list(&call)))),
-    },
-    Operation {
-        name: "$expand",
-        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/ValueSet-expand"),
-        levels: Levels { of_type: true, ..INSTANCE },
-        types: validate_code::ON_VALUE_SET,
-        methods: Methods::Any,
-        others: Others::Refused,
-        run: |call| Box::pin(expand::expand(call)),
-    },
-    Operation {
-        name: "$validate-code",
-        definition: Definition::R4(
-            "http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code",
-        ),
-        levels: Levels { of_type: true, ..INSTANCE },
-        types: validate_code::ON_VALUE_SET,
-        methods: Methods::Any,
-        others: Others::Refused,
-        run: |call| Box::pin(validate_code::in_value_set(call)),
-    },
-    Operation {
-        name: "$validate-code",
-        definition: Definition::R4(
-            "http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code",
-        ),
-        levels: Levels { of_type: true, ..INSTANCE },
-        types: validate_code::ON_CODE_SYSTEM,
-        methods: Methods::Any,
-        others: Others::Refused,
-        run: |call| Box::pin(validate_code::in_code_system(call)),
-    },
-    Operation {
-        name: "$lookup",
-        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup"),
-        levels: TYPE,
-        types: validate_code::ON_CODE_SYSTEM,
-        methods: Methods::Any,
-        others: Others::Refused,
-        run: |call| Box::pin(lookup::lookup(call)),
-    },
-    Operation {
-        name: "$subsumes",
-        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes"),
-        levels: Levels { of_type: true, ..INSTANCE },
-        types: validate_code::ON_CODE_SYSTEM,
-        methods: Methods::Any,
-        others: Others::Refused,
-        run: |call| Box::pin(lookup::subsumes(call)),
-    },
-    Operation {
-        name: "$translate",
-        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/ConceptMap-translate"),
-        levels: Levels { of_type: true, ..INSTANCE },
-        types: validate_code::ON_CONCEPT_MAP,
-        methods: Methods::Any,
-        others: Others::Refused,
-        run: |call| Box::pin(translate::translate(call)),
-    },
-    Operation {
-        name: "$closure",
-        definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/ConceptMap-closure"),
-        levels: SYSTEM,
-        types: &[],
-        methods: Methods::Post,
-        others: Others::Refused,
-        run: |call| Box::pin(closure::closure(call)),
-    },
-    Operation {
-        name: "$kantele-value-sets",
-        definition: Definition::Own(&own::VALUE_SETS),
-        levels: SYSTEM,
-        types: &[],
-        methods: Methods::Any,
-        others: Others::Refused,
-        run: |call| Box::pin(value_sets::value_sets(call)),
-    },
-    Operation {
-        name: "$kantele-stats",
-        definition: Definition::Own(&own::STATS),
-        levels: SYSTEM,
-        types: &[],
-        methods: Methods::Any,
-        others: Others::Refused,
-        run: |call| Box::pin(stats::stats(call)),
-    },
-    Operation {
-        name: "$activate",
-        definition: Definition::Own(&own::ACTIVATE),
-        levels: INSTANCE,
-        types: &[ResourceType::SEARCH_PARAMETER],
-        methods: Methods::Post,
-        others: Others::Refused,
-        run: |call| Box::pin(search_parameter::activate(call)),
-    },
-    Operation {
-        name: "$deactivate",
-        definition: Definition::Own(&own::DEACTIVATE),
-        levels: INSTANCE,
-        types: &[ResourceType::SEARCH_PARAMETER],
-        methods: Methods::Post,
-        others: Others::Refused,
-        run: |call| Box::pin(search_parameter::deactivate(call)),
-    },
-    Operation {
-        name: "$reindex",
-        definition: Definition::Own(&own::REINDEX),
-        levels: SYSTEM,
-        types: &[],
-        methods: Methods::PostAndGet,
-        others: Others::Refused,
-        run: |call| Box::pin(ready(search_parameter::reindex(&call))),
-    },
-];
 
 #[cfg(test)]
 mod tests {

@@ -26,6 +26,7 @@ mod related;
 mod search_parameter;
 mod snapshot;
 mod stats;
+mod table;
 mod translate;
 mod validate;
 mod validate_code;
@@ -44,7 +45,8 @@ use crate::request::{Answer, Conditions, Request};
 pub(crate) use definition::own_definition;
 pub(crate) use input::Arguments;
 pub(crate) use list::write_operations;
-pub use list::{OPERATIONS, Operation, Places};
+pub use list::{Operation, Places};
+pub use table::OPERATIONS;
 
 /// Where an operation is called.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use fhir_model::{Failure, FailureKind, Resource, Value};
-use fhir_terminology::{ConceptMap, MapsOf, Stored, Translation, Wanted};
+use fhir_model::{Failure, FailureKind, Resource, ResourceType, Value};
+use fhir_terminology::{ConceptMap, Stored, Translation, Wanted};
 
 use super::coded::{self, GivenCode, Names, refused, text};
 use super::lookup::coding;
@@ -46,7 +46,7 @@ pub(super) async fn translate(call: Invocation<'_>) -> Result<Answer, Failure> {
                 let url = url.split('|').next().unwrap_or_default().to_owned();
                 let of = version.as_deref();
                 let mut codes = Codes::new(&app, sight, &base);
-                resources = codes.concept_maps(&MapsOf::Url(&url, of))?;
+                resources = codes.canonicals(ResourceType::CONCEPT_MAP, &url, of)?;
                 resources = fhir_terminology::newest(resources).into_iter().collect();
                 if resources.is_empty() {
                     let fault = fhir_terminology::Fault::UnknownConceptMap(url);
@@ -54,7 +54,7 @@ pub(super) async fn translate(call: Invocation<'_>) -> Result<Answer, Failure> {
                 }
             }
             (_, None, None) => {
-                resources = Codes::new(&app, sight, &base).concept_maps(&MapsOf::All)?;
+                resources = Codes::new(&app, sight, &base).concept_maps()?;
             }
             (_, Some(_), Some(_)) => {
                 let text = "expected one of `url`, `conceptMap` and the resource in the path";
@@ -101,7 +101,8 @@ fn translated(
                     continue;
                 }
                 let (url, version) = other.split_once('|').unzip();
-                let maps = codes.concept_maps(&MapsOf::Url(url.unwrap_or(&other), version))?;
+                let url = url.unwrap_or(&other);
+                let maps = codes.canonicals(ResourceType::CONCEPT_MAP, url, version)?;
                 let newest = fhir_terminology::newest(maps);
                 open.extend(newest.map(|resource| ConceptMap::of(resource.view())));
                 seen.push(other);

@@ -7,7 +7,7 @@
 
 use fhir_definitions::ResourceType;
 use fhir_model::failure::outcome_json;
-use fhir_model::{Failure, FailureKind, Issue, IssueType, Severity};
+use fhir_model::{Failure, Issue, IssueType, Severity};
 use fhir_terminology::{
     AnySystem, CodeOptions, CodeSystem, Fault, Problem, Subject, Terminology, Verdict,
 };
@@ -30,14 +30,11 @@ type Verdicts = Vec<Result<Verdict, Fault>>;
 /// `NotSupported` for `context`.
 pub(super) async fn in_value_set(call: Invocation<'_>) -> Result<Answer, Failure> {
     let arguments = &call.arguments;
-    if arguments.text("context").is_some() {
-        let text = "`context` is not resolved: name the value set by `url`";
-        return Err(Failure::new(FailureKind::NotSupported, text).at("http.context"));
-    }
+    coded::refuse_context(arguments)?;
     let names = Names { system: "system", version: "systemVersion" };
     let given = coded::given(arguments, &names)?;
     let asked = Asked::of(&call);
-    let name = named(&call)?;
+    let name = coded::value_set(&call)?;
     if let (Some(name), Some(generation)) = (&name, call.app.known_codes(&call.permit)) {
         let terminology = call.app.knowledge().terminology();
         let known = known(terminology, generation, name, &given, &asked);
@@ -121,27 +118,6 @@ fn known(
         verdicts.push(found);
     }
     Some(verdicts)
-}
-
-/// The canonical or `ValueSet/id`; none where the value set came with the request.
-fn named(call: &Invocation<'_>) -> Result<Option<String>, Failure> {
-    let arguments = &call.arguments;
-    let url = arguments.text("url").map(|url| match arguments.text("valueSetVersion") {
-        Some(version) if !url.contains('|') => format!("{url}|{version}"),
-        Some(_) | None => url,
-    });
-    let has_inline = arguments.resource("valueSet").is_some();
-    let of_site = match call.site {
-        Site::Instance(key) => Some(key.to_string()),
-        Site::System | Site::Type(_) | Site::Version(..) => None,
-    };
-    let ways = [url.is_some(), has_inline, of_site.is_some()];
-    if ways.iter().filter(|is_given| **is_given).count() != 1 {
-        let text =
-            "expected the value set as one of `url`, `valueSet` and the resource in the path";
-        return Err(refused(text, "Parameters.parameter"));
-    }
-    Ok(url.or(of_site))
 }
 
 /// Whether a code is one of a code system.

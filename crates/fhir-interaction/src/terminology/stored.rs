@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fhir_definitions::ResourceType;
 use fhir_model::{Failure, FailureKind, Resource, ResourceKey, Value};
 use fhir_search::{Match, Predicate, RowMatch, SearchQuery};
-use fhir_terminology::{CodeSystem, MapsOf, Stored};
+use fhir_terminology::{CodeSystem, Stored};
 
 use super::Codes;
 use crate::app::ReadFailure;
@@ -18,20 +18,6 @@ const CHUNK: usize = 50;
 const MAX_FOUND: usize = 500;
 
 impl Codes<'_, '_> {
-    /// Those of the store, or where it has none those of the packages.
-    fn first(
-        &mut self,
-        resource_type: ResourceType,
-        url: &str,
-        version: Option<&str>,
-    ) -> Result<Vec<Arc<Resource>>, ReadFailure> {
-        let found = self.canonical(resource_type, url, version)?;
-        if !found.is_empty() {
-            return Ok(found);
-        }
-        Ok(self.app.packages().all(resource_type, url, version))
-    }
-
     /// All resources of a type with this URL, of one version where one is given.
     fn canonical(
         &mut self,
@@ -88,20 +74,18 @@ impl Codes<'_, '_> {
 impl Stored for Codes<'_, '_> {
     type Error = ReadFailure;
 
-    fn value_sets(
+    /// Those of the store, or where it has none those of the packages.
+    fn canonicals(
         &mut self,
+        of: ResourceType,
         url: &str,
         version: Option<&str>,
     ) -> Result<Vec<Arc<Resource>>, ReadFailure> {
-        self.first(ResourceType::VALUE_SET, url, version)
-    }
-
-    fn code_systems(
-        &mut self,
-        url: &str,
-        version: Option<&str>,
-    ) -> Result<Vec<Arc<Resource>>, ReadFailure> {
-        self.first(ResourceType::CODE_SYSTEM, url, version)
+        let found = self.canonical(of, url, version)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        Ok(self.app.packages().all(of, url, version))
     }
 
     fn value_set_by_id(&mut self, id: &str) -> Result<Option<Arc<Resource>>, ReadFailure> {
@@ -146,18 +130,13 @@ impl Stored for Codes<'_, '_> {
         Ok(self.app.imported_system(url, version)?)
     }
 
-    fn concept_maps(&mut self, which: &MapsOf<'_>) -> Result<Vec<Arc<Resource>>, ReadFailure> {
-        match which {
-            MapsOf::Url(url, version) => self.first(ResourceType::CONCEPT_MAP, url, *version),
-            MapsOf::All => {
-                let mut found = self.found(ResourceType::CONCEPT_MAP, Vec::new())?;
-                let packages = self.app.packages();
-                for (url, _) in packages.canonicals(ResourceType::CONCEPT_MAP) {
-                    found.extend(packages.find(&[ResourceType::CONCEPT_MAP], &url));
-                }
-                Ok(found)
-            }
+    fn concept_maps(&mut self) -> Result<Vec<Arc<Resource>>, ReadFailure> {
+        let mut found = self.found(ResourceType::CONCEPT_MAP, Vec::new())?;
+        let packages = self.app.packages();
+        for (url, _) in packages.canonicals(ResourceType::CONCEPT_MAP) {
+            found.extend(packages.find(&[ResourceType::CONCEPT_MAP], &url));
         }
+        Ok(found)
     }
 }
 

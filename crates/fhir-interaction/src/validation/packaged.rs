@@ -60,23 +60,17 @@ pub(super) fn membership(verdict: Verdict) -> Membership {
 struct Packaged<'a>(&'a Registry);
 
 type Answer<T> = Result<T, Infallible>;
-type Resources = Vec<Arc<Resource>>;
-
-impl Packaged<'_> {
-    fn all(&self, kind: ResourceType, url: &str, version: Option<&str>) -> Answer<Resources> {
-        Ok(self.0.all(kind, url, version))
-    }
-}
 
 impl Stored for Packaged<'_> {
     type Error = Infallible;
 
-    fn value_sets(&mut self, url: &str, version: Option<&str>) -> Answer<Resources> {
-        self.all(ResourceType::VALUE_SET, url, version)
-    }
-
-    fn code_systems(&mut self, url: &str, version: Option<&str>) -> Answer<Resources> {
-        self.all(ResourceType::CODE_SYSTEM, url, version)
+    fn canonicals(
+        &mut self,
+        of: ResourceType,
+        url: &str,
+        version: Option<&str>,
+    ) -> Answer<Vec<Arc<Resource>>> {
+        Ok(self.0.all(of, url, version))
     }
 
     fn value_set_by_id(&mut self, id: &str) -> Answer<Option<Arc<Resource>>> {

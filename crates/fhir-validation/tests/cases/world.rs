@@ -105,20 +105,13 @@ struct Shelf<'d>(&'d Definitions);
 impl Stored for Shelf<'_> {
     type Error = Infallible;
 
-    fn value_sets(
+    fn canonicals(
         &mut self,
+        of: ResourceType,
         url: &str,
         version: Option<&str>,
     ) -> Result<Vec<Arc<Resource>>, Infallible> {
-        Ok(self.0.all(ResourceType::VALUE_SET, url, version))
-    }
-
-    fn code_systems(
-        &mut self,
-        url: &str,
-        version: Option<&str>,
-    ) -> Result<Vec<Arc<Resource>>, Infallible> {
-        Ok(self.0.all(ResourceType::CODE_SYSTEM, url, version))
+        Ok(self.0.all(of, url, version))
     }
 
     fn value_set_by_id(&mut self, _: &str) -> Result<Option<Arc<Resource>>, Infallible> {

@@ -147,13 +147,7 @@ fn text(value: &Value, pointer: &str) -> String {
 /// A value as it stands in a query string.
 pub(crate) fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
+    fhir_model::write::percent(text, b"", &mut out);
     out
 }
 

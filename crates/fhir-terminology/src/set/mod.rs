@@ -1,6 +1,8 @@
 //! A value set made ready: membership is answered from the systems themselves, by a lookup and a
 //! mark, without listing its codes.
 
+mod hit;
+
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -8,8 +10,10 @@ use std::sync::Arc;
 use crate::codes::Code;
 use crate::fault::Fault;
 use crate::grammar::Grammar;
-use crate::system::{CodeSystem, Concept, Marks};
+use crate::system::{CodeSystem, Marks};
 use crate::value_set::Listed;
+
+pub(crate) use hit::Hit;
 
 /// A value set with all that it includes.
 #[derive(Debug)]
@@ -74,15 +78,14 @@ pub enum AnySystem {
     Grammar(Grammar),
 }
 
-/// A code that is in a set.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Hit<'a> {
-    pub(crate) system: &'a str,
-    pub(crate) code: &'a str,
-    pub(crate) of: Option<&'a AnySystem>,
-    pub(crate) concept: Option<Concept<'a>>,
-    pub(crate) listed: Option<&'a Listed>,
-    pub(crate) expanded: Option<&'a Code>,
+impl AnySystem {
+    /// The system, where its codes are listed.
+    pub(crate) const fn listed(&self) -> Option<&Arc<CodeSystem>> {
+        match self {
+            Self::Listed(system) => Some(system),
+            Self::Grammar(_) => None,
+        }
+    }
 }
 
 /// A code that is asked about.
@@ -101,62 +104,6 @@ pub(crate) enum Found<'a> {
     Unknown(Fault),
 }
 
-impl<'a> Hit<'a> {
-    pub(crate) fn is_inactive(&self) -> bool {
-        self.concept.is_some_and(Concept::is_inactive)
-            || self.expanded.is_some_and(|code| code.is_inactive)
-    }
-
-    pub(crate) fn is_abstract(&self) -> bool {
-        self.concept.is_some_and(Concept::is_abstract)
-            || self.expanded.is_some_and(|code| code.is_abstract)
-    }
-
-    /// The name that the value set gives, or that of the system.
-    pub(crate) fn display(&self, languages: &[&str]) -> Option<String> {
-        let in_language = |listed: &'a Listed| {
-            let named = languages.iter().find_map(|wanted| {
-                listed.designations.iter().find(|(language, _, _)| {
-                    language.as_deref().is_some_and(|own| crate::system::is_language(own, wanted))
-                })
-            });
-            named.map(|(_, _, value)| value.as_str())
-        };
-        if let Some(found) = self.listed.and_then(in_language) {
-            return Some(found.to_owned());
-        }
-        let own = self.listed.and_then(|listed| listed.display.as_deref());
-        let of_system = self.concept.and_then(|concept| concept.display_in(languages));
-        let of_expansion = self.expanded.and_then(|code| code.display.as_deref());
-        // Where a language is asked for, a name of the system in it goes before the set's own.
-        let is_named = !languages.is_empty()
-            && of_system.is_some()
-            && of_system != self.concept.and_then(Concept::display);
-        let found = if is_named { of_system.or(own) } else { own.or(of_system) };
-        found.or(of_expansion).map(str::to_owned).or_else(|| match self.of {
-            Some(AnySystem::Grammar(grammar)) => Some(grammar.display(self.code)),
-            Some(AnySystem::Listed(_)) | None => None,
-        })
-    }
-
-    /// Whether a text is one of its names. Without any name nobody can tell, and it is.
-    pub(crate) fn is_named(&self, text: &str) -> bool {
-        let same = |own: &str| crate::system::same_name(own, text);
-        let by_set = self.listed.is_some_and(|listed| {
-            listed.display.as_deref().is_some_and(same)
-                || listed.designations.iter().any(|(_, _, value)| same(value))
-        });
-        let of_expansion = self.expanded.and_then(|code| code.display.as_deref());
-        by_set
-            || self.concept.is_some_and(|concept| concept.is_named(text))
-            || of_expansion.is_some_and(same)
-            || match self.of {
-                Some(AnySystem::Grammar(_)) => true,
-                Some(AnySystem::Listed(_)) | None => self.display(&[]).is_none(),
-            }
-    }
-}
-
 impl Set {
     /// Whether a code is in.
     pub(crate) fn find<'a>(&'a self, asked: &Asked<'a>) -> Found<'a> {
@@ -168,14 +115,7 @@ impl Set {
                         && asked.system.is_none_or(|system| system == code.system)
                 };
                 match expansion.iter().find(is_it) {
-                    Some(code) => Found::Yes(Hit {
-                        system: &code.system,
-                        code: &code.code,
-                        of: None,
-                        concept: None,
-                        listed: None,
-                        expanded: Some(code),
-                    }),
+                    Some(code) => Found::Yes(Hit::expanded(code)),
                     None => Found::No,
                 }
             }
@@ -211,15 +151,7 @@ impl Set {
         match (&self.lack, &self.expansion) {
             (Some(fault), Some(expansion)) if fault.is_lack() => {
                 for code in expansion {
-                    let hit = Hit {
-                        system: &code.system,
-                        code: &code.code,
-                        of: None,
-                        concept: None,
-                        listed: None,
-                        expanded: Some(code),
-                    };
-                    if visit(hit).is_break() {
+                    if visit(Hit::expanded(code)).is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
                 }
@@ -366,30 +298,22 @@ impl Own {
         if asked.system.is_some_and(|system| system != self.url) {
             return Found::No;
         }
-        let hit = |code, of, concept, listed| Hit {
-            system: &self.url,
-            code,
-            of,
-            concept,
-            listed,
-            expanded: None,
-        };
         if let Some(fault) = self.other_version(asked) {
             return Found::Unknown(fault);
         }
         let found = match &self.what {
             What::Listed { codes, index, of } => self.listed(asked, codes, index, of.as_ref()),
-            What::Whole(of @ AnySystem::Listed(system)) => system
-                .concept(asked.code)
-                .map(|concept| hit(concept.code(), Some(of), Some(concept), None)),
+            What::Whole(of @ AnySystem::Listed(system)) => {
+                system.concept(asked.code).map(|concept| Hit::of_system(&self.url, of, concept))
+            }
             What::Whole(of @ AnySystem::Grammar(grammar)) => {
-                grammar.has(asked.code).then(|| hit(asked.code, Some(of), None, None))
+                grammar.has(asked.code).then(|| Hit::bare(&self.url, asked.code, Some(of)))
             }
             What::Marked { of, system, marks } => system
                 .position(asked.code)
                 .filter(|at| marks.has(*at))
-                .map(|at| hit(system.at(at).code(), Some(of), Some(system.at(at)), None)),
-            What::Everything => Some(hit(asked.code, None, None, None)),
+                .map(|at| Hit::of_system(&self.url, of, system.at(at))),
+            What::Everything => Some(Hit::bare(&self.url, asked.code, None)),
             // A `code` element names no system: what it may be of is not known, so that another
             // part may have it and nobody can tell otherwise.
             What::Lacking(fault) => return Found::Unknown(fault.clone()),
@@ -404,22 +328,12 @@ impl Own {
         index: &HashMap<String, usize>,
         of: Option<&'a AnySystem>,
     ) -> Option<Hit<'a>> {
-        let system = match of {
-            Some(AnySystem::Listed(system)) => Some(system),
-            Some(AnySystem::Grammar(_)) | None => None,
-        };
+        let system = of.and_then(AnySystem::listed);
         let concept = || system.and_then(|system| system.concept(asked.code));
         // The set may spell the code as the system does, the data in another case.
         let at = index.get(asked.code).or_else(|| index.get(concept()?.code()))?;
         let listed = codes.get(*at)?;
-        Some(Hit {
-            system: &self.url,
-            code: &listed.code,
-            of,
-            concept: system.and_then(|system| system.concept(&listed.code)),
-            listed: Some(listed),
-            expanded: None,
-        })
+        Some(Hit::listed(&self.url, listed, of))
     }
 
     /// The fault where a version is asked for that is not the one here.
@@ -441,29 +355,10 @@ impl Own {
         &'a self,
         visit: &mut dyn FnMut(Hit<'a>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Fault> {
-        let hit = |of, concept: Concept<'a>| Hit {
-            system: &self.url,
-            code: concept.code(),
-            of,
-            concept: Some(concept),
-            listed: None,
-            expanded: None,
-        };
         match &self.what {
             What::Listed { codes, of, .. } => {
                 for listed in codes {
-                    let system = match of {
-                        Some(AnySystem::Listed(system)) => Some(system),
-                        Some(AnySystem::Grammar(_)) | None => None,
-                    };
-                    let found = Hit {
-                        system: &self.url,
-                        code: &listed.code,
-                        of: of.as_ref(),
-                        concept: system.and_then(|system| system.concept(&listed.code)),
-                        listed: Some(listed),
-                        expanded: None,
-                    };
+                    let found = Hit::listed(&self.url, listed, of.as_ref());
                     if visit(found).is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
@@ -471,14 +366,14 @@ impl Own {
             }
             What::Whole(of @ AnySystem::Listed(system)) => {
                 for concept in system.concepts() {
-                    if visit(hit(Some(of), concept)).is_break() {
+                    if visit(Hit::of_system(&self.url, of, concept)).is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
                 }
             }
             What::Marked { of, system, marks } => {
                 for at in marks.iter() {
-                    if visit(hit(Some(of), system.at(at))).is_break() {
+                    if visit(Hit::of_system(&self.url, of, system.at(at))).is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
                 }
