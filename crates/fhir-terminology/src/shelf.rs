@@ -34,7 +34,8 @@ impl Shared {
         kept.sets.get(canonical).cloned()
     }
 
-    fn system(&self, generation: u64, key: &SystemKey) -> Option<Option<AnySystem>> {
+    /// A code system that was read from this generation; none inside where there is none.
+    pub(crate) fn system(&self, generation: u64, key: &SystemKey) -> Option<Option<AnySystem>> {
         let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if kept.generation != generation {
             return None;

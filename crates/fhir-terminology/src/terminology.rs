@@ -260,6 +260,23 @@ impl Terminology {
         Ok(member::in_system(&found, coded, options))
     }
 
+    /// As [`Terminology::validate_in_system`], where the system was read already from what is
+    /// stored in this generation: without asking the store. None where it was not, or where its
+    /// codes are not here.
+    #[must_use]
+    pub fn validate_known_system(
+        &self,
+        generation: u64,
+        (system, version): (&str, Option<&str>),
+        coded: &Coded<'_>,
+        options: &CodeOptions<'_>,
+    ) -> Option<Verdict> {
+        let key = (system.to_owned(), version.map(str::to_owned));
+        let found = self.shared.system(generation, &key)??;
+        let is_absent = found.listed().is_some_and(|system| system.content.is_absent());
+        (!is_absent).then(|| member::in_system(&found, coded, options))
+    }
+
     /// The code itself and all that it subsumes, sorted, as the code system writes them.
     ///
     /// # Errors

@@ -38,7 +38,7 @@ pub(super) fn fhirpath(call: &Invocation<'_>) -> Result<Answer, Failure> {
     let context = call.arguments.text("context").filter(|text| !text.trim().is_empty());
     let expression = Told::parse(&text, "expression")?;
     let in_context = context.as_deref().map(|text| Told::parse(text, "context")).transpose()?;
-    let sent = sent(&call.arguments.given("resource"))?;
+    let sent = sent(&call.arguments.given("resource").collect::<Vec<_>>())?;
     let view = sent.view();
     let variables = variables(call)?;
 

@@ -25,7 +25,27 @@ pub(crate) struct Arguments {
     body: Option<Resource>,
     /// The parameter whose value the body is; none where the body is a Parameters resource.
     bare: Option<&'static str>,
-    declared: Vec<&'static str>,
+    declared: &'static [Parameter],
+}
+
+/// Where a value was given; told in words only where something is wrong with it.
+#[derive(Clone, Copy)]
+enum Place {
+    Query,
+    /// An element of the Parameters resource.
+    Element(usize),
+    /// The body itself.
+    Body(ResourceType),
+}
+
+impl Place {
+    fn told(self, name: &str) -> String {
+        match self {
+            Self::Query => format!("http.{name}"),
+            Self::Element(at) => format!("Parameters.parameter[{at}]"),
+            Self::Body(resource_type) => resource_type.to_string(),
+        }
+    }
 }
 
 /// One value that a client gave.
@@ -53,60 +73,58 @@ impl Arguments {
         let inputs = operation.inputs();
         let bare = match &input.resource {
             None => None,
-            Some(resource) => bare(operation, &inputs, resource)?,
+            Some(resource) => bare(operation, inputs, resource)?,
         };
-        let pairs = input.pairs.into_iter().filter(|(name, _)| !FORM.contains(&name.as_str()));
-        let declared = inputs.iter().map(|parameter| parameter.name).collect();
-        let arguments = Self { pairs: pairs.collect(), body: input.resource, bare, declared };
+        let mut pairs = input.pairs;
+        pairs.retain(|(name, _)| !FORM.contains(&name.as_str()));
+        let arguments = Self { pairs, body: input.resource, bare, declared: inputs };
         let mut issues = Vec::new();
         if !is_lenient && operation.others != Others::Searched {
-            arguments.unknown(operation, &inputs, &mut issues);
+            arguments.unknown(operation, &mut issues);
         }
         let kind = match issues.is_empty() {
             true => FailureKind::InvalidParameter,
             false => FailureKind::UnknownParameter,
         };
-        for parameter in &inputs {
+        for parameter in inputs {
             arguments.check_one(parameter, &mut issues);
         }
         if issues.is_empty() { Ok(arguments) } else { Err(Failure::with_issues(kind, issues)) }
     }
 
     /// Tells what the definition doesn't declare.
-    fn unknown(&self, operation: &Operation, inputs: &[Parameter], issues: &mut Vec<Issue>) {
+    fn unknown(&self, operation: &Operation, issues: &mut Vec<Issue>) {
         let taken = match operation.others {
             Others::Taken(names) => names,
             Others::Refused | Others::Searched => &[],
         };
-        let names = || inputs.iter().map(|parameter| parameter.name).chain(taken.iter().copied());
-        for (name, place) in self.names() {
+        let names = || {
+            let declared = self.declared.iter().map(|parameter| parameter.name);
+            declared.chain(taken.iter().copied())
+        };
+        let mut refuse = |name: &str, place: Place| {
             if names().any(|known| known == name) {
-                continue;
+                return;
             }
             let shown: String = name.chars().take(64).collect();
-            let hint = fhir_search::hint(&name, names());
+            let hint = fhir_search::hint(name, names());
             let text = format!("{} takes no parameter `{shown}`{hint}", operation.name());
+            let place = place.told(&shown);
             issues.push(Issue::error(IssueType::NotSupported, text).at(place));
+        };
+        for (name, _) in &self.pairs {
+            refuse(name, Place::Query);
+        }
+        for (at, element) in self.elements().enumerate() {
+            let name = element.get("name").and_then(Value::text).unwrap_or_default();
+            refuse(&name, Place::Element(at));
         }
     }
 
-    /// All names that were given, with their places.
-    fn names(&self) -> Vec<(Cow<'_, str>, String)> {
-        let shown = |name: &str| name.chars().take(64).collect::<String>();
-        let of_query = self.pairs.iter();
-        let of_query = of_query
-            .map(|(name, _)| (Cow::Borrowed(name.as_str()), format!("http.{}", shown(name))));
-        let of_body = self.elements().enumerate().map(|(at, element)| {
-            let name = element.get("name").and_then(Value::text).unwrap_or_default();
-            (name, format!("Parameters.parameter[{at}]"))
-        });
-        of_query.chain(of_body).collect()
-    }
-
     fn check_one(&self, parameter: &Parameter, issues: &mut Vec<Issue>) {
-        let given = self.placed(parameter.name);
         let name = parameter.name;
-        if given.len() < parameter.min {
+        let count = self.placed(name).count();
+        if count < parameter.min {
             let text = match parameter.min {
                 1 => format!("the parameter `{name}` is missing"),
                 least => format!("`{name}` must be there {least} times"),
@@ -114,15 +132,15 @@ impl Arguments {
             issues.push(Issue::error(IssueType::Required, text).at("Parameters.parameter"));
         }
         if let Some(most) = parameter.max
-            && let Some((_, place)) = given.get(most)
+            && let Some((_, place)) = self.placed(name).nth(most)
         {
-            let text = format!("`{name}` may be there {most} times, not {}", given.len());
-            issues.push(Issue::error(IssueType::Value, text).at(place));
+            let text = format!("`{name}` may be there {most} times, not {count}");
+            issues.push(Issue::error(IssueType::Value, text).at(place.told(name)));
         }
-        for (given, place) in &given {
-            if let Some(expected) = wrong(given, parameter) {
+        for (given, place) in self.placed(name) {
+            if let Some(expected) = wrong(&given, parameter) {
                 let text = format!("`{name}` takes {expected}");
-                issues.push(Issue::error(IssueType::Value, text).at(place));
+                issues.push(Issue::error(IssueType::Value, text).at(place.told(name)));
             }
         }
     }
@@ -134,40 +152,37 @@ impl Arguments {
         list.into_iter().flat_map(Value::items)
     }
 
-    fn placed(&self, name: &str) -> Vec<(Given<'_>, String)> {
-        let mut found = Vec::new();
-        for (_, text) in self.pairs.iter().filter(|(known, _)| known == name) {
-            found.push((Given::Text(text), format!("http.{name}")));
-        }
-        for (at, element) in self.elements().enumerate() {
-            if element.get("name").and_then(Value::text).as_deref() == Some(name) {
-                found.push((Given::Element(element), format!("Parameters.parameter[{at}]")));
-            }
-        }
-        if let Some(body) = self.body.as_ref().filter(|_| self.bare == Some(name)) {
-            found.push((Given::Body(body.view()), body.resource_type().to_string()));
-        }
-        found
+    fn placed<'a>(&'a self, name: &str) -> impl Iterator<Item = (Given<'a>, Place)> {
+        let of_query = self.pairs.iter().filter(move |(known, _)| known == name);
+        let of_query = of_query.map(|(_, text)| (Given::Text(text), Place::Query));
+        let is_named = move |element: &Value<'_>| {
+            element.get("name").and_then(Value::text).as_deref() == Some(name)
+        };
+        let of_body = self.elements().enumerate().filter(move |(_, element)| is_named(element));
+        let of_body = of_body.map(|(at, element)| (Given::Element(element), Place::Element(at)));
+        let whole = self.body.as_ref().filter(move |_| self.bare == Some(name));
+        let whole = whole.map(|body| (Given::Body(body.view()), Place::Body(body.resource_type())));
+        of_query.chain(of_body).chain(whole)
     }
 
     /// What was given under this name, in order.
-    pub(crate) fn given(&self, name: &str) -> Vec<Given<'_>> {
-        self.placed(name).into_iter().map(|(given, _)| given).collect()
+    pub(crate) fn given<'a>(&'a self, name: &str) -> impl Iterator<Item = Given<'a>> {
+        self.placed(name).map(|(given, _)| given)
     }
 
     /// The texts of what was given under this name.
     pub(crate) fn texts(&self, name: &str) -> Vec<String> {
-        self.given(name).iter().filter_map(|given| given.text().map(Cow::into_owned)).collect()
+        self.given(name).filter_map(|given| given.text().map(Cow::into_owned)).collect()
     }
 
     /// The text of what was given under this name, where that is one.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
-        self.texts(name).into_iter().next()
+        self.given(name).find_map(|given| given.text().map(Cow::into_owned))
     }
 
     /// A boolean that was given.
     pub(crate) fn boolean(&self, name: &str) -> Option<bool> {
-        self.text(name).map(|text| text == "true")
+        self.given(name).find_map(|given| given.text().map(|text| text == "true"))
     }
 
     /// A whole number that was given, where it isn't negative.
@@ -177,12 +192,12 @@ impl Arguments {
 
     /// A resource that was given.
     pub(crate) fn resource(&self, name: &str) -> Option<ResourceView<'_>> {
-        self.given(name).first().and_then(Given::resource)
+        self.given(name).next().and_then(|given| given.resource())
     }
 
     /// A value of a data type that was given: the member `value<kind>`.
     pub(crate) fn value(&self, name: &str, kind: &str) -> Option<Value<'_>> {
-        match self.given(name).first()? {
+        match self.given(name).next()? {
             Given::Element(element) => element.get(&format!("value{kind}")),
             Given::Text(_) | Given::Body(_) => None,
         }
@@ -202,7 +217,7 @@ impl Arguments {
             let text = Given::Element(element).text()?;
             Some((name.into_owned(), text.into_owned()))
         });
-        let is_other = |pair: &(String, String)| !self.declared.contains(&pair.0.as_str());
+        let is_other = |pair: &(String, String)| self.declared.iter().all(|it| it.name != pair.0);
         of_query.chain(of_body).filter(is_other).collect()
     }
 }

@@ -1,5 +1,8 @@
 //! What an operation is, and what is derived from the list of all of them.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use fhir_definitions::ResourceType;
 use fhir_model::{Failure, FailureKind, write};
 
@@ -180,24 +183,32 @@ impl Operation {
     }
 
     /// The parameters that it takes.
-    pub(super) fn inputs(&self) -> Vec<Parameter> {
-        let parameters = self.definition.parameters();
-        parameters.into_iter().filter(|parameter| parameter.is_input).collect()
+    pub(super) fn inputs(&self) -> &'static [Parameter] {
+        /// By the canonical of the definition; read from it once.
+        static INPUTS: LazyLock<HashMap<&str, Vec<Parameter>>> = LazyLock::new(|| {
+            let inputs = |operation: &Operation| {
+                let parameters = operation.definition.parameters().into_iter();
+                parameters.filter(|parameter| parameter.is_input).collect()
+            };
+            let each = OPERATIONS.iter();
+            each.map(|operation| (operation.definition.url(), inputs(operation))).collect()
+        });
+        INPUTS.get(self.definition.url()).map(Vec::as_slice).unwrap_or_default()
     }
 }
 
 /// The operation of this name at a place.
 pub(super) fn find(name: &str, site: &Site) -> Result<&'static Operation, Failure> {
-    let named: Vec<_> = OPERATIONS.iter().filter(|operation| operation.name == name).collect();
-    if let Some(operation) = named.iter().find(|operation| operation.is_at(site)) {
+    let named = || OPERATIONS.iter().filter(|operation| operation.name == name);
+    if let Some(operation) = named().find(|operation| operation.is_at(site)) {
         return Ok(operation);
     }
     let shown: String = name.chars().take(64).collect();
-    let text = if named.is_empty() {
+    let text = if named().next().is_none() {
         let hint = fhir_search::hint(name, OPERATIONS.iter().map(|operation| operation.name));
         format!("no operation `{shown}` here{hint}")
     } else {
-        let places: Vec<String> = named.iter().flat_map(|operation| operation.places()).collect();
+        let places: Vec<String> = named().flat_map(Operation::places).collect();
         format!("`{shown}` is not called here but as {}", places.join(" or "))
     };
     Err(Failure::new(FailureKind::UnknownOperation, text))

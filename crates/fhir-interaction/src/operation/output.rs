@@ -2,6 +2,9 @@
 
 use fhir_model::write;
 
+/// Most answers are shorter than this.
+const USUAL_LEN: usize = 512;
+
 /// Writes one Parameters resource.
 pub(crate) struct ParametersWriter {
     out: Vec<u8>,
@@ -11,7 +14,9 @@ pub(crate) struct ParametersWriter {
 
 impl ParametersWriter {
     pub(crate) fn new() -> Self {
-        Self { out: b"{\"resourceType\":\"Parameters\"".to_vec(), lists: vec![false] }
+        let mut out = Vec::with_capacity(USUAL_LEN);
+        out.extend_from_slice(b"{\"resourceType\":\"Parameters\"");
+        Self { out, lists: vec![false] }
     }
 
     /// Parameters with an id.

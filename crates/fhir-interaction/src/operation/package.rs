@@ -22,7 +22,8 @@ use crate::request::Answer;
 pub(super) async fn install(call: Invocation<'_>) -> Result<Answer, Failure> {
     refuse_narrowed(&call)?;
     let arguments = &call.arguments;
-    let archives = arguments.given("package").iter().map(archive).collect::<Result<Vec<_>, _>>()?;
+    let archives =
+        arguments.given("package").map(|given| archive(&given)).collect::<Result<Vec<_>, _>>()?;
     let without: BTreeSet<String> = arguments.texts("without").into_iter().collect();
     let any_version = arguments.boolean("anyVersion").unwrap_or_default();
     let how = Installation {

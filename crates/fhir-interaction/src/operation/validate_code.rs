@@ -9,7 +9,7 @@ use fhir_definitions::ResourceType;
 use fhir_model::failure::outcome_json;
 use fhir_model::{Failure, Issue, IssueType, Severity};
 use fhir_terminology::{
-    AnySystem, CodeOptions, CodeSystem, Fault, Problem, Subject, Terminology, Verdict,
+    AnySystem, CodeOptions, CodeSystem, Fault, Problem, Reason, Subject, Terminology, Verdict,
 };
 
 use super::coded::{self, GivenCode, Names, refused};
@@ -132,6 +132,15 @@ pub(super) async fn in_code_system(call: Invocation<'_>) -> Result<Answer, Failu
         each.version = each.version.take().or_else(|| call.arguments.text("version"));
     }
     let asked = Asked::of(&call);
+    let is_shared =
+        matches!(call.site, Site::Type(_)) && call.arguments.resource("codeSystem").is_none();
+    if let (true, Some(generation)) = (is_shared, call.app.known_codes(&call.permit)) {
+        let terminology = call.app.knowledge().terminology();
+        let known = known_systems(terminology, generation, url.as_deref(), &given, &asked);
+        if let Some(verdicts) = known {
+            return Ok(answer(&given, &verdicts));
+        }
+    }
     let site = call.site.clone();
     let (app, base, arguments) = (call.app.clone(), call.request.base.clone(), call.arguments);
     let work = move |sight: &mut Sight<'_>| {
@@ -157,20 +166,13 @@ pub(super) async fn in_code_system(call: Invocation<'_>) -> Result<Answer, Failu
             }
             let named = own.as_ref().map(|(url, version)| (url.as_str(), version.as_deref()));
             let named = named.or(url.as_deref().map(|url| (url, None)));
-            let named = named.or(each.system.as_deref().map(|system| (system, None)));
-            let Some((system, version)) = named else {
-                let text = "expected the code system as one of `url`, `codeSystem`, the system of \
-                            the coding and the resource in the path";
-                return Err(refused(text, "Parameters.parameter").into());
+            let (system, version) = match looked_for(each, named)? {
+                Ok(found) => found,
+                Err(reason) => {
+                    verdicts.push(Ok(Verdict::Out(reason)));
+                    continue;
+                }
             };
-            if each.system.as_deref().is_some_and(|own| own != system) {
-                let value_set = system.to_owned();
-                let system = each.system.clone().unwrap_or_default();
-                let reason = fhir_terminology::Reason::OtherSystem { value_set, system };
-                verdicts.push(Ok(Verdict::Out(reason)));
-                continue;
-            }
-            let version = version.or(each.version.as_deref());
             let found =
                 terminology.validate_in_system(&mut codes, system, version, &coded, &options);
             verdicts.push(told_of_system(found, url.is_some() || own.is_some())?);
@@ -178,6 +180,50 @@ pub(super) async fn in_code_system(call: Invocation<'_>) -> Result<Answer, Failu
         Ok(answer(&given, &verdicts))
     };
     call.app.read(&call.permit, work).await
+}
+
+/// The system, with its version, in which a code is looked for: the one that the request names, or
+/// the code's own. They must not differ.
+fn looked_for<'a>(
+    given: &'a GivenCode,
+    named: Option<(&'a str, Option<&'a str>)>,
+) -> Result<Result<(&'a str, Option<&'a str>), Reason>, Failure> {
+    let own = given.system.as_deref();
+    let Some((system, version)) = named.or(own.map(|own| (own, None))) else {
+        let text = "expected the code system as one of `url`, `codeSystem`, the system of the \
+                    coding and the resource in the path";
+        return Err(refused(text, "Parameters.parameter"));
+    };
+    Ok(match own.filter(|own| *own != system) {
+        Some(own) => {
+            let (value_set, system) = (system.to_owned(), own.to_owned());
+            Err(Reason::OtherSystem { value_set, system })
+        }
+        None => Ok((system, version.or(given.version.as_deref()))),
+    })
+}
+
+/// The verdicts where all systems were read before.
+fn known_systems(
+    terminology: &Terminology,
+    generation: u64,
+    url: Option<&str>,
+    given: &[GivenCode],
+    asked: &Asked,
+) -> Option<Verdicts> {
+    let languages = asked.languages();
+    let options = asked.options(&languages);
+    let mut verdicts = Verdicts::new();
+    for each in given {
+        let verdict = match looked_for(each, url.map(|url| (url, None))).ok()? {
+            Ok(system) => {
+                terminology.validate_known_system(generation, system, &each.coded(), &options)?
+            }
+            Err(reason) => Verdict::Out(reason),
+        };
+        verdicts.push(Ok(verdict));
+    }
+    Some(verdicts)
 }
 
 /// A system that the request names must be here; that of a coding may be missing.
