@@ -27,18 +27,16 @@ pub(crate) fn observation(context: &Context, random: &mut Random, json: &mut Jso
     } else {
         format!("{} {shown} {unit}, {taken}", measure.name)
     };
-    meta(random, json, lists::PROFILES);
+    let is_vital_sign = !measure.is_laboratory || is_pressure;
+    meta(random, json, if is_vital_sign { lists::VITAL_PROFILES } else { lists::PROFILES });
     text::narrative(json, &format!("{told}. {}", text::note(random, 1)));
     json.one("identifier", |identifier| {
         identifier.text("system", "urn:oid:1.2.246.10.99999999.15");
         identifier.text("value", &format!("{:016x}", random.next()));
     });
     json.text("status", random.pick(&["final", "final", "final", "amended", "preliminary"]));
-    let (category, display) = if measure.is_laboratory && !is_pressure {
-        ("laboratory", "Laboratory")
-    } else {
-        ("vital-signs", "Vital Signs")
-    };
+    let (category, display) =
+        if is_vital_sign { ("vital-signs", "Vital Signs") } else { ("laboratory", "Laboratory") };
     json.one("category", |concept| concept.coding(CATEGORY, category, display));
     json.put("code", |code| {
         if is_pressure {

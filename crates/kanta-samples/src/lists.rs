@@ -299,9 +299,13 @@ pub(crate) const OTHER_UNITS: &[(&str, &str, i8)] = &[
     ("umol/L", "mmol/L", 3),
     ("mg/L", "ug/mL", 0),
 ];
-/// Profiles, security labels and tags of `meta`.
-pub(crate) const PROFILES: &[&str] = &[
+/// Profiles, security labels and tags of `meta`. What is no vital sign does not declare that it is.
+pub(crate) const VITAL_PROFILES: &[&str] = &[
     "http://hl7.org/fhir/StructureDefinition/vitalsigns",
+    "https://example.org/fhir/StructureDefinition/home-measurement",
+];
+pub(crate) const PROFILES: &[&str] = &[
+    "https://example.org/fhir/StructureDefinition/laboratory-result",
     "https://example.org/fhir/StructureDefinition/home-measurement",
 ];
 pub(crate) const CONFIDENTIALITY: &[(&str, &str)] =

@@ -117,7 +117,7 @@ pub(crate) fn patient(context: &Context, random: &mut Random, json: &mut Json) {
     telecom(random, json, &name);
     json.text("gender", if identity.is_woman { "female" } else { "male" });
     json.text("birthDate", &identity.birth_date);
-    address(random, json);
+    address(random, json, "home");
     let (general, display) = some_practitioner(context.seed, random);
     let language = if random.chance(90) { "fi" } else { "sv" };
     json.one("communication", |communication| {
@@ -157,7 +157,7 @@ fn telecom(random: &mut Random, json: &mut Json, name: &Name) {
     });
 }
 
-fn address(random: &mut Random, json: &mut Json) {
+fn address(random: &mut Random, json: &mut Json, usage: &str) {
     let (street, number) = (random.pick(lists::STREETS), random.between(1, 140));
     let (post_code, town, municipality) = random.pick(lists::TOWNS);
     let staircase = if random.chance(60) {
@@ -178,7 +178,7 @@ fn address(random: &mut Random, json: &mut Json) {
                 town,
             );
         });
-        address.text("use", "home");
+        address.text("use", usage);
         address.texts("line", &[&format!("{street} {number}{staircase}")]);
         address.text("city", town);
         address.text("postalCode", post_code);
@@ -237,7 +237,7 @@ pub(crate) fn organization(context: &Context, random: &mut Random, json: &mut Js
         telecom.text("system", "phone");
         telecom.text("value", &format!("+358 9 {}", random.between(100_000, 999_999)));
     });
-    address(random, json);
+    address(random, json, "work");
 }
 
 pub(crate) fn location(context: &Context, random: &mut Random, json: &mut Json) {
