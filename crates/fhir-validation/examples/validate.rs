@@ -65,9 +65,13 @@ impl Stored for Stock<'_> {
     fn value_set_by_id(&mut self, _: &str) -> Result<Option<Arc<Resource>>, Infallible> {
         Ok(None)
     }
+
+    fn generation(&mut self) -> Result<Option<u64>, Infallible> {
+        Ok(Some(1))
+    }
 }
 
-struct Shelved(Arc<Shelf>);
+struct Shelved(Arc<Shelf>, Terminology);
 
 impl World for Shelved {
     fn resolve(&self, _: &str) -> Found {
@@ -83,7 +87,7 @@ impl World for Shelved {
         };
         let options = CodeOptions::default();
         let mut stock = Stock(&self.0);
-        match Terminology::embedded().validate_code(&mut stock, value_set, &coded, &options) {
+        match self.1.validate_code(&mut stock, value_set, &coded, &options) {
             Ok(Verdict::In(member)) => Membership::In {
                 wrong_display: member.display.filter(|_| member.has_wrong_display),
             },
@@ -119,7 +123,7 @@ fn main() {
         }
     }
     let shelf = Arc::new(shelf);
-    let shelved = Shelved(Arc::clone(&shelf));
+    let shelved = Shelved(Arc::clone(&shelf), Terminology::embedded());
     let world: &dyn World = if is_bare { &NoWorld } else { &shelved };
     let validator = Validator::new(shelf);
     let names: Vec<&str> = profiles.iter().map(String::as_str).collect();

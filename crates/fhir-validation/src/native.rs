@@ -3,6 +3,8 @@
 //! Each says exactly what its expression says; the compiler takes it for an expression of that
 //! very text only.
 
+use std::borrow::Cow;
+
 use fhir_definitions::TypeDefinition;
 use fhir_model::{ResourceView, Value};
 
@@ -62,9 +64,55 @@ impl Native {
     }
 }
 
-/// The member without which a constraint of R4's holds.
-pub(crate) fn guard(key: &str) -> Option<&'static str> {
-    ON_CONTAINED.contains(&key).then_some("contained")
+/// What lets a resource pass a constraint of R4's before its expression is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// Nothing is contained.
+    NothingContained,
+    /// `dom-3`: each contained resource is referred to, or refers to what contains it. Its
+    /// expression walks the whole resource several times for each of them.
+    AllReferredTo,
+}
+
+impl Guard {
+    /// That of a constraint by its key.
+    pub(crate) fn of(key: &str) -> Option<Self> {
+        match key {
+            "dom-3" => Some(Self::AllReferredTo),
+            _ => ON_CONTAINED.contains(&key).then_some(Self::NothingContained),
+        }
+    }
+
+    /// Whether the constraint holds for sure; else the expression is asked.
+    pub(crate) fn lets_pass(self, resource: Value<'_>) -> bool {
+        let Some(contained) = resource.get("contained") else { return true };
+        if self == Self::NothingContained {
+            return false;
+        }
+        let mut named = Vec::new();
+        references(resource, &mut named);
+        contained.items().all(|each| {
+            let id = each.get("id").and_then(Value::text);
+            let is_named = |id: &str| named.iter().any(|found| found.strip_prefix('#') == Some(id));
+            id.is_some_and(|id| !id.is_empty() && is_named(&id)) || {
+                let mut own = Vec::new();
+                references(each, &mut own);
+                own.iter().any(|found| found == "#")
+            }
+        })
+    }
+}
+
+/// All texts of members `reference`.
+fn references<'a>(value: Value<'a>, found: &mut Vec<Cow<'a, str>>) {
+    for (key, member) in value.members() {
+        if key == "reference" {
+            found.extend(member.text());
+        }
+        for each in member.items() {
+            references(each, found);
+        }
+    }
 }
 
 /// Whether a member stands, or its extensions.
@@ -74,11 +122,38 @@ pub(crate) fn stands(value: Value<'_>, key: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use fhir_model::Resource;
+
     use super::*;
 
     fn native(name: &str, expression: &str) -> Option<Native> {
         let definitions = fhir_definitions::r4();
         Native::of(expression, definitions.get(definitions.type_named(name).unwrap()))
+    }
+
+    #[test]
+    fn a_guard_lets_pass_what_is_referred_to() {
+        let passes = |json: &str| {
+            let resource = Resource::trusted(json.as_bytes().to_vec()).unwrap();
+            let value = resource.view().value;
+            (Guard::AllReferredTo.lets_pass(value), Guard::NothingContained.lets_pass(value))
+        };
+        let holding = |subject: &str, contained: &str| {
+            format!(
+                r#"{{"resourceType":"Observation","subject":{{"reference":"{subject}"}},
+                    "contained":[{{"resourceType":"Patient","id":"a"{contained}}}]}}"#
+            )
+        };
+        assert_eq!(passes(r#"{"resourceType":"Observation"}"#), (true, true));
+        assert_eq!(passes(&holding("#a", "")), (true, false));
+        assert_eq!(passes(&holding("#b", "")), (false, false));
+        assert_eq!(passes(&holding("a", "")), (false, false));
+        let back = r##","link":[{"other":{"reference":"#"}}]"##;
+        assert_eq!(passes(&holding("#", "")), (false, false));
+        assert_eq!(passes(&holding("#b", back)), (true, false));
+        assert_eq!(Guard::of("dom-3"), Some(Guard::AllReferredTo));
+        assert_eq!(Guard::of("dom-2"), Some(Guard::NothingContained));
+        assert_eq!(Guard::of("dom-6"), None);
     }
 
     #[test]

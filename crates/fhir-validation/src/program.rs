@@ -8,7 +8,7 @@ use fhir_path::{Expression, Type};
 use regex_lite::Regex;
 
 use crate::constant::Constant;
-use crate::native::Native;
+use crate::native::{Guard, Native};
 
 /// Position in [`Program::rules`].
 pub(crate) type RuleIndex = u32;
@@ -165,8 +165,8 @@ pub(crate) struct Constraint {
 pub(crate) enum Condition {
     /// By code of our own that says the same as the expression.
     Native(Native),
-    /// By FHIRPath, where the element has this member; else it holds.
-    Guarded(&'static str, Expression),
+    /// By FHIRPath, where the guard doesn't let the element pass.
+    Guarded(Guard, Expression),
     /// By FHIRPath.
     Path(Expression),
 }

@@ -8,7 +8,7 @@ use regex_lite::Regex;
 
 use super::Builder;
 use crate::constant::Constant;
-use crate::native::{self, Native};
+use crate::native::{Guard, Native};
 use crate::program::{
     Binding, Bounds, Condition, Constraint, ProgramId, Rule, Strength, Target, TypeRule,
     Versioning, aggregation,
@@ -151,10 +151,10 @@ impl Builder<'_> {
             }
             let Some(expression) = text(each, "expression") else { continue };
             let native = definition.and_then(|found| Native::of(&expression, found));
-            let condition = match (native, native::guard(&key)) {
+            let condition = match (native, Guard::of(&key)) {
                 (Some(native), _) => Ok(Condition::Native(native)),
-                (None, Some(member)) => Expression::parse(&expression)
-                    .map(|expression| Condition::Guarded(member, expression)),
+                (None, Some(guard)) => Expression::parse(&expression)
+                    .map(|expression| Condition::Guarded(guard, expression)),
                 (None, None) => Expression::parse(&expression).map(Condition::Path),
             };
             let condition = match condition {

@@ -153,8 +153,8 @@ impl<'a> Walk<'a> {
                 }
                 return;
             }
-            Condition::Guarded(member, expression) => {
-                if at.value.and_then(|value| value.get(member)).is_none() {
+            Condition::Guarded(guard, expression) => {
+                if at.value.is_none_or(|value| guard.lets_pass(value)) {
                     return;
                 }
                 expression
