@@ -14,7 +14,8 @@ pub(crate) fn folder() -> PathBuf {
     conformance().join("validation")
 }
 
-fn conformance() -> PathBuf {
+/// The folder of all data of cases.
+pub(crate) fn conformance() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance")
 }
 

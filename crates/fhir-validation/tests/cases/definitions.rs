@@ -1,10 +1,11 @@
 //! The definitions of a case: inline ones, shorthands, and those of `profiles/`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use fhir_model::{Resource, ResourceType};
-use fhir_structure::Structures;
+use fhir_structure::{Structures, make_snapshot};
 use serde_json::{Map, Value, json};
 
 use crate::case::{Case, File};
@@ -12,6 +13,8 @@ use crate::case::{Case, File};
 /// What a case and its file define, before what `profiles/` has.
 pub(crate) struct Definitions {
     own: Vec<Arc<Resource>>,
+    /// Which definitions of `profiles/` need a snapshot of their own, where others take the ready one.
+    changed: Option<BTreeSet<String>>,
 }
 
 impl Definitions {
@@ -21,7 +24,17 @@ impl Definitions {
             let written = written(each).ok_or_else(|| format!("what is {each}"))?;
             parse(&written).map(Arc::new)
         });
-        Ok(Self { own: own.collect::<Result<_, _>>()? })
+        Ok(Self { own: own.collect::<Result<_, _>>()?, changed: None })
+    }
+
+    /// Those of `profiles/` alone.
+    pub(crate) fn none() -> Self {
+        Self { own: Vec::new(), changed: None }
+    }
+
+    /// Those of `profiles/` with one that is changed, on which the snapshots of `changed` stand.
+    pub(crate) fn changed(definition: Arc<Resource>, changed: BTreeSet<String>) -> Self {
+        Self { own: vec![definition], changed: Some(changed) }
     }
 
     /// All resources of a type with this URL, of one version where one is given.
@@ -37,13 +50,21 @@ impl Definitions {
                 && (version.is_none() || text(each, "version").as_deref() == version)
         };
         let own: Vec<_> = self.own.iter().filter(is_it).cloned().collect();
-        if own.is_empty() { packaged().iter().filter(is_it).cloned().collect() } else { own }
+        if own.is_empty() {
+            let packaged = by_url().get(url).into_iter().flatten();
+            packaged.filter(is_it).cloned().collect()
+        } else {
+            own
+        }
     }
 }
 
 impl Structures for Definitions {
     fn find(&self, canonical: &str) -> Option<Arc<Resource>> {
         let (url, version) = split(canonical);
+        if self.changed.as_ref().is_some_and(|changed| !changed.contains(url)) {
+            return snapshots().get(url).cloned();
+        }
         let mut found = self.all(ResourceType::STRUCTURE_DEFINITION, url, version);
         found.sort_by_key(|each| text(each, "version"));
         found.pop()
@@ -69,12 +90,38 @@ pub(crate) fn text(resource: &Resource, key: &str) -> Option<String> {
 }
 
 /// The definitions of all packages in `profiles/`.
-fn packaged() -> &'static [Arc<Resource>] {
+pub(crate) fn packaged() -> &'static [Arc<Resource>] {
     static FOUND: OnceLock<Vec<Arc<Resource>>> = OnceLock::new();
     FOUND.get_or_init(|| {
         let mut found = Vec::new();
         collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../profiles"), &mut found);
         found
+    })
+}
+
+/// The same by URL.
+fn by_url() -> &'static BTreeMap<String, Vec<Arc<Resource>>> {
+    static FOUND: OnceLock<BTreeMap<String, Vec<Arc<Resource>>>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let mut found: BTreeMap<String, Vec<Arc<Resource>>> = BTreeMap::new();
+        for each in packaged() {
+            found.entry(text(each, "url").unwrap_or_default()).or_default().push(Arc::clone(each));
+        }
+        found
+    })
+}
+
+/// The profiles of `profiles/` with their snapshots, by URL.
+fn snapshots() -> &'static BTreeMap<String, Arc<Resource>> {
+    static FOUND: OnceLock<BTreeMap<String, Arc<Resource>>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let is_profile =
+            |each: &&Arc<Resource>| each.resource_type() == ResourceType::STRUCTURE_DEFINITION;
+        let made = |each: &Arc<Resource>| {
+            let made = make_snapshot(each, &Definitions::none()).definition;
+            (text(each, "url").unwrap_or_default(), made.unwrap())
+        };
+        packaged().iter().filter(is_profile).map(made).collect()
     })
 }
 

@@ -85,6 +85,15 @@ impl Then {
         }
     }
 
+    /// The rules that the findings name.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &str> {
+        let findings = match self {
+            Self::Word(_) => &[][..],
+            Self::Findings(findings) => findings,
+        };
+        findings.iter().filter_map(|each| each.rule.as_deref())
+    }
+
     /// What is missing and what is too much. Errors must be those that are written; of warnings
     /// and information there may be more.
     pub(crate) fn faults(&self, report: &Report) -> Vec<String> {

@@ -3,8 +3,10 @@
 #![cfg(test)]
 
 mod case;
+mod coverage;
 mod definitions;
 mod expected;
+mod rules;
 mod world;
 
 use std::cell::OnceCell;
@@ -13,7 +15,7 @@ use std::sync::Arc;
 
 use fhir_model::date::Zone;
 use fhir_model::{Limits, Resource, Severity};
-use fhir_validation::{Options, Report, RuleKind, Validator};
+use fhir_validation::{Options, RuleKind, Validator};
 
 use crate::case::{Case, File, folder};
 use crate::definitions::Definitions;
@@ -96,7 +98,6 @@ impl<'f> Runner<'f> {
     }
 
     fn run(&self, case: &Case) -> Result<(), String> {
-        let resource = resource(self.file, case)?;
         let own;
         let (definitions, validator) = if !case.definitions.is_empty() {
             own = self.compiled(case)?;
@@ -107,19 +108,26 @@ impl<'f> Runner<'f> {
             let shared = self.compiled(case)?;
             self.shared.get_or_init(|| shared)
         };
-        let world = TestWorld::new(self.file, case, Arc::clone(definitions))?;
-        let profiles: Vec<&str> = case.profiles.iter().map(String::as_str).collect();
-        let report = validator.validate(resource.view(), &profiles, &world, &options(case));
-        self.judge(case, &report)
+        let resource = resource(self.file, case)?;
+        run_with((self.file, case), &resource, definitions, validator)
     }
+}
 
-    fn judge(&self, case: &Case, report: &Report) -> Result<(), String> {
-        let faults = case.then.faults(report);
-        if report.is_valid() != case.then.is_valid() && faults.is_empty() {
-            return Err("the report's verdict is not that of its findings".to_owned());
-        }
-        if faults.is_empty() { Ok(()) } else { Err(faults.join("; ")) }
+/// Runs a case with a resource and definitions that were made ready before.
+fn run_with(
+    (file, case): (&File, &Case),
+    resource: &Resource,
+    definitions: &Arc<Definitions>,
+    validator: &Validator,
+) -> Result<(), String> {
+    let world = TestWorld::new(file, case, Arc::clone(definitions))?;
+    let profiles: Vec<&str> = case.profiles.iter().map(String::as_str).collect();
+    let report = validator.validate(resource.view(), &profiles, &world, &options(case));
+    let faults = case.then.faults(&report);
+    if report.is_valid() != case.then.is_valid() && faults.is_empty() {
+        return Err("the report's verdict is not that of its findings".to_owned());
     }
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("; ")) }
 }
 
 fn resource(file: &File, case: &Case) -> Result<Resource, String> {
