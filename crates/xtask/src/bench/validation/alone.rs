@@ -218,12 +218,8 @@ type Resources = Result<Vec<Arc<Resource>>, Infallible>;
 impl Stored for Stock<'_> {
     type Error = Infallible;
 
-    fn value_sets(&mut self, url: &str, _: Option<&str>) -> Resources {
-        Ok(self.0.get(ResourceType::VALUE_SET, url).into_iter().collect())
-    }
-
-    fn code_systems(&mut self, url: &str, _: Option<&str>) -> Resources {
-        Ok(self.0.get(ResourceType::CODE_SYSTEM, url).into_iter().collect())
+    fn canonicals(&mut self, of: ResourceType, url: &str, _: Option<&str>) -> Resources {
+        Ok(self.0.get(of, url).into_iter().collect())
     }
 
     fn value_set_by_id(&mut self, _: &str) -> Result<Option<Arc<Resource>>, Infallible> {
