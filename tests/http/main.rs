@@ -20,5 +20,6 @@ mod read;
 mod search;
 mod search_results;
 mod serve;
+mod terminology;
 mod transaction;
 mod update;

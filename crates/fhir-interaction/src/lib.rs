@@ -49,6 +49,6 @@ pub use reference::{Integrity, References};
 pub use request::{Answer, Conditions, Preferences, Request, Return, Seen, Since};
 pub use rule::Rule;
 pub use search::{Place, search};
-pub use terminology::{ImportedSystem, terminology_capabilities};
+pub use terminology::{Elsewhere, ElsewhereSettings, ImportedSystem, terminology_capabilities};
 pub use validation::{BestPractice, OnWrite, ValidationSettings};
 pub use write::{create, delete, update};

@@ -27,6 +27,7 @@ pub use settings::{OnWrite, ValidationSettings};
 use crate::app::{App, ReadFailure};
 use crate::request::Request;
 use crate::sight::Sight;
+use crate::terminology::elsewhere::Question;
 use stored::Known;
 use world::{Alone, Inside};
 
@@ -106,11 +107,8 @@ pub(crate) async fn on_write(
     }
     let mut json = Vec::with_capacity(view.value.raw().len());
     rewrite::minified(view.value, &mut json);
-    let resource = Resource::trusted(json)?;
-    let (inside, base) = (app.clone(), request.base.clone());
-    let report =
-        app.read(permit, move |sight| in_store(&inside, sight, &base, resource.view(), &asked));
-    judged(&report.await?)
+    let resource = Arc::new(Resource::trusted(json)?);
+    judged(&in_store(app, permit, &request.base, &resource, &asked).await?)
 }
 
 /// [`on_write`] as far as it goes without the store.
@@ -136,22 +134,43 @@ fn alone(app: &App, view: ResourceView<'_>, asked: &Asked) -> (Report, bool) {
     (report, is_whole)
 }
 
-/// Validates within a snapshot, with all that the permit lets the caller see.
+/// Validates within a snapshot, with all that the permit lets the caller see. Codes of which nobody
+/// here can tell are asked elsewhere, where settings say so; then it is done again with the answers.
+/// No snapshot is open meanwhile.
 ///
 /// # Errors
 /// The store's failures.
-pub(crate) fn in_store(
+pub(crate) async fn in_store(
+    app: &App,
+    permit: &Permit,
+    base: &str,
+    resource: &Arc<Resource>,
+    asked: &Asked,
+) -> Result<Report, Failure> {
+    let look = || {
+        let (app, base) = (app.clone(), base.to_owned());
+        let (resource, asked) = (Arc::clone(resource), asked.clone());
+        move |sight: &mut Sight<'_>| in_sight(&app, sight, &base, resource.view(), &asked)
+    };
+    let (report, open) = app.read(permit, look()).await?;
+    if open.is_empty() || !app.ask_elsewhere_now(open).await {
+        return Ok(report);
+    }
+    let (report, _) = app.read(permit, look()).await?;
+    Ok(report)
+}
+
+fn in_sight(
     app: &App,
     sight: &mut Sight<'_>,
     base: &str,
     view: ResourceView<'_>,
     asked: &Asked,
-) -> Result<Report, ReadFailure> {
+) -> Result<(Report, Vec<Question>), ReadFailure> {
     app.validation().known.learn(app, sight, stored::canonicals(view, asked))?;
     let world = Inside::new(app, sight, base, view)?;
     let report = run(app, view, asked, &world);
-    world.finish()?;
-    Ok(report)
+    Ok((report, world.finish()?))
 }
 
 fn run(

@@ -127,6 +127,43 @@ fn codes_come_from_packages_unless_the_store_has_the_value_set() {
 }
 
 #[test]
+fn supplements_of_packages_add_to_code_systems() {
+    on_each_backend(|test| {
+        let app = &test.app;
+        for code in ["one", "two"] {
+            let coded = json!({ "resourceType": "Observation", "id": code, "status": "final",
+                "code": { "coding": [ { "system": "urn:s", "code": code } ] } });
+            test.call("PUT", &format!("Observation/{code}"), Some(&coded.to_string())).unwrap();
+        }
+        let system = json!({ "resourceType": "CodeSystem", "id": "s", "url": "urn:s",
+            "status": "active", "content": "complete",
+            "property": [{ "code": "size", "type": "integer" }],
+            "concept": [{ "code": "one", "display": "supplements" }, { "code": "two" }] });
+        let filter = json!([{ "property": "size", "op": "=", "value": "9" }]);
+        let large = json!({ "resourceType": "ValueSet", "id": "w", "url": "http://x.org/w",
+            "status": "active",
+            "compose": { "include": [{ "system": "urn:s", "filter": filter }] } });
+        let supplement = |id: &str, of: &str, code: &str| {
+            let property = json!([{ "code": "size", "valueInteger": 9 }]);
+            json!({ "resourceType": "CodeSystem", "id": id, "url": format!("http://x.org/{id}"),
+                "status": "active", "content": "supplement", "supplements": of,
+                "concept": [{ "code": code, "property": property }] })
+        };
+        install(app, &[package("a#1.0.0", json!({}), &[system, large])]).unwrap();
+        let by = "Observation?code:in=http://x.org/w";
+        assert_eq!(found(test, by), [""; 0]);
+        let others = [supplement("s1", "urn:s", "two"), supplement("s2", "urn:t", "one")];
+        install(app, &[package("b#1.0.0", json!({ "a": "1.0.0" }), &others)]).unwrap();
+        assert_eq!(found(test, by), ["two"]);
+        let other_version = [supplement("s3", "urn:s|7", "one")];
+        install(app, &[package("c#1.0.0", json!({}), &other_version)]).unwrap();
+        assert_eq!(found(test, by), ["two"]);
+        app.uninstall_packages(&["b".to_owned()], false, false).unwrap();
+        assert_eq!(found(test, by), [""; 0]);
+    });
+}
+
+#[test]
 fn what_packages_have_is_read_where_the_store_has_nothing() {
     on_each_backend(|test| {
         let app = &test.app;

@@ -15,6 +15,9 @@ use crate::value_set::{Filter, Include, Listed, ValueSet};
 /// The embedded artefact, as `data/SHA256SUMS` names it.
 pub const ARTEFACT: &[u8] = include_bytes!("../data/r4.terminology.zst");
 
+/// The text is shorter than this.
+const MAX_BYTES: usize = 64 << 20;
+
 /// The definitions of R4, decompressed on first use (a few milliseconds).
 pub(crate) fn r4() -> &'static Artefact {
     static R4: LazyLock<Artefact> =
@@ -34,7 +37,9 @@ pub(crate) struct Artefact {
 impl Artefact {
     /// `None` where the bytes are not what `cargo xtask terminology` writes.
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let text = String::from_utf8(zstd::decode_all(bytes).ok()?).ok()?;
+        let length = zstd::zstd_safe::get_frame_content_size(bytes).ok()??;
+        let length = usize::try_from(length).ok().filter(|length| *length <= MAX_BYTES)?;
+        let text = String::from_utf8(zstd::bulk::decompress(bytes, length).ok()?).ok()?;
         let text: &'static str = Box::leak(text.into_boxed_str());
         let mut artefact = Self::default();
         // Each block ends with an empty line.
@@ -146,6 +151,10 @@ fn read_system(block: &str) -> Option<CodeSystem> {
                             let (name, kind) = names.get(at)?;
                             builder.value(name, *kind, value);
                         }
+                        Err(_) if name == "l" => {
+                            let (language, text) = value.split_once('|')?;
+                            builder.designation(Some(language), None, text);
+                        }
                         Err(_) => builder.definition(value),
                     }
                 }
@@ -234,7 +243,7 @@ mod tests {
     #[test]
     fn other_bytes_are_refused() {
         assert!(Artefact::decode(b"no zstd").is_none());
-        let strange = zstd::encode_all(&b"X\tfield\n\n"[..], 1).unwrap();
+        let strange = zstd::bulk::compress(b"X\tfield\n\n", 1).unwrap();
         assert!(Artefact::decode(&strange).is_none());
     }
 }

@@ -41,6 +41,18 @@ pub enum Fault {
         /// The version that is asked for.
         expected: String,
     },
+    /// The code system is here, and not in the version that is asked for.
+    #[error(
+        "there is no code system {system}|{expected} here, stored or of R4, but version {found}"
+    )]
+    UnknownVersion {
+        /// URL of the code system.
+        system: String,
+        /// The version that is here.
+        found: String,
+        /// The version that is asked for.
+        expected: String,
+    },
     /// A part of the code system is here, and the code is not in it.
     #[error("only a part of the code system {0} is here, and the code is not in that part")]
     CodeNotInPart(String),
@@ -95,9 +107,76 @@ pub enum Fault {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// Something is missing here, and the server that may know gave no answer either.
+    #[error("{lack}, and the external terminology server {reason}")]
+    Elsewhere {
+        /// What is missing here.
+        lack: String,
+        /// Why there was no answer.
+        reason: &'static str,
+    },
 }
 
 impl Fault {
+    /// Whether somebody who has more definitions and codes may know.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        match self {
+            Self::UnknownValueSet(_)
+            | Self::UnknownCodeSystem(_)
+            | Self::UnknownConceptMap(_)
+            | Self::CodesNotPresent(_)
+            | Self::CodeNotInPart(_)
+            | Self::Grammar(_)
+            | Self::ImplicitForm(_)
+            | Self::OtherVersion { .. }
+            | Self::UnknownVersion { .. }
+            | Self::Filter { .. }
+            | Self::NoSubsumption { .. }
+            | Self::NoContent(_) => true,
+            Self::NoCanonical
+            | Self::UnknownCode(_)
+            | Self::NoSystem
+            | Self::Circle(_)
+            | Self::TooDeep(_)
+            | Self::TooLarge { .. }
+            | Self::Broken { .. }
+            | Self::Elsewhere { .. } => false,
+        }
+    }
+
+    /// The URL of what is missing, where the fault is about one.
+    #[must_use]
+    pub fn about(&self) -> Option<&str> {
+        match self {
+            Self::UnknownValueSet(url)
+            | Self::UnknownCodeSystem(url)
+            | Self::UnknownConceptMap(url)
+            | Self::CodesNotPresent(url)
+            | Self::Grammar(url)
+            | Self::ImplicitForm(url)
+            | Self::CodeNotInPart(url)
+            | Self::UnknownCode(url)
+            | Self::Circle(url)
+            | Self::TooDeep(url)
+            | Self::TooLarge { url, .. }
+            | Self::NoContent(url)
+            | Self::Broken { url, .. } => Some(url),
+            Self::OtherVersion { system, .. }
+            | Self::UnknownVersion { system, .. }
+            | Self::Filter { system, .. }
+            | Self::NoSubsumption { system, .. } => Some(system),
+            Self::NoCanonical | Self::NoSystem | Self::Elsewhere { .. } => None,
+        }
+    }
+
+    /// The same where a server elsewhere was asked in vain: `reason` says why, as in "did not
+    /// answer".
+    #[must_use]
+    pub fn also_elsewhere(&self, reason: &'static str) -> Self {
+        Self::Elsewhere { lack: self.to_string(), reason }
+    }
+
     /// Whether something is missing here that the expansion in the resource can stand for.
     pub(crate) const fn is_lack(&self) -> bool {
         match self {
@@ -112,6 +191,8 @@ impl Fault {
             | Self::Grammar(_)
             | Self::CodeNotInPart(_)
             | Self::OtherVersion { .. }
+            | Self::UnknownVersion { .. }
+            | Self::Elsewhere { .. }
             | Self::NoContent(_) => true,
             Self::NoSystem
             | Self::ImplicitForm(_)
@@ -133,6 +214,7 @@ impl Fault {
             | Self::UnknownCode(_)
             | Self::NoSystem
             | Self::OtherVersion { .. }
+            | Self::UnknownVersion { .. }
             | Self::Circle(_)
             | Self::Broken { .. } => FailureKind::InvalidParameter,
             Self::CodesNotPresent(_)
@@ -141,6 +223,7 @@ impl Fault {
             | Self::ImplicitForm(_)
             | Self::Filter { .. }
             | Self::NoSubsumption { .. }
+            | Self::Elsewhere { .. }
             | Self::NoContent(_) => FailureKind::NotSupported,
             Self::TooDeep(_) | Self::TooLarge { .. } => FailureKind::TooCostly,
         };

@@ -102,8 +102,12 @@ pub(crate) fn in_set(
     }
 }
 
-/// Whether a code is in a system.
-pub(crate) fn in_system(of: &AnySystem, coded: &Coded<'_>, options: &CodeOptions<'_>) -> Verdict {
+/// Whether a code is in a system; a fault where only a part of it is here, without the code.
+pub(crate) fn in_system(
+    of: &AnySystem,
+    coded: &Coded<'_>,
+    options: &CodeOptions<'_>,
+) -> Result<Verdict, Fault> {
     let mut hit = Hit {
         system: "",
         code: coded.code,
@@ -115,16 +119,19 @@ pub(crate) fn in_system(of: &AnySystem, coded: &Coded<'_>, options: &CodeOptions
     match of {
         AnySystem::Listed(system) => {
             let Some(concept) = system.concept(coded.code) else {
-                return Verdict::Out(unknown(system, coded.code));
+                if system.content.is_part() {
+                    return Err(Fault::CodeNotInPart(system.url.clone()));
+                }
+                return Ok(Verdict::Out(unknown(system, coded.code)));
             };
             hit = Hit { system: &system.url, code: concept.code(), concept: Some(concept), ..hit };
         }
         AnySystem::Grammar(grammar) if grammar.has(coded.code) => hit.system = grammar.url(),
         AnySystem::Grammar(grammar) => {
-            return Verdict::Out(Reason::UnknownCode(grammar.url().to_owned()));
+            return Ok(Verdict::Out(Reason::UnknownCode(grammar.url().to_owned())));
         }
     }
-    of_hit(&hit, coded, options)
+    Ok(of_hit(&hit, coded, options))
 }
 
 fn of_hit(hit: &Hit<'_>, coded: &Coded<'_>, options: &CodeOptions<'_>) -> Verdict {

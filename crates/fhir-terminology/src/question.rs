@@ -137,12 +137,26 @@ impl<'s, S: Stored + ?Sized> Question<'s, S> {
             None => url.to_owned(),
         };
         match self.find_system(url, version)? {
-            None => Err(Fault::UnknownCodeSystem(canonical()).into()),
+            None => Err(self.missing(url, version)?.into()),
             Some(AnySystem::Listed(system)) if system.content.is_absent() => {
                 Err(Fault::CodesNotPresent(canonical()).into())
             }
             Some(system) => Ok(system),
         }
+    }
+
+    /// The fault of a code system that is nowhere, or there in another version.
+    fn missing(&mut self, url: &str, version: Option<&str>) -> Asking<Fault, S> {
+        let Some(expected) = version else { return Ok(Fault::UnknownCodeSystem(url.to_owned())) };
+        let here = match self.find_system(url, None)? {
+            Some(AnySystem::Listed(found)) if !found.content.is_absent() => found.version.clone(),
+            Some(AnySystem::Listed(_) | AnySystem::Grammar(_)) | None => None,
+        };
+        let (system, expected) = (url.to_owned(), expected.to_owned());
+        Ok(match here {
+            Some(found) => Fault::UnknownVersion { system, found, expected },
+            None => Fault::UnknownCodeSystem(format!("{system}|{expected}")),
+        })
     }
 
     /// A value set by `url`, `url|version` or `ValueSet/id`.

@@ -211,13 +211,15 @@ impl Terminology {
     }
 
     /// Whether a code is one of a code system that came with the question.
-    #[must_use]
+    ///
+    /// # Errors
+    /// A fault where the system is a part, without the code.
     pub fn validate_given(
         &self,
         system: &AnySystem,
         coded: &Coded<'_>,
         options: &CodeOptions<'_>,
-    ) -> Verdict {
+    ) -> Result<Verdict, Fault> {
         member::in_system(system, coded, options)
     }
 
@@ -257,7 +259,7 @@ impl Terminology {
         options: &CodeOptions<'_>,
     ) -> Asking<Verdict, S> {
         let found = self.system(stored, system, version)?;
-        Ok(member::in_system(&found, coded, options))
+        Ok(member::in_system(&found, coded, options)?)
     }
 
     /// As [`Terminology::validate_in_system`], where the system was read already from what is
@@ -270,7 +272,7 @@ impl Terminology {
         (system, version): (&str, Option<&str>),
         coded: &Coded<'_>,
         options: &CodeOptions<'_>,
-    ) -> Option<Verdict> {
+    ) -> Option<Result<Verdict, Fault>> {
         let key = (system.to_owned(), version.map(str::to_owned));
         let found = self.shared.system(generation, &key)??;
         let is_absent = found.listed().is_some_and(|system| system.content.is_absent());

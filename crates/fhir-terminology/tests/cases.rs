@@ -20,6 +20,10 @@ fn questions_are_answered_as_written() {
     let mut faults = Vec::new();
     for entry in folder.read_dir().unwrap() {
         let path = entry.unwrap().path();
+        // Cases about a second server are run where there are servers.
+        if path.is_dir() {
+            continue;
+        }
         let text = std::fs::read_to_string(&path).unwrap();
         let file: Value = serde_json::from_str(&text)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -7,6 +7,7 @@ mod check;
 mod cli;
 mod config;
 mod explain;
+mod external;
 mod http;
 mod load;
 mod package;

@@ -13,6 +13,7 @@ use fhir_store::{DatabaseUrl, Store};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Settings;
+use crate::external::Server;
 use crate::http::{Admission, Documents, Jobs, Metrics, ROOT, State, handle, watch};
 use crate::{Error, package, say, store};
 
@@ -41,6 +42,9 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
     let interaction = settings.search.interaction.clone();
     let app = App::new(store.clone(), interaction, kanta_rules::RULES);
     package::install_configured(&app, &settings.packages)?;
+    if let Some(external) = &settings.external {
+        app.ask_elsewhere(Box::new(Server::new(external)), external.asked.clone());
+    }
     know_profiles(&app)?;
     watch_packages(&app, &settings);
     let state = Data::new(State {

@@ -54,7 +54,8 @@ pub(crate) fn write(
     text: &str,
     sources: &Sources,
 ) -> Result<(usize, String), Box<dyn std::error::Error>> {
-    let artefact = zstd::encode_all(text.as_bytes(), 19)?;
+    // With the length in its head it is unpacked in one go, without a window of megabytes.
+    let artefact = zstd::bulk::compress(text.as_bytes(), 19)?;
     let output = put(folder, name, &artefact, sources)?;
     Ok((artefact.len(), output))
 }

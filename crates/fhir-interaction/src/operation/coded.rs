@@ -1,13 +1,15 @@
 //! Codes as operations on terminology are given them: `code` with `system`, `coding` or
 //! `codeableConcept`.
 
-use fhir_model::{Failure, FailureKind, Value};
+use fhir_model::{Failure, FailureKind, Value, date};
 use fhir_terminology::{Coded, Fault, Problem};
 
 use super::input::Arguments;
 use super::{Invocation, Site};
-use crate::app::ReadFailure;
+use crate::app::{App, ReadFailure};
+use crate::request::Answer;
 use crate::terminology;
+use crate::terminology::elsewhere::{self, Question};
 
 /// A code that was given.
 #[derive(Clone, Debug, Default)]
@@ -90,6 +92,28 @@ pub(super) fn refuse_context(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Refuses to answer as of another day: definitions are those of now.
+///
+/// # Errors
+/// `NotSupported` for a `date` that is not of today.
+pub(super) fn refuse_other_dates(call: &Invocation<'_>) -> Result<(), Failure> {
+    const DAY_US: i64 = 86_400_000_000;
+    let now = call.app.now().0;
+    let is_today = |text: &str| {
+        // A clock of the client that is some hours off still means today.
+        date::instants(text, call.app.zone()).is_ok_and(|range| {
+            range.start <= now.saturating_add(DAY_US) && range.end > now.saturating_sub(DAY_US)
+        })
+    };
+    match call.arguments.text("date") {
+        Some(text) if !is_today(&text) => {
+            let text = "`date`: definitions are those of now; leave it out, or give today's";
+            Err(Failure::new(FailureKind::NotSupported, text).at("http.date"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// The value set that a request names: its canonical or `ValueSet/id`; none where it came with the
 /// request.
 ///
@@ -138,6 +162,47 @@ fn thousandths(weight: &str) -> u32 {
     digits.get(..4).and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
+/// What was found, or the fault because of which nobody here can tell.
+///
+/// # Errors
+/// What the store failed with.
+pub(super) fn told<T>(
+    found: Result<T, Problem<ReadFailure>>,
+) -> Result<Result<T, Fault>, ReadFailure> {
+    match found {
+        Ok(found) => Ok(Ok(found)),
+        Err(Problem::Fault(fault)) => Ok(Err(fault)),
+        Err(Problem::Stored(failure)) => Err(failure),
+    }
+}
+
+/// The answer, or where nobody here can tell that of the external terminology server, which is
+/// passed on as it is.
+///
+/// # Errors
+/// What is missing, where that server cannot tell either or is not to be asked.
+pub(super) async fn or_elsewhere(
+    app: &App,
+    url: Option<&str>,
+    found: Result<Answer, Fault>,
+    question: impl FnOnce() -> Option<Question>,
+) -> Result<Answer, Failure> {
+    let fault = match found {
+        Ok(answer) => return Ok(answer),
+        Err(fault) => fault,
+    };
+    let external = app.external_for(&[url, fault.about()]).filter(|_| fault.is_open());
+    let fault = match external.zip(question()) {
+        None => fault,
+        Some((external, question)) => match external.ask(question).await {
+            Ok(Some(answer)) => return Ok(Answer::ok(elsewhere::passed_on(&answer))),
+            Ok(None) => fault,
+            Err(reason) => fault.also_elsewhere(reason),
+        },
+    };
+    Err(refusal(&fault))
+}
+
 /// A fault of the request, with its place.
 pub(super) fn refused(text: impl Into<String>, place: &str) -> Failure {
     Failure::new(FailureKind::InvalidParameter, text).at(place)
@@ -146,14 +211,27 @@ pub(super) fn refused(text: impl Into<String>, place: &str) -> Failure {
 /// What a client is told: what it names and is not here is not found.
 pub(super) fn failure(problem: Problem<ReadFailure>) -> ReadFailure {
     match problem {
-        Problem::Fault(
-            fault @ (Fault::UnknownValueSet(_)
-            | Fault::UnknownCodeSystem(_)
-            | Fault::UnknownConceptMap(_)
-            | Fault::UnknownCode(_)),
-        ) => Failure::new(FailureKind::NotFound, fault.to_string()).into(),
-        other @ (Problem::Fault(_) | Problem::Stored(_)) => terminology::failure(other),
+        Problem::Fault(fault) => refusal(&fault).into(),
+        other @ Problem::Stored(_) => terminology::failure(other),
     }
+}
+
+/// As [`failure`].
+pub(super) fn refusal(fault: &Fault) -> Failure {
+    let is_not_found = matches!(
+        fault,
+        Fault::UnknownValueSet(_)
+            | Fault::UnknownCodeSystem(_)
+            | Fault::UnknownVersion { .. }
+            | Fault::UnknownConceptMap(_)
+            | Fault::UnknownCode(_)
+            | Fault::CodeNotInPart(_)
+            | Fault::Elsewhere { .. }
+    );
+    if is_not_found {
+        return Failure::new(FailureKind::NotFound, fault.to_string());
+    }
+    fault.failure()
 }
 
 /// A text that is not empty.

@@ -1,16 +1,18 @@
 //! ValueSet `$expand`.
 //! Spec: <https://hl7.org/fhir/R4/valueset-operation-expand.html>
 
-use fhir_model::{Failure, Kind, ResourceView, write};
+use fhir_model::{Failure, Kind, Resource, ResourceView, write};
 use fhir_terminology::{Entry, ExpandOptions, Expansion, Subject, Versions};
 
 use super::Invocation;
 use super::coded::{self, refused};
 use super::input::Arguments;
 use super::lookup::coding;
+use super::output::ParametersWriter;
 use crate::request::Answer;
 use crate::sight::Sight;
 use crate::terminology::Codes;
+use crate::terminology::elsewhere::{self, Question};
 
 /// The codes of a value set.
 ///
@@ -20,10 +22,12 @@ use crate::terminology::Codes;
 /// for too many codes.
 pub(super) async fn expand(call: Invocation<'_>) -> Result<Answer, Failure> {
     coded::refuse_context(&call.arguments)?;
+    coded::refuse_other_dates(&call)?;
     let name = coded::value_set(&call)?;
     let asked = Asked::of(&call.arguments)?;
     let now = call.app.now().to_string();
     let (app, base, arguments) = (call.app.clone(), call.request.base.clone(), call.arguments);
+    let url = name.clone();
     let work = move |sight: &mut Sight<'_>| {
         let mut codes = Codes::new(&app, sight, &base);
         let languages: Vec<&str> = asked.languages.iter().map(String::as_str).collect();
@@ -44,15 +48,63 @@ pub(super) async fn expand(call: Invocation<'_>) -> Result<Answer, Failure> {
                 return Err(refused("expected a value set", "Parameters.parameter").into());
             }
         };
-        let found = found.map_err(coded::failure)?;
+        let found = match coded::told(found)? {
+            Ok(found) => found,
+            Err(fault) => {
+                let stored = stored.as_deref();
+                return Ok((Err(fault), question(name.as_deref(), stored, &asked, &arguments)));
+            }
+        };
         let source = stored.as_ref().map(|stored| stored.view()).or(inline);
         let mut out = head(source, name.as_deref(), asked.with_definition);
         write_expansion(&found, &asked, &arguments, &now, &mut out);
         out.push(b'}');
-        Ok(Answer::ok(out))
+        Ok((Ok(Answer::ok(out)), None))
     };
-    call.app.read(&call.permit, work).await
+    let (found, question) = call.app.read(&call.permit, work).await?;
+    coded::or_elsewhere(call.app, url.as_deref(), found, || question).await
 }
+
+/// The same expansion, asked elsewhere: without a filter, which is a text that somebody wrote.
+fn question(
+    name: Option<&str>,
+    stored: Option<&Resource>,
+    asked: &Asked,
+    arguments: &Arguments,
+) -> Option<Question> {
+    let name = name?;
+    if asked.versions != Versions::default() || arguments.text("filter").is_some() {
+        return None;
+    }
+    let mut out = ParametersWriter::new();
+    match stored.and_then(elsewhere::definition) {
+        Some(definition) => out.json("valueSet", "resource", &definition),
+        None => {
+            let (url, version) = name.split_once('|').unwrap_or((name, ""));
+            out.text("url", "valueUri", url);
+            if !version.is_empty() {
+                out.text("valueSetVersion", "valueString", version);
+            }
+        }
+    }
+    for flag in FLAGS {
+        if let Some(is_set) = arguments.boolean(flag) {
+            out.json(flag, "valueBoolean", is_set.to_string().as_bytes());
+        }
+    }
+    for number in ["offset", "count"] {
+        if let Some(given) = arguments.number(number) {
+            out.json(number, "valueInteger", given.to_string().as_bytes());
+        }
+    }
+    if !asked.languages.is_empty() {
+        out.text("displayLanguage", "valueCode", &asked.languages.join(","));
+    }
+    Some(Question::new("ValueSet/$expand", out))
+}
+
+/// Parameters that are true or false.
+const FLAGS: [&str; 4] = ["activeOnly", "excludeNested", "excludeNotForUI", "includeDesignations"];
 
 struct Asked {
     versions: Versions,
@@ -204,8 +256,7 @@ fn write_expansion(
 /// What was asked for, and what went in.
 fn write_parameters(found: &Expansion, arguments: &Arguments, out: &mut Vec<u8>) {
     let mut list: Vec<(&str, &str, Vec<u8>)> = Vec::new();
-    let flags = ["activeOnly", "excludeNested", "excludeNotForUI", "includeDesignations"];
-    for name in flags {
+    for name in FLAGS {
         if let Some(is_set) = arguments.boolean(name) {
             list.push((name, "valueBoolean", is_set.to_string().into_bytes()));
         }

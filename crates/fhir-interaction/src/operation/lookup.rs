@@ -4,7 +4,7 @@
 
 use fhir_model::{Failure, FailureKind, ResourceKey, write};
 use fhir_terminology::{
-    AnySystem, CodeSystem, Concept, Designation, Fault, Grammar, Problem, Property, ValueKind,
+    AnySystem, CodeSystem, Concept, Designation, Fault, Grammar, Property, ValueKind,
 };
 
 use super::coded::{self, GivenCode, Names, refused, text};
@@ -14,12 +14,14 @@ use crate::app::ReadFailure;
 use crate::request::Answer;
 use crate::sight::Sight;
 use crate::terminology::Codes;
+use crate::terminology::elsewhere::Question;
 
 /// What is known of a code.
 ///
 /// # Errors
 /// `InvalidParameter` where code or system are missing, `NotFound` where they are not here.
 pub(super) async fn lookup(call: Invocation<'_>) -> Result<Answer, Failure> {
+    coded::refuse_other_dates(&call)?;
     let names = Names { system: "system", version: "version" };
     let given = coded::given(&call.arguments, &names)?;
     let given = given.into_iter().next().unwrap_or_default();
@@ -28,29 +30,31 @@ pub(super) async fn lookup(call: Invocation<'_>) -> Result<Answer, Failure> {
     };
     let languages = coded::languages(&call.arguments);
     let properties = call.arguments.texts("property");
-    let (app, base) = (call.app.clone(), call.request.base.clone());
+    let wanted = Wanted { properties, languages };
+    let question = wanted.question(&system, &given);
+    let (app, base, url) = (call.app.clone(), call.request.base.clone(), system.clone());
     let work = move |sight: &mut Sight<'_>| {
         let mut codes = Codes::new(&app, sight, &base);
         let terminology = codes.terminology().clone();
         let version = given.version.as_deref();
-        let found = terminology.system(&mut codes, &system, version).map_err(coded::failure)?;
-        let wanted = Wanted { properties, languages };
+        let found = match coded::told(terminology.system(&mut codes, &system, version))? {
+            Ok(found) => found,
+            Err(fault) => return Ok(Err(fault)),
+        };
         match found {
             AnySystem::Listed(found) => match found.concept(&given.code) {
-                Some(concept) => Ok(Answer::ok(told(&found, concept, &wanted))),
-                None => Err(unknown(&found.url)),
+                Some(concept) => Ok(Ok(Answer::ok(told(&found, concept, &wanted)))),
+                None if found.content.is_part() => Ok(Err(Fault::CodeNotInPart(found.url.clone()))),
+                None => Ok(Err(Fault::UnknownCode(found.url.clone()))),
             },
             AnySystem::Grammar(grammar) if grammar.has(&given.code) => {
-                Ok(Answer::ok(by_grammar(grammar, &given.code)))
+                Ok(Ok(Answer::ok(by_grammar(grammar, &given.code))))
             }
-            AnySystem::Grammar(grammar) => Err(unknown(grammar.url())),
+            AnySystem::Grammar(grammar) => Ok(Err(Fault::UnknownCode(grammar.url().to_owned()))),
         }
     };
-    call.app.read(&call.permit, work).await
-}
-
-fn unknown(system: &str) -> ReadFailure {
-    coded::failure(Problem::Fault(Fault::UnknownCode(system.to_owned())))
+    let found = call.app.read(&call.permit, work).await?;
+    coded::or_elsewhere(call.app, Some(&url), found, || question).await
 }
 
 /// What is asked for.
@@ -61,6 +65,22 @@ struct Wanted {
 }
 
 impl Wanted {
+    /// The same, asked elsewhere.
+    fn question(&self, system: &str, given: &GivenCode) -> Option<Question> {
+        let mut out = Question::of_code(&given.code)?;
+        out.text("system", "valueUri", system);
+        if let Some(version) = &given.version {
+            out.text("version", "valueString", version);
+        }
+        if !self.languages.is_empty() {
+            out.text("displayLanguage", "valueCode", &self.languages.join(","));
+        }
+        for property in &self.properties {
+            out.text("property", "valueCode", property);
+        }
+        Some(Question::new("CodeSystem/$lookup", out))
+    }
+
     fn has(&self, code: &str) -> bool {
         self.properties.is_empty()
             || self.properties.iter().any(|wanted| wanted == code || wanted == "*")
@@ -253,11 +273,33 @@ pub(super) async fn subsumes(call: Invocation<'_>) -> Result<Answer, Failure> {
         let mut codes = Codes::new(&app, sight, &base);
         let terminology = codes.terminology().clone();
         let of = (system.as_str(), version.as_deref());
-        let found = terminology.subsumes(&mut codes, of, &one.code, &other.code);
-        let found = found.map_err(coded::failure)?;
-        let mut out = ParametersWriter::new();
-        out.text("outcome", "valueCode", found.code());
-        Ok(Answer::ok(out.finish()))
+        let found = coded::told(terminology.subsumes(&mut codes, of, &one.code, &other.code))?;
+        let found = found.map(|found| {
+            let mut out = ParametersWriter::new();
+            out.text("outcome", "valueCode", found.code());
+            Answer::ok(out.finish())
+        });
+        Ok((found, asked_elsewhere(of, &one.code, &other.code), system))
     };
-    call.app.read(&call.permit, work).await
+    let (found, question, url) = call.app.read(&call.permit, work).await?;
+    coded::or_elsewhere(call.app, Some(&url), found, || question).await
+}
+
+/// How two codes stand to each other, asked elsewhere.
+fn asked_elsewhere(
+    (system, version): (&str, Option<&str>),
+    one: &str,
+    other: &str,
+) -> Option<Question> {
+    if !(Question::is_code(one) && Question::is_code(other)) {
+        return None;
+    }
+    let mut out = ParametersWriter::new();
+    out.text("codeA", "valueCode", one);
+    out.text("codeB", "valueCode", other);
+    out.text("system", "valueUri", system);
+    if let Some(version) = version {
+        out.text("version", "valueString", version);
+    }
+    Some(Question::new("CodeSystem/$subsumes", out))
 }

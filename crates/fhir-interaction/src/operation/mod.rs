@@ -19,7 +19,7 @@ mod lastn;
 mod list;
 mod lookup;
 mod meta;
-mod output;
+pub(crate) mod output;
 mod package;
 mod purge;
 mod related;

@@ -14,6 +14,7 @@ use crate::app::ReadFailure;
 use crate::request::Answer;
 use crate::sight::Sight;
 use crate::terminology::Codes;
+use crate::terminology::elsewhere::{Question, passed_on};
 
 /// What a code is in another system or value set.
 ///
@@ -63,9 +64,48 @@ pub(super) async fn translate(call: Invocation<'_>) -> Result<Answer, Failure> {
         }
         maps.extend(resources.iter().map(|resource| ConceptMap::of(resource.view())));
         let mut codes = Codes::new(&app, sight, &base);
-        translated(&mut codes, maps, &given, &arguments)
+        let found = translated(&mut codes, maps, &given, &arguments)?;
+        let question = match given.as_slice() {
+            [one] if found.is_empty() && site.key().is_none() => elsewhere(one, &arguments),
+            _ => None,
+        };
+        let system = given.into_iter().find_map(|each| each.system);
+        Ok((answer(&found), question, system))
     };
-    call.app.read(&call.permit, work).await
+    let (found, question, system) = call.app.read(&call.permit, work).await?;
+    let external = call.app.external_for(&[system.as_deref()]);
+    if let Some((external, question)) = external.zip(question)
+        && let Ok(Some(other)) = external.ask(question).await
+    {
+        return Ok(Answer::ok(passed_on(&other)));
+    }
+    Ok(found)
+}
+
+/// The same, asked elsewhere: where no map here has anything to say.
+fn elsewhere(given: &GivenCode, arguments: &super::input::Arguments) -> Option<Question> {
+    let is_whole = arguments.given("dependency").next().is_none()
+        && arguments.resource("conceptMap").is_none();
+    if !is_whole {
+        return None;
+    }
+    let mut out = Question::of_code(&given.code)?;
+    out.text("system", "valueUri", given.system.as_deref()?);
+    if let Some(version) = &given.version {
+        out.text("version", "valueString", version);
+    }
+    for name in ["url", "source", "target", "targetsystem"] {
+        if let Some(uri) = arguments.text(name) {
+            out.text(name, "valueUri", &uri);
+        }
+    }
+    if let Some(version) = arguments.text("conceptMapVersion") {
+        out.text("conceptMapVersion", "valueString", &version);
+    }
+    if arguments.boolean("reverse") == Some(true) {
+        out.json("reverse", "valueBoolean", b"true");
+    }
+    Some(Question::new("ConceptMap/$translate", out))
 }
 
 fn translated(
@@ -73,7 +113,7 @@ fn translated(
     maps: Vec<ConceptMap>,
     given: &[GivenCode],
     arguments: &super::input::Arguments,
-) -> Result<Answer, ReadFailure> {
+) -> Result<Vec<Translation>, ReadFailure> {
     let dependencies = dependencies(arguments)?;
     let (source, target) = (arguments.text("source"), arguments.text("target"));
     let target_system = arguments.text("targetsystem");
@@ -109,7 +149,7 @@ fn translated(
             }
         }
     }
-    Ok(answer(&found))
+    Ok(found)
 }
 
 fn dependencies(

@@ -115,11 +115,9 @@ async fn found(
     resource: Arc<Resource>,
     asked: Asked,
 ) -> Result<Vec<Issue>, Failure> {
-    let (app, base) = (call.app.clone(), call.request.base.clone());
-    let work = move |sight: &mut Sight<'_>| {
-        validation::in_store(&app, sight, &base, resource.view(), &asked)
-    };
-    Ok(validation::issues(&call.app.read(&call.permit, work).await?))
+    let base = &call.request.base;
+    let report = validation::in_store(call.app, &call.permit, base, &resource, &asked).await?;
+    Ok(validation::issues(&report))
 }
 
 /// Validates the resource that the operation is called on.

@@ -5,6 +5,8 @@
 //! A code whose system is not here is answered `false` with a warning that names the system:
 //! nobody can tell. A value set that was asked about before is answered without the store.
 
+use std::sync::Arc;
+
 use fhir_definitions::ResourceType;
 use fhir_model::failure::outcome_json;
 use fhir_model::{Failure, Issue, IssueType, Severity};
@@ -15,10 +17,11 @@ use fhir_terminology::{
 use super::coded::{self, GivenCode, Names, refused};
 use super::output::ParametersWriter;
 use super::{Invocation, Site};
-use crate::app::ReadFailure;
+use crate::app::App;
 use crate::request::Answer;
 use crate::sight::Sight;
 use crate::terminology::Codes;
+use crate::terminology::elsewhere::{self, External, Question, Within};
 
 /// What was found about each code.
 type Verdicts = Vec<Result<Verdict, Fault>>;
@@ -31,18 +34,23 @@ type Verdicts = Vec<Result<Verdict, Fault>>;
 pub(super) async fn in_value_set(call: Invocation<'_>) -> Result<Answer, Failure> {
     let arguments = &call.arguments;
     coded::refuse_context(arguments)?;
+    coded::refuse_other_dates(&call)?;
     let names = Names { system: "system", version: "systemVersion" };
     let given = coded::given(arguments, &names)?;
     let asked = Asked::of(&call);
     let name = coded::value_set(&call)?;
+    let external = external(call.app, name.as_deref(), &given, &asked);
     if let (Some(name), Some(generation)) = (&name, call.app.known_codes(&call.permit)) {
         let terminology = call.app.knowledge().terminology();
         let known = known(terminology, generation, name, &given, &asked);
-        if let Some(verdicts) = known {
+        let is_whole =
+            |verdicts: &Verdicts| external.is_none() || verdicts.iter().all(Result::is_ok);
+        if let Some(verdicts) = known.filter(is_whole) {
             return Ok(answer(&given, &verdicts));
         }
     }
     let (app, base, arguments) = (call.app.clone(), call.request.base.clone(), call.arguments);
+    let (is_asked, named) = (external.is_some(), name.clone());
     let work = move |sight: &mut Sight<'_>| {
         let mut codes = Codes::new(&app, sight, &base);
         let terminology = codes.terminology().clone();
@@ -50,7 +58,7 @@ pub(super) async fn in_value_set(call: Invocation<'_>) -> Result<Answer, Failure
         let options = asked.options(&languages);
         let mut verdicts = Verdicts::new();
         for each in &given {
-            let found = match (&name, arguments.resource("valueSet")) {
+            let found = match (&named, arguments.resource("valueSet")) {
                 (Some(name), _) => codes.verdict(name, &each.coded(), &options),
                 (None, Some(view)) => terminology.validate_in(
                     &mut codes,
@@ -60,25 +68,60 @@ pub(super) async fn in_value_set(call: Invocation<'_>) -> Result<Answer, Failure
                 ),
                 (None, None) => Err(Problem::Fault(Fault::NoCanonical)),
             };
-            verdicts.push(told(found, name.as_deref())?);
+            verdicts.push(coded::told(found)?);
         }
-        Ok(answer(&given, &verdicts))
+        let definition = match &named {
+            Some(name) if is_asked => codes
+                .value_set_resource(name)
+                .map_err(coded::failure)?
+                .and_then(|found| elsewhere::definition(&found)),
+            Some(_) | None => None,
+        };
+        Ok((given, verdicts, definition))
     };
-    call.app.read(&call.permit, work).await
-}
-
-/// Faults about the value set itself are the request's; others are about the code.
-fn told(
-    found: Result<Verdict, Problem<ReadFailure>>,
-    name: Option<&str>,
-) -> Result<Result<Verdict, Fault>, ReadFailure> {
-    match found {
-        Ok(verdict) => Ok(Ok(verdict)),
-        Err(Problem::Fault(fault)) if !is_of_request(&fault, name) => Ok(Err(fault)),
-        Err(problem) => Err(coded::failure(problem)),
+    let (given, mut verdicts, definition) = call.app.read(&call.permit, work).await?;
+    if let (Some(external), Some(name)) = (external, &name) {
+        let within = Within::ValueSet(name, definition.as_deref());
+        let asked = given.iter().map(|each| (within, each));
+        ask(&external, asked, &mut verdicts).await;
+    }
+    let faults = verdicts.iter().filter_map(|verdict| verdict.as_ref().err());
+    match faults.into_iter().find(|fault| is_of_request(fault, name.as_deref())) {
+        Some(fault) => Err(coded::refusal(fault)),
+        None => Ok(answer(&given, &verdicts)),
     }
 }
 
+/// The server elsewhere, where it may be asked. What a display is called in all languages is not
+/// asked there, nor whether a code stands for its group only.
+fn external(
+    app: &App,
+    name: Option<&str>,
+    given: &[GivenCode],
+    asked: &Asked,
+) -> Option<Arc<External>> {
+    let systems = given.iter().map(|each| each.system.as_deref());
+    let urls: Vec<Option<&str>> = systems.chain([name]).collect();
+    app.external_for(&urls).filter(|_| !asked.no_abstract)
+}
+
+/// Asks elsewhere about the codes of which nobody here can tell.
+async fn ask<'a>(
+    external: &Arc<External>,
+    asked: impl Iterator<Item = (Within<'a>, &'a GivenCode)>,
+    verdicts: &mut Verdicts,
+) {
+    for ((within, given), verdict) in asked.zip(verdicts) {
+        let Err(fault) = verdict else { continue };
+        let coded = given.coded();
+        if let Some(question) = Question::about(&within, &coded).filter(|_| fault.is_open()) {
+            let reply = external.ask(question).await;
+            *verdict = elsewhere::verdict(reply, &within, &coded, fault);
+        }
+    }
+}
+
+/// Faults about the value set itself are the request's; others are about the code.
 fn is_of_request(fault: &Fault, name: Option<&str>) -> bool {
     match fault {
         Fault::UnknownValueSet(unknown) => name == Some(unknown.as_str()),
@@ -90,11 +133,13 @@ fn is_of_request(fault: &Fault, name: Option<&str>) -> bool {
         | Fault::Grammar(_)
         | Fault::ImplicitForm(_)
         | Fault::OtherVersion { .. }
+        | Fault::UnknownVersion { .. }
         | Fault::UnknownCode(_)
         | Fault::NoSystem
         | Fault::Filter { .. }
         | Fault::NoSubsumption { .. }
         | Fault::TooLarge { .. }
+        | Fault::Elsewhere { .. }
         | Fault::NoContent(_) => false,
     }
 }
@@ -125,6 +170,7 @@ fn known(
 /// # Errors
 /// `InvalidParameter` for parameters that don't go together, `NotFound` for an unknown system.
 pub(super) async fn in_code_system(call: Invocation<'_>) -> Result<Answer, Failure> {
+    coded::refuse_other_dates(&call)?;
     let names = Names { system: "url", version: "version" };
     let mut given = coded::given(&call.arguments, &names)?;
     let url = call.arguments.text("url");
@@ -132,12 +178,15 @@ pub(super) async fn in_code_system(call: Invocation<'_>) -> Result<Answer, Failu
         each.version = each.version.take().or_else(|| call.arguments.text("version"));
     }
     let asked = Asked::of(&call);
+    let external = external(call.app, url.as_deref(), &given, &asked);
     let is_shared =
         matches!(call.site, Site::Type(_)) && call.arguments.resource("codeSystem").is_none();
     if let (true, Some(generation)) = (is_shared, call.app.known_codes(&call.permit)) {
         let terminology = call.app.knowledge().terminology();
         let known = known_systems(terminology, generation, url.as_deref(), &given, &asked);
-        if let Some(verdicts) = known {
+        let is_whole =
+            |verdicts: &Verdicts| external.is_none() || verdicts.iter().all(Result::is_ok);
+        if let Some(verdicts) = known.filter(is_whole) {
             return Ok(answer(&given, &verdicts));
         }
     }
@@ -161,7 +210,7 @@ pub(super) async fn in_code_system(call: Invocation<'_>) -> Result<Answer, Failu
         for each in &given {
             let coded = each.coded();
             if let Some(inline) = &inline {
-                verdicts.push(Ok(terminology.validate_given(inline, &coded, &options)));
+                verdicts.push(terminology.validate_given(inline, &coded, &options));
                 continue;
             }
             let named = own.as_ref().map(|(url, version)| (url.as_str(), version.as_deref()));
@@ -175,11 +224,27 @@ pub(super) async fn in_code_system(call: Invocation<'_>) -> Result<Answer, Failu
             };
             let found =
                 terminology.validate_in_system(&mut codes, system, version, &coded, &options);
-            verdicts.push(told_of_system(found, url.is_some() || own.is_some())?);
+            verdicts.push(coded::told(found)?);
         }
-        Ok(answer(&given, &verdicts))
+        let named = own.map(|(url, _)| url).or(url);
+        Ok((given, verdicts, named))
     };
-    call.app.read(&call.permit, work).await
+    let (given, mut verdicts, named) = call.app.read(&call.permit, work).await?;
+    if let Some(external) = external {
+        let systems = given.iter().map(|each| named.as_deref().or(each.system.as_deref()));
+        let asked = systems.zip(&given);
+        let asked = asked.map(|(url, each)| (Within::CodeSystem(url.unwrap_or_default()), each));
+        ask(&external, asked, &mut verdicts).await;
+    }
+    // A system that the request names must be here; that of a coding may be missing.
+    let is_missing = |fault: &&Fault| {
+        matches!(fault, Fault::UnknownCodeSystem(_) | Fault::UnknownVersion { .. })
+    };
+    let mut faults = verdicts.iter().filter_map(|verdict| verdict.as_ref().err());
+    match faults.find(is_missing).filter(|_| named.is_some()) {
+        Some(fault) => Err(coded::refusal(fault)),
+        None => Ok(answer(&given, &verdicts)),
+    }
 }
 
 /// The system, with its version, in which a code is looked for: the one that the request names, or
@@ -219,26 +284,11 @@ fn known_systems(
             Ok(system) => {
                 terminology.validate_known_system(generation, system, &each.coded(), &options)?
             }
-            Err(reason) => Verdict::Out(reason),
+            Err(reason) => Ok(Verdict::Out(reason)),
         };
-        verdicts.push(Ok(verdict));
+        verdicts.push(verdict);
     }
     Some(verdicts)
-}
-
-/// A system that the request names must be here; that of a coding may be missing.
-fn told_of_system(
-    found: Result<Verdict, Problem<ReadFailure>>,
-    is_named: bool,
-) -> Result<Result<Verdict, Fault>, ReadFailure> {
-    match found {
-        Ok(verdict) => Ok(Ok(verdict)),
-        Err(Problem::Fault(fault @ Fault::UnknownCodeSystem(_))) if is_named => {
-            Err(coded::failure(Problem::Fault(fault)))
-        }
-        Err(Problem::Fault(fault)) => Ok(Err(fault)),
-        Err(problem) => Err(coded::failure(problem)),
-    }
 }
 
 /// How the code is to be looked at.

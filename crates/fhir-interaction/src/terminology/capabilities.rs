@@ -16,11 +16,13 @@ const PARAMETERS: &[(&str, &str)] = &[
     ("activeOnly", "retired codes are left out"),
     ("check-system-version", "another version is refused"),
     ("count", "the most codes of a page"),
+    ("date", "today's; answers as of another day are refused"),
     ("designation", "designations of these languages and uses"),
     ("displayLanguage", "names in this language, where there are some"),
     ("exclude-system", "codes of these systems are left out"),
     ("excludeNested", "a flat list"),
     ("excludeNotForUI", "a flat list without abstract codes"),
+    ("excludePostCoordinated", "no expansion here has post-coordinated codes"),
     ("filter", "each word begins a word of a name, or the code"),
     ("force-system-version", "this version, whatever the value set names"),
     ("includeDefinition", "the compose of the value set"),
@@ -55,7 +57,8 @@ pub fn terminology_capabilities(app: &App, request: &Request) -> Result<Answer, 
     member("kind", "instance", &mut out);
     out.extend_from_slice(b",\"software\":{\"name\":\"Kantele\"");
     member("version", env!("CARGO_PKG_VERSION"), &mut out);
-    out.extend_from_slice(b"},\"implementation\":{\"description\":\"Kantele\"");
+    out.extend_from_slice(b"},\"implementation\":{\"description\":");
+    write::string(&description(app), &mut out);
     member("url", &request.base, &mut out);
     out.extend_from_slice(b"},\"lockedDate\":false");
     write_systems(&systems(app)?, &mut out);
@@ -76,6 +79,18 @@ pub fn terminology_capabilities(app: &App, request: &Request) -> Result<Answer, 
         b",\"translation\":{\"needsMap\":true},\"closure\":{\"translation\":false}}",
     );
     Ok(Answer::ok(out))
+}
+
+/// What this server is, and whom it asks.
+fn description(app: &App) -> String {
+    match app.asks_elsewhere_about() {
+        [] => "Kantele".to_owned(),
+        prefixes => format!(
+            "Kantele; what nobody here can tell is asked of another terminology server, for code \
+             systems and value sets that begin with {}",
+            prefixes.join(", ")
+        ),
+    }
 }
 
 /// Versions by URL.

@@ -5,7 +5,7 @@
 //! second.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use fhir_definitions::ResourceType;
 use fhir_model::Instant;
@@ -13,6 +13,7 @@ use fhir_package::Registry;
 use fhir_store::{HistoryScope, HistoryWindow, KeptKind, KeptName};
 use fhir_terminology::{Limits, Terminology};
 
+use super::elsewhere::External;
 use super::imported::Imported;
 use crate::app::{App, ReadFailure};
 use crate::sight::Sight;
@@ -41,6 +42,7 @@ pub(crate) struct Knowledge {
     look_at_us: std::sync::atomic::AtomicI64,
     newest: Mutex<Option<Newest>>,
     imported: Imported,
+    external: OnceLock<Arc<External>>,
 }
 
 impl Knowledge {
@@ -53,7 +55,18 @@ impl Knowledge {
             look_at_us: std::sync::atomic::AtomicI64::new(i64::MIN),
             newest: Mutex::new(None),
             imported: Imported::default(),
+            external: OnceLock::new(),
         }
+    }
+
+    pub(super) fn set_external(&self, external: Arc<External>) {
+        if self.external.set(external).is_err() {
+            tracing::error!("an external terminology server was named twice; the first one stays");
+        }
+    }
+
+    pub(super) fn external(&self) -> Option<&Arc<External>> {
+        self.external.get()
     }
 
     pub(super) const fn imported(&self) -> &Imported {

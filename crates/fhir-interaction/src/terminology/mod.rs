@@ -2,6 +2,7 @@
 //! before those of R4.
 
 mod capabilities;
+pub(crate) mod elsewhere;
 mod imported;
 mod knowledge;
 mod stored;
@@ -18,6 +19,7 @@ use crate::app::{App, ReadFailure};
 use crate::sight::Sight;
 
 pub use capabilities::terminology_capabilities;
+pub use elsewhere::{Elsewhere, ElsewhereSettings};
 pub use imported::ImportedSystem;
 pub(crate) use knowledge::Knowledge;
 

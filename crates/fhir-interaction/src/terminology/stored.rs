@@ -119,6 +119,7 @@ impl Stored for Codes<'_, '_> {
             let of = resource.view().value.get("supplements").and_then(Value::text);
             of.is_some_and(|of| of.split('|').next() == Some(url))
         });
+        found.extend(self.app.packages().supplements(url));
         Ok(found)
     }
 

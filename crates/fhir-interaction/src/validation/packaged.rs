@@ -80,4 +80,8 @@ impl Stored for Packaged<'_> {
     fn generation(&mut self) -> Answer<Option<u64>> {
         Ok(Some(self.0.generation()))
     }
+
+    fn supplements(&mut self, url: &str) -> Answer<Vec<Arc<Resource>>> {
+        Ok(self.0.supplements(url))
+    }
 }

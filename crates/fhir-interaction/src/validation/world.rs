@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fhir_definitions::ResourceType;
 use fhir_model::{Resource, ResourceKey, ResourceView, Value};
-use fhir_terminology::{CodeOptions, Problem, Terminology};
+use fhir_terminology::{CodeOptions, Fault, Problem, Terminology, Verdict};
 use fhir_validation::{Coded, Found, Membership, World};
 
 use super::packaged::{is_lack, look_up, membership, terms};
@@ -14,6 +14,7 @@ use crate::app::{App, ReadFailure};
 use crate::canonical::{self, Canonical};
 use crate::sight::Sight;
 use crate::terminology::Codes;
+use crate::terminology::elsewhere::{self, Question, Within};
 
 /// References that are read in one go before a validation starts.
 const MAX_READ_AHEAD: usize = 1000;
@@ -95,6 +96,8 @@ pub(super) struct Inside<'w, 'a> {
     read: RefCell<HashMap<ResourceKey, Found>>,
     /// The first failure of the store; what comes after it counts for nothing.
     failure: RefCell<Option<ReadFailure>>,
+    /// What the external terminology server may know and was not asked yet.
+    open: RefCell<Vec<Question>>,
 }
 
 impl<'w, 'a> Inside<'w, 'a> {
@@ -118,13 +121,39 @@ impl<'w, 'a> Inside<'w, 'a> {
             }
         }
         let (sight, read) = (RefCell::new(sight), RefCell::new(read));
-        Ok(Self { app, sight, base, read, failure: RefCell::default() })
+        Ok(Self { app, sight, base, read, failure: RefCell::default(), open: RefCell::default() })
     }
 
+    /// What the external terminology server is to be asked before all of it can be told.
+    ///
     /// # Errors
     /// What the store failed with in between.
-    pub(super) fn finish(self) -> Result<(), ReadFailure> {
-        self.failure.into_inner().map_or(Ok(()), Err)
+    pub(super) fn finish(self) -> Result<Vec<Question>, ReadFailure> {
+        match self.failure.into_inner() {
+            Some(failure) => Err(failure),
+            None => Ok(self.open.into_inner()),
+        }
+    }
+
+    /// What the external terminology server has said of a code of which nobody here can tell. A
+    /// question that it was not asked yet is noted.
+    fn elsewhere(
+        &self,
+        codes: &mut Codes<'_, '_>,
+        value_set: &str,
+        coded: &fhir_terminology::Coded<'_>,
+        fault: &Fault,
+    ) -> Option<Result<Verdict, Fault>> {
+        let external = self.app.external_for(&[Some(value_set), coded.system])?;
+        let stored = codes.value_set_resource(value_set).ok().flatten();
+        let definition = stored.and_then(|stored| elsewhere::definition(&stored));
+        let within = Within::ValueSet(value_set, definition.as_deref());
+        let question = Question::about(&within, coded).filter(|_| fault.is_open())?;
+        let known = external.known(&question);
+        if known.is_none() {
+            self.open.borrow_mut().push(question);
+        }
+        Some(elsewhere::verdict(known?, &within, coded, fault))
     }
 
     fn failed(&self, failure: ReadFailure) {
@@ -191,7 +220,13 @@ impl World for Inside<'_, '_> {
         let mut codes = Codes::new(self.app, &mut sight, self.base);
         match codes.verdict(value_set, &coded, &CodeOptions::default()) {
             Ok(verdict) => membership(verdict),
-            Err(Problem::Fault(fault)) => Membership::Unknown(fault.to_string()),
+            Err(Problem::Fault(fault)) => {
+                match self.elsewhere(&mut codes, value_set, &coded, &fault) {
+                    Some(Ok(verdict)) => membership(verdict),
+                    Some(Err(fault)) => Membership::Unknown(fault.to_string()),
+                    None => Membership::Unknown(fault.to_string()),
+                }
+            }
             Err(Problem::Stored(failure)) => {
                 self.failed(failure);
                 Membership::Unknown("the store failed".to_owned())

@@ -81,6 +81,21 @@ pub fn on_each_backend_with(settings: &InteractionSettings, test: impl Fn(&TestA
     }
 }
 
+/// Runs a test on two apps over databases of their own, both on each back end.
+pub fn on_each_backend_in_pairs(test: impl Fn(&TestApp, &TestApp)) {
+    let settings = InteractionSettings::default();
+    let fresh = || {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(folder.path().join("test.sqlite"));
+        open(&url, &settings, Some(folder))
+    };
+    test(&fresh(), &fresh());
+    if let Some(cluster) = fhir_store::testing::postgres() {
+        let fresh = || open(&cluster.database(), &settings, None);
+        test(&fresh(), &fresh());
+    }
+}
+
 fn open(
     url: &DatabaseUrl,
     settings: &InteractionSettings,
@@ -136,6 +151,12 @@ impl TestApp {
             }
         }
         wait(self.run(&request, asked))
+    }
+
+    /// The same database under an app that knows nothing yet.
+    pub fn anew(&self) -> TestApp {
+        let app = App::new(self.store.clone(), self.app.settings().clone(), &[&MarkRule]);
+        TestApp { app, store: self.store.clone(), is_owner: false, _folder: None }
     }
 
     /// The same database under a policy.

@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{self, AtomicU64};
+use std::sync::{Arc, OnceLock};
 
-use fhir_model::{Resource, ResourceType};
+use fhir_model::{Resource, ResourceType, Value};
 use fhir_structure::Canonical;
 
 use crate::body;
@@ -96,6 +96,8 @@ pub(super) struct Contents {
     by_url: HashMap<String, Vec<Place>>,
     by_id: HashMap<(ResourceType, String), Place>,
     closures: Vec<BTreeSet<usize>>,
+    /// Supplements by the URL of the code system that they add to; looked for when first asked.
+    supplements: OnceLock<HashMap<String, Vec<Place>>>,
 }
 
 impl Contents {
@@ -109,6 +111,7 @@ impl Contents {
             packages,
             by_url: HashMap::new(),
             by_id: HashMap::new(),
+            supplements: OnceLock::new(),
         };
         let mut by_url: HashMap<String, Vec<Place>> = HashMap::new();
         let mut by_id: HashMap<(ResourceType, String), Place> = HashMap::new();
@@ -175,6 +178,33 @@ impl Contents {
             entries.map(move |(at, entry)| (Place { package, entry: at }, entry.resource_type))
         });
         places.filter(move |(_, of)| *of == resource_type).map(|(place, _)| place)
+    }
+
+    /// The places of the code systems that add to the one of this URL.
+    pub(super) fn supplements(&self, url: &str) -> &[Place] {
+        let found = self.supplements.get_or_init(|| {
+            let mut found: HashMap<String, Vec<Place>> = HashMap::new();
+            for place in self.of_type(ResourceType::CODE_SYSTEM) {
+                if let Some(url) = self.supplemented(place) {
+                    found.entry(url).or_default().push(place);
+                }
+            }
+            found
+        });
+        found.get(url).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The URL of the code system that a supplement adds to. Most code systems are none, which
+    /// their text tells without being parsed.
+    fn supplemented(&self, place: Place) -> Option<String> {
+        let (package, entry) = self.package(place).zip(self.entry(place))?;
+        let text = body::unpack(&package.bodies.read(entry.number).ok()?).ok()?;
+        if !std::str::from_utf8(&text).is_ok_and(|text| text.contains("\"supplements\"")) {
+            return None;
+        }
+        let resource = Resource::trusted(text).ok()?;
+        let canonical = resource.view().value.get("supplements").and_then(Value::text)?;
+        canonical.split('|').next().map(str::to_owned)
     }
 
     /// A package with all that it builds on.

@@ -113,6 +113,15 @@ impl Registry {
         places.filter_map(|place| self.read(&contents, place)).collect()
     }
 
+    /// The code systems that add to the one of this URL (`CodeSystem.supplements`), in the order
+    /// of the packages. The first question reads the texts of all code systems.
+    #[must_use]
+    pub fn supplements(&self, url: &str) -> Vec<Arc<Resource>> {
+        let contents = self.contents();
+        let places = contents.supplements(url).iter();
+        places.filter_map(|place| self.read(&contents, *place)).collect()
+    }
+
     /// The newest resource of a type with this id (not its URL) in any package, and that package.
     #[must_use]
     pub fn by_id(

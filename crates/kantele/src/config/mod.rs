@@ -14,6 +14,7 @@ mod network;
 mod packages;
 mod references;
 mod search;
+mod terminology;
 mod validation;
 
 use std::fmt::Write;
@@ -27,6 +28,7 @@ pub(crate) use log::Log;
 pub(crate) use network::Network;
 pub(crate) use packages::Packages;
 pub(crate) use search::Search;
+pub(crate) use terminology::External;
 
 use crate::cli::{Serve, Shared};
 
@@ -37,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) database: Database,
     pub(crate) search: Search,
     pub(crate) packages: Packages,
+    /// None where nobody else is asked about codes.
+    pub(crate) external: Option<External>,
     pub(crate) limits: Limits,
     pub(crate) jobs: Jobs,
     pub(crate) cors: Cors,
@@ -57,6 +61,7 @@ fn all() -> impl Iterator<Item = &'static Setting> {
         references::SETTINGS,
         validation::SETTINGS,
         Packages::SETTINGS,
+        terminology::SETTINGS,
         Limits::SETTINGS,
         Jobs::SETTINGS,
         Log::SETTINGS,
@@ -95,6 +100,7 @@ impl Settings {
             database,
             search,
             packages: Packages::read(layers),
+            external: terminology::read(layers),
             limits: Limits::read(layers),
             jobs: Jobs::read(layers),
             cors: Cors::read(layers),

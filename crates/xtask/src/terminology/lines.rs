@@ -73,9 +73,25 @@ fn add_concepts(owner: &Value, depth: usize, names: &mut Vec<String>, lines: &mu
             });
             line.push_str(&format!("\t{at}={}", property_value(property)));
         }
+        let definition = text_of(concept, "definition");
+        if !definition.is_empty() {
+            line.push_str(&format!("\td={definition}"));
+        }
+        for designation in items(concept, "designation").filter(|each| is_name(each)) {
+            let (language, text) =
+                (text_of(designation, "language"), text_of(designation, "value"));
+            line.push_str(&format!("\tl={language}|{text}"));
+        }
         lines.push(line);
         add_concepts(concept, depth + 1, names, lines);
     }
+}
+
+/// Whether a designation is a name in some language; few are anything else, such as `---`.
+fn is_name(designation: &Value) -> bool {
+    let usage = designation.pointer("/use/code").and_then(Value::as_str).unwrap_or("display");
+    let has_word = text_of(designation, "value").chars().any(char::is_alphanumeric);
+    usage == "display" && has_word && !text_of(designation, "language").is_empty()
 }
 
 fn property_value(property: &Value) -> String {
