@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, reason = "what is missing fails the test")]
 #![allow(clippy::indexing_slicing, reason = "what is missing fails the test")]
 #![allow(clippy::panic, reason = "what is missing fails the test")]
+#![allow(clippy::print_stdout, reason = "a test says what it measured and what it skipped")]
 
 mod batch;
 mod capabilities;
@@ -14,8 +15,10 @@ mod failures;
 mod follow;
 mod formats;
 mod history;
+mod official;
 mod packages;
 mod parameters;
+mod profiles;
 mod read;
 mod search;
 mod search_results;

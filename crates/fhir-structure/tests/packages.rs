@@ -226,3 +226,61 @@ fn examples_parse_strictly_and_name_a_profile_that_is_here() {
     }
     assert!(count >= 25, "only {count} examples");
 }
+
+/// Whether an element says what `conformance/facts.json` says: `min 1`, `type`, `patternCode`,
+/// `binding required`, `constraint key`.
+fn says(element: &Value, fact: &str) -> bool {
+    let (aspect, value) = fact.split_once(' ').unwrap_or((fact, ""));
+    match aspect {
+        "min" => element["min"].as_u64().map(|min| min.to_string()).as_deref() == Some(value),
+        "max" => element["max"] == value,
+        "binding" => element["binding"]["strength"] == value,
+        "constraint" => {
+            let mut list = element["constraint"].as_array().into_iter().flatten();
+            list.any(|constraint| constraint["key"] == value)
+        }
+        member => element.get(member).is_some(),
+    }
+}
+
+#[test]
+fn what_the_facts_say_is_in_the_snapshots() {
+    let packages = packages();
+    let path = folder().join("../conformance/facts.json");
+    let facts: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let mut snapshots: BTreeMap<&str, Value> = BTreeMap::new();
+    for held in
+        packages.held.iter().filter(|held| held.text("resourceType") == "StructureDefinition")
+    {
+        let made = make_snapshot(&held.resource, &packages).definition.unwrap();
+        let json: Value = serde_json::from_str(made.source()).unwrap();
+        snapshots.insert(held.text("url"), json["snapshot"]["element"].clone());
+    }
+    let (mut count, mut wrong) = (0, Vec::new());
+    let mut look = |source: &str, url: &str, id: &str, fact: &str| {
+        count += 1;
+        let elements = snapshots.get(url).and_then(Value::as_array).into_iter().flatten();
+        let mut elements = elements.filter(|element| element["id"] == id);
+        if !elements.any(|element| says(element, fact)) {
+            wrong.push(format!("{source}: {url}#{id}: {fact}"));
+        }
+    };
+    for (source, definitions) in facts["held"].as_object().unwrap() {
+        for (url, elements) in definitions.as_object().unwrap() {
+            for (id, list) in elements.as_object().unwrap() {
+                for fact in list.as_array().unwrap() {
+                    look(source, url, id, fact.as_str().unwrap());
+                }
+            }
+        }
+    }
+    for fact in facts["otherwise"].as_array().unwrap() {
+        let text = |key: &str| fact[key].as_str().unwrap_or_default();
+        assert!(!text("why").is_empty(), "{}: no reason", text("fact"));
+        if !text("url").is_empty() {
+            look("otherwise", text("url"), text("id"), text("says"));
+        }
+    }
+    assert!(count >= 2400, "only {count} facts");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
