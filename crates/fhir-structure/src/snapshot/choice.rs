@@ -57,7 +57,9 @@ impl Maker<'_> {
         let Some((main, slices)) = group.split_first_mut() else { return };
         if base.name.ends_with("[x]") {
             if !of_slices.is_empty() && slicing::is_by_type(&main.element) {
-                self.close_types(main, slices, of_slices);
+                let slicing = of_main.and_then(|said| said.element.get("slicing"));
+                let is_closed = slicing.and_then(|said| said.text_at("rules")) == Some("closed");
+                self.close_types(main, slices, of_slices, is_closed);
             }
         } else if of_main.is_none() && !of_slices.is_empty() {
             // Nobody said how often: as often as the slices ask.
@@ -70,8 +72,15 @@ impl Maker<'_> {
     }
 
     /// A choice sliced by type: one slice that must be there leaves no other type, and the slicing
-    /// is closed where every type has its slice.
-    fn close_types(&mut self, main: &mut Node, slices: &mut [Node], of_slices: &[SaidSlice<'_>]) {
+    /// is closed where every type has its slice. Where the differential says `closed`, a type
+    /// without a slice may not come, whatever the base allows.
+    fn close_types(
+        &mut self,
+        main: &mut Node,
+        slices: &mut [Node],
+        of_slices: &[SaidSlice<'_>],
+        is_closed: bool,
+    ) {
         let is_required = |slice: &&Node| slice.element.min().is_some_and(|min| min > 0);
         let mut required = slices.iter().filter(is_required);
         if let Some(one) = required.next() {
@@ -99,8 +108,8 @@ impl Maker<'_> {
         // `valueQuantity` alone has always meant that there is no other type.
         let is_shortcut = of_slices.iter().all(|each| each.type_code.is_some());
         let types = main.element.items("type");
-        let meant: Vec<Json> =
-            types.iter().filter(|kind| !is_shortcut || has(&all, kind)).cloned().collect();
+        let is_meant = |kind: &&Json| !(is_shortcut || is_closed) || has(&all, kind);
+        let meant: Vec<Json> = types.iter().filter(is_meant).cloned().collect();
         let mut left: Vec<Json> = meant.iter().filter(|kind| !has(&out, kind)).cloned().collect();
         if left.is_empty() {
             left = meant;
