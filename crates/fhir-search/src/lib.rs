@@ -29,7 +29,7 @@ pub use query::{
 };
 pub use reference::ReferenceValue;
 pub use rows::{
-    AccessRow, CodingRow, CompositeDateRow, CompositeNumberRow, CompositeStringRow,
+    AccessRow, CodeDateRow, CodingRow, CompositeDateRow, CompositeNumberRow, CompositeStringRow,
     CompositeTokenRow, DateRow, IndexRows, NumberRow, PlaceRow, ReferenceRow, StringRow, TextRow,
     TokenRow, UnitRow, UriRow,
 };

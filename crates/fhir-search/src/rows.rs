@@ -209,12 +209,32 @@ pub struct CompositeStringRow {
     pub folded: String,
 }
 
+/// A code of a resource beside one of its dates, the main ones of its type
+/// ([`crate::Indexer::main_code`], [`crate::Indexer::main_date`]): whoever asks for a code in a
+/// stretch of time finds it in one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CodeDateRow {
+    /// The parameter of the code, or minus the parameter for ranges over [`LONG_SPAN_US`].
+    pub p: i32,
+    /// Hash of the folded code.
+    pub code: i64,
+    /// First instant of the date; [`MANY_DATES`] under minus the parameter stands for all dates
+    /// of a resource that has too many.
+    pub lo: i64,
+}
+
+/// Stands where a resource has more pairs of codes and dates than are written down.
+pub const MANY_DATES: i64 = i64::MIN;
+
 /// What rights are decided by: one row a resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessRow {
     /// Whose data it is: hash of `Patient/id` or of an identity's `system|value`; the resource's
     /// own `Type/id` where it belongs to nobody.
     pub person: i64,
+    /// Each parameter that names the subject (`subject`, `patient` and the like) and that the
+    /// resource has a value for gives one reference, which is to this person.
+    pub is_sole_subject: bool,
     /// Hashes of `system|code` of `meta.security`, ascending.
     pub labels: Vec<i64>,
 }
@@ -248,10 +268,10 @@ pub struct IndexRows {
     pub composite_date: Vec<CompositeDateRow>,
     /// Composites with a string.
     pub composite_string: Vec<CompositeStringRow>,
+    /// Codes with dates.
+    pub code_date: Vec<CodeDateRow>,
     /// Whose data it is.
     pub access: AccessRow,
-    /// Person and start of the main date, for types of a patient's compartment that have one.
-    pub patient_date: Option<(i64, i64)>,
     /// The range of the type's main date ([`crate::Indexer::main_date`]), where the resource has
     /// exactly one.
     pub main_date: Option<(i64, i64)>,
@@ -283,6 +303,7 @@ impl IndexRows {
             + self.composite_number.len()
             + self.composite_date.len()
             + self.composite_string.len()
+            + self.code_date.len()
     }
 
     /// Whether the resource has a value for a parameter.
@@ -309,6 +330,7 @@ impl IndexRows {
         settle(&mut self.composite_number);
         settle(&mut self.composite_date);
         settle(&mut self.composite_string);
+        settle(&mut self.code_date);
         settle(&mut self.access.labels);
     }
 }

@@ -6,7 +6,8 @@
 //! `uri`, with a 2 for the second part of a composite); the hashes are made here. A string without
 //! `exact` is a word or the text of a code. `present` and `missing` list parameters that the
 //! resource has a value for and has none for, `narrative` and `content` its words, `sorted` the
-//! texts by which parameters put it in order, `contained` the types inside and `inside` the rows of
+//! texts by which parameters put it in order, `unpaired` that values do not all stand in a
+//! composite's rows, `codeDates` its main codes beside its main dates, `contained` the types inside and `inside` the rows of
 //! what is inside by itself.
 #![cfg(test)]
 
@@ -17,7 +18,7 @@ use fhir_definitions::ResourceType;
 use fhir_model::date::{Zone, instants};
 use fhir_model::decimal::Decimal;
 use fhir_model::{Resource, ResourceKey};
-use fhir_search::rows::{LONG_SPAN_US, OPEN_END_US, OPEN_START_US};
+use fhir_search::rows::{LONG_SPAN_US, MANY_DATES, OPEN_END_US, OPEN_START_US};
 use fhir_search::{IndexRows, Indexer, ParameterId, ParameterKind, Registry, ValueHasher, place};
 use serde_json::Value;
 
@@ -182,11 +183,34 @@ fn check_access(setting: &Setting, rows: &IndexRows, case: &Value) -> Vec<String
         if rows.access.person != expected {
             failures.push(format!("the person is not {person}"));
         }
-        let date = case["date"].as_str().map(start_us);
-        let found = rows.patient_date;
-        if found != date.map(|date| (expected, date)) {
-            failures.push(format!("the patient and date are {found:?}, not {date:?}"));
+    }
+    if let Some(date) = case["date"].as_str().map(start_us) {
+        let found = rows.main_date.map(|(lo, _)| lo);
+        if found != Some(date) {
+            failures.push(format!("the main date is {found:?}, not {date:?}"));
         }
+    }
+    if let Some(pairs) = case["codeDates"].as_array() {
+        let hash = |pair: &Value| setting.hasher.code(pair["code"].as_str().unwrap());
+        let mut expected: Vec<(bool, i64, i64)> = pairs
+            .iter()
+            .map(|pair| {
+                let lo = pair["from"].as_str().map_or(MANY_DATES, start_us);
+                (pair["long"] == true, hash(pair), lo)
+            })
+            .collect();
+        let mut found: Vec<_> =
+            rows.code_date.iter().map(|row| (row.p < 0, row.code, row.lo)).collect();
+        expected.sort_unstable();
+        found.sort_unstable();
+        if found != expected {
+            failures.push(format!("codes and dates are {found:?}, not {expected:?}"));
+        }
+    }
+    if let Some(is_sole) = case["soleSubject"].as_bool()
+        && rows.access.is_sole_subject != is_sole
+    {
+        failures.push(format!("that the person is the only subject is not {is_sole}"));
     }
     if let Some(labels) = case["labels"].as_array() {
         let mut expected: Vec<i64> =
@@ -213,6 +237,9 @@ fn expected_row(setting: &Setting, p: i32, kind: ParameterKind, row: &Value) -> 
     }
     if let (Some(latitude), Some(longitude)) = (text("latitude"), text("longitude")) {
         return format!("place {:?}", place::point(latitude, longitude).unwrap());
+    }
+    if row["unpaired"] == true {
+        return "token 0 0".to_owned();
     }
     if text("number").is_some() {
         let unit = unit_text(hash("unitSystem"), hash("unitCode"), hash("unit"));

@@ -157,14 +157,17 @@ impl Core {
         (self.clock)()
     }
 
-    /// The columns of `access` that tell for which parameters a resource has a value.
-    pub(crate) fn presence(&self, present: &[ParameterId]) -> [i64; 2] {
-        presence::bits(&self.definitions().registry, present)
+    /// The columns of `access` that tell for which parameters a resource has a value, and whether
+    /// its person is the only subject.
+    pub(crate) fn presence(&self, rows: &IndexRows) -> [i64; 2] {
+        let [first, second] = presence::bits(&self.definitions().registry, &rows.present);
+        let mark = if rows.access.is_sole_subject { presence::SOLE_SUBJECT } else { 0 };
+        [first | mark, second]
     }
 
     /// The index rows of a stored body, computed again.
     pub(crate) fn rows_of(&self, key: &ResourceKey, body: &Body) -> Result<IndexRows, StoreError> {
-        self.rows_by(&self.definitions().indexer, key, body)
+        Ok(self.definitions().indexer.index(resource_of(key, body)?.view(), key))
     }
 
     /// The same without words.
@@ -177,14 +180,17 @@ impl Core {
         Ok(self.definitions().indexer.index_without_text(resource.view(), key))
     }
 
-    /// The rows that an indexer makes of a stored body.
-    pub(crate) fn rows_by(
+    /// The rows of a stored body for some parameters, of which `indexer` was made.
+    pub(crate) fn rows_of_some(
         &self,
+        parameters: &[i32],
         indexer: &Indexer,
         key: &ResourceKey,
         body: &Body,
     ) -> Result<IndexRows, StoreError> {
-        Ok(indexer.index(resource_of(key, body)?.view(), key))
+        let parameters: Vec<ParameterId> = parameters.iter().map(|p| ParameterId(*p)).collect();
+        let resource = resource_of(key, body)?;
+        Ok(self.definitions().indexer.part(&parameters, indexer, resource.view(), key))
     }
 }
 

@@ -16,6 +16,7 @@ use fhir_definitions::ResourceType;
 use fhir_search::{CustomParameter, Indexer, ParameterId, Registry, SearchParameter};
 
 use crate::backend::parameters::{self, ParameterRow};
+use crate::backend::presence::LAST_SLOT;
 use crate::core::Core;
 use crate::error::StoreError;
 use crate::read::RowKey;
@@ -91,9 +92,6 @@ pub enum Activation {
     /// The type has as many parameters as a store can tell apart.
     Full(ResourceType),
 }
-
-/// The most parameters of one type.
-const MAX_SLOTS: u8 = 125;
 
 /// Rows to be built: parameters of one type from one place on.
 pub(crate) struct Job {
@@ -172,7 +170,7 @@ impl Online {
                 return Ok(Activation::Clash(*base));
             }
             let slots = registry.of_type(*base).map(|parameter| parameter.slot).max();
-            if slots.is_some_and(|slot| slot >= MAX_SLOTS) {
+            if slots.is_some_and(|slot| slot >= LAST_SLOT) {
                 return Ok(Activation::Full(*base));
             }
         }

@@ -71,7 +71,7 @@ pub(crate) const TABLES: [&str; 16] = [
     "composite_number",
     "composite_date",
     "composite_string",
-    "patient_date",
+    "code_date",
     "access",
 ];
 
@@ -202,7 +202,7 @@ impl PurgeReport {
             ("composite_number", rows.composite_number.len()),
             ("composite_date", rows.composite_date.len()),
             ("composite_string", rows.composite_string.len()),
-            ("patient_date", usize::from(rows.patient_date.is_some())),
+            ("code_date", rows.code_date.len()),
             ("access", 1),
             (WORDS, usize::from(!crate::backend::words::is_empty(&rows.text))),
         ] {

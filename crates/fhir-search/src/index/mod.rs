@@ -14,6 +14,7 @@ pub(crate) mod expression;
 mod extract;
 mod link;
 mod linked;
+mod pair;
 mod person;
 mod reads;
 mod string;
@@ -223,7 +224,6 @@ impl Indexer {
         rows.generation = self.generation;
         rows.access.person = person.unwrap_or(own);
         rows.access.labels = self.labels(view.value);
-        rows.patient_date = person.zip(indexer.people.date(&rows));
         rows.main_date = indexer.people.main_range(&rows);
         indexer.note_unordered(&mut rows);
         if let Some(linking) = &self.linking {
@@ -231,6 +231,55 @@ impl Indexer {
         }
         rows.settle();
         rows.main_number = indexer.people.main_number(&rows);
+        rows.access.is_sole_subject =
+            person.is_some_and(|person| indexer.people.is_sole_subject(&rows, person));
+        indexer.people.pairs.note(&mut rows);
+        rows
+    }
+
+    /// The token parameter of a type whose codes stand beside its main dates in
+    /// [`IndexRows::code_date`].
+    #[must_use]
+    pub fn main_code(&self, base: ResourceType) -> Option<ParameterId> {
+        self.of(base)?.people.pairs.code.map(ParameterId)
+    }
+
+    /// The composite parameter of a type whose rows hold the main code with the main number. A
+    /// resource in which they do not hold every pair has a token without code and system under it.
+    #[must_use]
+    pub fn main_composite(&self, base: ResourceType) -> Option<ParameterId> {
+        self.of(base)?.people.pairs.number.map(|(_, composite)| ParameterId(composite))
+    }
+
+    /// Whether a parameter names the subject of a type's resources, for
+    /// [`crate::AccessRow::is_sole_subject`].
+    #[must_use]
+    pub fn is_subject(&self, base: ResourceType, p: ParameterId) -> bool {
+        self.of(base).is_some_and(|own| own.people.names(p))
+    }
+
+    /// Whether resources of a type are their own persons, for [`crate::AccessRow::person`].
+    #[must_use]
+    pub fn is_own_person(&self, base: ResourceType) -> bool {
+        self.of(base).is_none_or(|own| !own.people.may_belong)
+    }
+
+    /// The rows that an indexer of only some parameters makes of a resource, with what comes of
+    /// pairs of them as this indexer of all parameters makes it.
+    #[must_use]
+    pub fn part(
+        &self,
+        of: &[ParameterId],
+        part: &Self,
+        view: ResourceView<'_>,
+        key: &ResourceKey,
+    ) -> IndexRows {
+        let mut rows = part.index(view, key);
+        if let Some(own) = self.of(view.resource_type)
+            && own.people.pairs.have(of)
+        {
+            own.people.pairs.take_over(&self.index_without_text(view, key), &mut rows);
+        }
         rows
     }
 

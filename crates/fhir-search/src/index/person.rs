@@ -11,8 +11,9 @@ use fhir_model::Value;
 
 use super::builder::Builder;
 use super::extract::text_at;
-use crate::rows::{IndexRows, OPEN_START_US};
-use crate::{ParameterKind, Registry, SearchParameter};
+use super::pair::Pairs;
+use crate::rows::IndexRows;
+use crate::{ParameterId, ParameterKind, Registry, SearchParameter};
 
 /// Parameters that name whose data it is, best first.
 const SUBJECTS: [&str; 5] = ["subject", "patient", "beneficiary", "individual", "candidate"];
@@ -57,12 +58,16 @@ const IDENTITY_RANK: i32 = 1_000;
 pub(crate) struct People {
     /// Ranks up to this one name the subject.
     pub(crate) subjects: i32,
-    /// Date parameters, best first.
-    dates: Vec<i32>,
-    /// The one of them that tells when most things of the type happened, or a Patient's birth.
+    /// Some parameter may name a person.
+    pub(crate) may_belong: bool,
+    /// Parameters that name the subject.
+    named: Vec<i32>,
+    /// The date parameter that tells when most things of the type happened, or a Patient's birth.
     pub(crate) main: Option<i32>,
     /// The number or quantity that most things of the type are told apart by.
     pub(crate) number: Option<i32>,
+    /// The code that says what a thing is, with what it is asked for together.
+    pub(crate) pairs: Pairs,
 }
 
 impl People {
@@ -84,13 +89,19 @@ impl People {
         });
         let main = main.map(|parameter| parameter.id.0);
         let number = main_number(&own);
+        let pairs = Pairs::new(&own, main, number);
+        let is_subject = |one: &&&SearchParameter| {
+            one.kind == ParameterKind::Reference && SUBJECTS.contains(&one.code.as_str())
+        };
+        let named = own.iter().filter(is_subject).map(|one| one.id.0).collect();
+        let people = Self { named, main, number, pairs, ..Self::default() };
         let compartment = definitions.compartments.iter().find(|each| each.code == "Patient");
         let member = compartment
             .into_iter()
             .flat_map(|compartment| &compartment.members)
             .find(|member| member.resource_type == base.as_str());
         let Some(member) = member.filter(|_| base != ResourceType::PATIENT) else {
-            return (Self { main, number, ..Self::default() }, Vec::new());
+            return (people, Vec::new());
         };
         let listed = member.parameters.iter().filter_map(|code| registry.get(base, code));
         let mut parameters: Vec<_> =
@@ -105,10 +116,7 @@ impl People {
                 subjects = rank;
             }
         }
-        let dates = DATES.iter().filter_map(|code| registry.get(base, code));
-        let dates = dates.filter(|parameter| parameter.kind == ParameterKind::Date);
-        let dates = dates.map(|parameter| parameter.id.0).collect();
-        (Self { subjects, dates, main, number }, parameters)
+        (Self { subjects, may_belong: !parameters.is_empty(), ..people }, parameters)
     }
 
     /// The only range under the main parameter.
@@ -127,11 +135,17 @@ impl People {
         own.next().is_none().then(|| (row.unit, row.v.clone()))
     }
 
-    /// The start of the main date among the rows.
-    pub(crate) fn date(&self, rows: &IndexRows) -> Option<i64> {
-        self.dates.iter().find_map(|p| {
-            let dates = rows.date.iter().filter(|row| row.p == *p || row.p == -*p);
-            dates.map(|row| row.lo).filter(|lo| *lo > OPEN_START_US).min()
+    /// Whether a parameter names the subject.
+    pub(crate) fn names(&self, p: ParameterId) -> bool {
+        self.named.contains(&p.0)
+    }
+
+    /// Whether whatever names the subject refers to this person, and to nobody else; the rows are
+    /// settled.
+    pub(crate) fn is_sole_subject(&self, rows: &IndexRows, person: i64) -> bool {
+        self.named.iter().filter(|p| rows.has(ParameterId(**p))).all(|p| {
+            let mut own = rows.reference.iter().filter(|row| row.p == *p);
+            own.next().is_some_and(|row| row.target == person) && own.next().is_none()
         })
     }
 }

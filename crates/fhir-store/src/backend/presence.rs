@@ -8,16 +8,27 @@ use crate::error::StoreError;
 /// Bits of one column; its sign is left alone.
 const BITS: u8 = 63;
 
+/// The bit of the first column that belongs to no parameter: whatever names the subject refers to
+/// the person and to nobody else.
+pub(crate) const SOLE_SUBJECT: i64 = 1;
+
+/// The bits of parameters come behind that one.
+const FIRST: u8 = 1;
+
 /// So many parameters a type may have.
-pub(crate) const MAX_SLOTS: usize = 2 * BITS as usize;
+pub(crate) const MAX_SLOTS: usize = LAST_SLOT as usize + 1;
+
+/// The last of their places.
+pub(crate) const LAST_SLOT: u8 = 2 * BITS - FIRST - 1;
 
 /// The values of both columns.
 pub(crate) fn bits(registry: &Registry, present: &[ParameterId]) -> [i64; 2] {
     let mut out = [0; 2];
     for slot in present.iter().filter_map(|p| registry.by_id(*p)).map(|own| own.slot) {
         let [first, second] = &mut out;
-        match slot.checked_sub(BITS) {
-            None => *first |= 1 << slot,
+        let bit = slot.saturating_add(FIRST);
+        match bit.checked_sub(BITS) {
+            None => *first |= 1 << bit,
             Some(rest) => *second |= 1_i64.checked_shl(rest.into()).unwrap_or(0),
         }
     }
@@ -65,7 +76,7 @@ mod tests {
         let registry = parameters::in_order().registry;
         check(&registry).unwrap();
         for resource_type in ResourceType::all() {
-            let mut seen = [0_i64; 2];
+            let mut seen = [SOLE_SUBJECT, 0];
             for parameter in registry.of_type(resource_type) {
                 let own = bits(&registry, &[parameter.id]);
                 assert_eq!(own.iter().map(|bits| bits.count_ones()).sum::<u32>(), 1);
@@ -94,7 +105,7 @@ mod tests {
         assert_eq!(own(&registry), MAX_SLOTS);
         check(&registry).unwrap();
         let all = registry.of_type(ResourceType::PATIENT).map(|each| each.id).collect::<Vec<_>>();
-        assert_eq!(bits(&registry, &all), [i64::MAX; 2]);
+        assert_eq!(bits(&registry, &all), [i64::MAX ^ SOLE_SUBJECT, i64::MAX]);
         let registry = registry.with(last.into_iter().collect());
         let refused = check(&registry);
         assert!(matches!(refused, Err(StoreError::TooManyParameters { .. })), "{refused:?}");

@@ -1,6 +1,6 @@
 //! One alternative of a predicate as a condition on one table.
 
-use fhir_search::rows::LONG_SPAN_US;
+use fhir_search::rows::{LONG_SPAN_US, MANY_DATES};
 use fhir_search::{Comparator, DateMatch, NumberRange, ParameterId, PlaceRow, RowMatch, UnitMatch};
 
 use crate::sql::{Bind, Dialect, Sql};
@@ -67,10 +67,10 @@ impl Arm {
     }
 
     fn prefix(self, folded: &str) -> Self {
-        self.starts("folded", folded)
+        self.begins("folded", folded)
     }
 
-    fn starts(mut self, column: &str, start: &str) -> Self {
+    fn begins(mut self, column: &str, start: &str) -> Self {
         if !start.is_empty() {
             let end = format!("{start}\u{10ffff}");
             self.condition.push(" AND ").push(column).push(" >= ");
@@ -105,7 +105,7 @@ impl Arm {
     /// `text` itself, or with one of some letters behind it.
     fn below(self, text: &str) -> Self {
         let base = Bind::Text(text.to_owned());
-        let mut arm = self.starts("text", text);
+        let mut arm = self.begins("text", text);
         arm.condition.push(" AND (text = ").bind(base.clone());
         arm.condition
             .push(" OR substr(text, length(")
@@ -211,6 +211,29 @@ impl Arm {
         self
     }
 
+    /// Where a range starts that may satisfy `when`; `None` where it may start anywhere.
+    fn starts(mut self, when: &DateMatch, span_us: Option<i64>) -> Option<Self> {
+        let (lo, hi) = (when.lo, when.hi);
+        let since = |end: i64| span_us.map(|span| end.saturating_sub(span));
+        let (from, to) = match when.comparator {
+            Comparator::Ne => return None,
+            Comparator::Eq => (Some(lo), Some(hi)),
+            Comparator::Gt => (since(hi), None),
+            Comparator::Ge => (since(hi).map(|start| start.min(lo)), None),
+            Comparator::Lt => (None, Some(lo)),
+            Comparator::Le => (None, Some(hi)),
+            Comparator::Sa => (Some(hi), None),
+            Comparator::Eb => (None, Some(lo)),
+            Comparator::Ap => (since(lo), Some(hi)),
+        };
+        for (text, bound) in [(" AND lo >= ", from), (" AND lo <= ", to)] {
+            if let Some(bound) = bound {
+                self.condition.push(text).integer(bound);
+            }
+        }
+        Some(self)
+    }
+
     fn point(mut self, is_unique: bool) -> Self {
         self.is_point = true;
         self.is_unique = is_unique;
@@ -311,6 +334,18 @@ fn dates(p: ParameterId, when: &DateMatch) -> Vec<Arm> {
         Arm::new("date", p.0).date(when, Some(LONG_SPAN_US)),
         Arm::new("date", p.long()).date(when, None),
     ]
+}
+
+/// Where a code stands with dates that may satisfy all of `whens`: among the short ranges, among
+/// the long ones, and where a resource has too many dates. `None` where a condition bounds nothing.
+pub(crate) fn code_dates(p: ParameterId, code: i64, whens: &[DateMatch]) -> Option<Vec<Arm>> {
+    let arm = |p: i32| Arm::new("code_date", p).hash("code", code);
+    let (mut short, mut long) = (arm(p.0), arm(p.long()));
+    for when in whens {
+        short = short.starts(when, Some(LONG_SPAN_US))?;
+        long = long.starts(when, None)?;
+    }
+    Some(vec![short, long, arm(p.long()).hash("lo", MANY_DATES)])
 }
 
 /// The condition of a date or number on what stands beside a row of `access`, with ` AND ` in

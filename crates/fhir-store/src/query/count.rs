@@ -54,7 +54,7 @@ impl<S: Reading> Run<'_, S> {
         };
         for (place, leg) in legs.iter().enumerate() {
             let is_driver = Some(place) == plan.driver && plan.source.is_exact;
-            if is_driver || leg.probe.is_some() {
+            if is_driver || leg.is_implied || leg.probe.is_some() {
                 continue;
             }
             match conditions.predicate(&leg.predicate, &self.types, "c", Mode::Whole) {

@@ -56,8 +56,10 @@ pub(crate) struct Leg {
     pub(crate) date: Option<ParameterId>,
     /// A row of `access` itself decides it.
     is_beside: bool,
-    /// Another leg says more than this one, which is there to be walked.
+    /// Others say more than this one, which is there to be walked.
     pub(crate) is_implied: bool,
+    /// The places of two legs that hold for nearly all of its rows.
+    pair: Option<[usize; 2]>,
 }
 
 impl Leg {
@@ -84,7 +86,8 @@ impl Leg {
             _ => None,
         };
         let size = size.map(|rows| Size { rows: rows as u64, is_at_least: false });
-        Self { predicate, source, probe, access_probes, size, date, is_beside, is_implied: false }
+        let (is_implied, pair) = (false, None);
+        Self { predicate, source, probe, access_probes, size, date, is_beside, is_implied, pair }
     }
 
     /// The leg of a code that a composite asks for together with a value.
@@ -95,6 +98,21 @@ impl Leg {
     ) -> Self {
         let predicate = Predicate { any: vec![Match::Row(code)] };
         Self { is_implied: true, ..Self::new(conditions, (predicate, None), types) }
+    }
+
+    /// The leg of two others that have a list together.
+    pub(crate) fn pair(predicate: Predicate, source: Source, of: [usize; 2]) -> Self {
+        Self {
+            predicate,
+            source: Some(source),
+            probe: None,
+            access_probes: None,
+            size: None,
+            date: None,
+            is_beside: false,
+            is_implied: true,
+            pair: Some(of),
+        }
     }
 
     /// The share of a type's resources that satisfies it, as far as is known.
@@ -248,7 +266,7 @@ fn rank(source: &Source) -> u8 {
     match (source.is_ordered, arm.table) {
         (_, "resource" | LIVE_BY_HASH) => 1,
         (true, "uri" | "composite_token") => 2,
-        (true, "reference") => 3,
+        (true, "reference") | (false, "code_date" | "composite_number") => 3,
         (true, _) => 4,
         (false, "reference") => 5,
         (false, "token") => 6,
@@ -336,14 +354,15 @@ impl Cost {
                 continue;
             }
             let (probe, memory) = other.check_us(driver.is_none());
-            if Some(place) != driver {
+            let is_paired = leg.and_then(|leg| leg.pair).is_some_and(|own| own.contains(&place));
+            if Some(place) != driver && !is_paired {
                 share *= other.share(total);
                 least *= other.least_share(total);
             }
             probes += probe;
             compare = compare.max(memory);
         }
-        if let Some(leg) = leg.filter(|leg| leg.is_implied) {
+        if let Some(leg) = leg.filter(|leg| leg.is_implied && leg.pair.is_none()) {
             // What implies it is a part of it.
             share = (share / leg.share(total)).min(1.0);
             least = (least / leg.share(total)).min(1.0);

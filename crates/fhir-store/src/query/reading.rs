@@ -23,7 +23,7 @@ pub(crate) trait Reading {
     fn bodies(&mut self, rows: &[RowKey]) -> Result<Vec<StoredVersion>, StoreError>;
     /// The database's own plan of a statement, line by line.
     fn plan_of(&mut self, sql: &Sql) -> Result<Vec<String>, StoreError>;
-    /// Whether a resource may have more than one value under a date, number or reference parameter.
+    /// Whether a resource may have more than one value under a date or number parameter.
     fn repeats(&mut self, p: i32) -> Result<bool, StoreError>;
     /// What has been done and what may still be.
     fn work(&mut self) -> &mut Work;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use fhir_search::{Chain, Has, Match, ParameterId, Predicate, RowMatch, Scope};
 
-use super::condition::within;
 use super::reading::Reading;
 use super::run::{Candidate, Run};
+use super::source::columns;
 use super::walk::Bounds;
+use crate::backend::presence;
 use crate::error::StoreError;
 use crate::read::RowKey;
-use crate::sql::{Dialect, Sql};
+use crate::sql::Sql;
 
 /// So many resources are looked at to learn whether an inner set is short.
 const FUEL: u64 = 2_000;
@@ -108,24 +109,27 @@ impl<S: Reading> Run<'_, S> {
         Ok(Some(hashes))
     }
 
-    /// Takes those rows out whose only reference under the parameter is to the person that stands
-    /// beside them, and gives their persons: no body is read for them.
+    /// Takes those rows out that refer under the parameters to the person beside them and to nobody
+    /// else, and gives their persons: no body is read for them.
     fn persons_of(&mut self, has: &Has, rows: &mut Vec<RowKey>) -> Result<Vec<i64>, StoreError> {
-        let [p] = has.parameters.as_slice() else { return Ok(Vec::new()) };
-        let dialect = self.reading.dialect();
-        if rows.is_empty() || dialect != Dialect::Sqlite || self.reading.repeats(p.0)? {
+        let registry = &self.definitions.registry;
+        let is_subject = |p: &ParameterId| self.definitions.indexer.is_subject(has.source, *p);
+        let masks = presence::masks(registry, &has.parameters);
+        let [(_, [first, second])] = *masks.as_slice() else { return Ok(Vec::new()) };
+        if rows.is_empty() || !has.parameters.iter().all(is_subject) {
             return Ok(Vec::new());
         }
-        let numbers: Vec<i64> = rows.iter().map(|row| row.rid).collect();
-        let mut sql = Sql::new("SELECT a.rid, a.person, 0 FROM access a WHERE a.type = ");
-        sql.integer(has.source.index()).push(" AND a.rid");
-        within(&mut sql, dialect, &numbers);
-        sql.push(" AND EXISTS (SELECT 1 FROM reference x WHERE x.p = ").integer(p.0);
-        sql.push(" AND x.target = a.person AND x.rid = a.rid)");
-        let found = self.numbers(&sql)?;
-        let known: HashSet<i64> = found.iter().map(|(rid, ..)| *rid).collect();
-        rows.retain(|row| !known.contains(&row.rid));
-        Ok(found.into_iter().map(|(_, person, _)| person).collect())
+        let dialect = self.reading.dialect();
+        let mut sql = Sql::new("SELECT ");
+        sql.push(&columns(dialect, "c")).push(", c.person FROM access c WHERE c.type = ");
+        sql.integer(has.source.index());
+        sql.push(" AND (c.present & ").integer(presence::SOLE_SUBJECT).push(") <> 0");
+        sql.push(" AND ((c.present & ").integer(first).push(") <> 0");
+        sql.push(" OR (c.present2 & ").integer(second).push(") <> 0)");
+        let found = self.of_rows(sql, rows)?;
+        let known: HashSet<RowKey> = found.iter().map(|(row, _)| *row).collect();
+        rows.retain(|row| !known.contains(row));
+        Ok(found.into_iter().map(|(_, person)| person).collect())
     }
 
     /// What satisfies the predicates, where that is a short list that is found soon.

@@ -1,5 +1,6 @@
 //! The executor: searches, counts and estimates over one snapshot of either database.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use fhir_definitions::ResourceType;
@@ -9,6 +10,7 @@ use fhir_search::{
 };
 
 use super::condition::{Conditions, within};
+use super::pair::pairs;
 use super::plan::{self, Leg, Plan, Size};
 use super::reading::{Reading, definitions};
 use super::source::columns;
@@ -156,7 +158,14 @@ impl<'a, S: Reading> Run<'a, S> {
             implied.extend(codes.map(|code| Leg::implied(&conditions, code, &self.types)));
         }
         let leg = |one| Leg::new(&conditions, one, &self.types);
-        Ok(predicates.into_iter().map(leg).chain(implied).collect())
+        let mut legs: Vec<Leg> = predicates.into_iter().map(leg).collect();
+        if let [of] = self.types.as_slice()
+            && legs.len() > 1
+        {
+            implied.extend(pairs(conditions.dialect, &self.definitions.indexer, *of, &legs));
+        }
+        legs.append(&mut implied);
+        Ok(legs)
     }
 
     /// Several conditions on the dates of a parameter become one, where no resource has two dates
@@ -192,15 +201,14 @@ impl<'a, S: Reading> Run<'a, S> {
             None if source.arms.is_empty() => Size { rows: 0, is_at_least: false },
             None => {
                 let sql = source.count(i64::try_from(limit).unwrap_or(i64::MAX));
-                let kept = (limit > plan::MANY).then(|| sql.digest());
-                let total = self.total;
-                let core = self.reading.core();
-                match kept.and_then(|digest| core.statistics.get(digest, total)) {
+                let (digest, total) = (sql.digest(), self.total);
+                match self.reading.core().statistics.get(digest, total) {
                     Some(size) => size,
                     None => {
                         let rows = self.number(&sql)?;
                         let size = Size { rows, is_at_least: rows >= limit };
-                        if let Some(digest) = kept {
+                        // Short ones are soon counted, and soon others.
+                        if rows >= plan::MANY {
                             self.reading.core().statistics.keep(digest, total, size);
                         }
                         size
@@ -353,16 +361,43 @@ impl<'a, S: Reading> Run<'a, S> {
     /// The hashes of rows.
     pub(super) fn hashes_of(&mut self, rows: &[RowKey]) -> Result<Vec<i64>, StoreError> {
         let dialect = self.reading.dialect();
-        let rids: Vec<i64> = rows.iter().map(|row| row.rid).collect();
         let mut sql = Sql::new("SELECT ");
-        sql.push(&columns(dialect, "c")).push(", c.hash FROM resource c WHERE c.rid");
+        sql.push(&columns(dialect, "c"));
+        match self.types.as_slice() {
+            // Narrow rows, many to a page.
+            [of] if self.definitions.indexer.is_own_person(*of) => {
+                sql.push(", c.person FROM access c WHERE c.type = ").integer(of.index());
+            }
+            _ => {
+                sql.push(", c.hash FROM resource c WHERE TRUE");
+            }
+        }
+        Ok(self.of_rows(sql, rows)?.into_iter().map(|(_, hash)| hash).collect())
+    }
+
+    /// Runs a statement about some of `rows`, of `c`, which ends behind a condition: row and value.
+    pub(super) fn of_rows(
+        &mut self,
+        mut sql: Sql,
+        rows: &[RowKey],
+    ) -> Result<Vec<(RowKey, i64)>, StoreError> {
+        let dialect = self.reading.dialect();
+        let rids: Vec<i64> = rows.iter().map(|row| row.rid).collect();
+        sql.push(" AND c.rid");
         within(&mut sql, dialect, &rids);
         if dialect == Dialect::Postgres {
             let dks: Vec<i64> = rows.iter().map(|row| row.dk).collect();
             sql.push(" AND c.dk");
             within(&mut sql, dialect, &dks);
         }
-        Ok(self.numbers(&sql)?.into_iter().map(|(.., hash)| hash).collect())
+        let found = self.numbers(&sql)?;
+        let found = found.into_iter().map(|(rid, dk, value)| (RowKey { rid, dk }, value));
+        if dialect == Dialect::Sqlite {
+            return Ok(found.collect());
+        }
+        // Of two lists each row of one may go with each of the other.
+        let asked: HashSet<RowKey> = rows.iter().copied().collect();
+        Ok(found.filter(|(row, _)| asked.contains(row)).collect())
     }
 
     /// Types, total and what stands beside their rows for the time of `work`.

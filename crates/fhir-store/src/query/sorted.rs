@@ -8,6 +8,8 @@
 use fhir_definitions::ResourceType;
 use fhir_search::{Match, ParameterId, Predicate, RowMatch, SortBy, SortKey};
 
+use super::arm;
+use super::pair::dates;
 use super::plan::{self, Leg, Plan};
 use super::reading::Reading;
 use super::run::{Candidate, Run, hit};
@@ -66,12 +68,13 @@ impl<S: Reading> Run<'_, S> {
         let Some(first) = sort.first() else { return Ok(Vec::new()) };
         let light = match sort {
             // Without a driver the probes speak of `access`, and the list is the whole type.
-            [only] if plan.driver.is_some() && plan.residual.is_empty() && plan.source.is_exact => {
-                self.light_key(only)?
-            }
+            [only] if plan.driver.is_some() && plan.residual.is_empty() => self.light_key(only)?,
             _ => None,
         };
-        let walk = self.value_walk(first)?;
+        let walk = match self.coded_walk(first, &legs)? {
+            Some(walk) => Some(walk),
+            None => self.value_walk(first)?,
+        };
         let rows = plan.size.map_or(self.total, |size| size.rows);
         if let (Some(key), Some(walk)) = (light, &walk) {
             let list = plan::as_f64(rows) * LIGHT_US;
@@ -175,8 +178,11 @@ impl<S: Reading> Run<'_, S> {
         let total = plan::as_f64(self.total).max(1.0);
         let mut share = 1.0;
         let mut each = ROW_US;
-        for leg in legs.iter().filter(|leg| own.is_none() || leg.date != own) {
-            share *= leg.share(total);
+        for (place, leg) in legs.iter().enumerate() {
+            if own.is_some() && leg.date == own {
+                continue;
+            }
+            share *= if walk.of_leg == Some(place) { 1.0 } else { leg.share(total) };
             each += if leg.probe.is_some() { 1.0 } else { COMPARE_US };
         }
         let wanted = plan::as_f64(limit as u64) / share;
@@ -294,7 +300,7 @@ impl<S: Reading> Run<'_, S> {
         let mut walk = walk.clone();
         let mut checks = Checks { probes: Sql::default(), residual: Vec::new() };
         let own = match sort.first().and_then(date_key) {
-            Some(p) if !self.reading.repeats(p.0)? => Some(p),
+            Some(p) if walk.of_leg.is_none() && !self.reading.repeats(p.0)? => Some(p),
             Some(_) | None => None,
         };
         for leg in legs {
@@ -400,6 +406,29 @@ impl<S: Reading> Run<'_, S> {
             out.push(hit);
         }
         Ok(out)
+    }
+
+    /// The walk along the dates beside a code that is asked for, where no resource has two dates.
+    fn coded_walk(&mut self, key: &SortKey, legs: &[Leg]) -> Result<Option<ValueWalk>, StoreError> {
+        let ([of], Some(date)) = (self.types.as_slice(), date_key(key)) else { return Ok(None) };
+        let indexer = &self.definitions.indexer;
+        let Some(main_code) = indexer.main_code(*of) else { return Ok(None) };
+        if indexer.main_date(*of) != Some(date) || self.reading.repeats(date.0)? {
+            return Ok(None);
+        }
+        let code =
+            legs.iter().enumerate().find_map(|(place, leg)| match leg.predicate.any.as_slice() {
+                [Match::Row(RowMatch::Token { p, code, .. })] if *p == main_code => {
+                    Some((place, *code))
+                }
+                _ => None,
+            });
+        let Some((place, code)) = code else { return Ok(None) };
+        let own = legs.iter().filter(|leg| leg.date == Some(date));
+        let whens: Vec<_> = own.filter_map(|leg| dates(&leg.predicate)).flatten().collect();
+        let lists = arm::code_dates(main_code, code, &whens)
+            .or_else(|| arm::code_dates(main_code, code, &[]));
+        Ok(lists.map(|lists| ValueWalk::of_code(lists, place, key.descending)))
     }
 
     /// The walk along the index of a sort key; `None` where no index is in that order.

@@ -26,7 +26,7 @@ pub(crate) struct Source {
     pub(crate) is_ordered: bool,
     /// Every row of the source satisfies the predicate.
     pub(crate) is_exact: bool,
-    /// Rows of other types than the asked ones may be among them.
+    /// Rows of other types than the asked ones may be among them, or of deleted resources.
     pub(crate) is_of_any_type: bool,
 }
 
@@ -195,14 +195,18 @@ fn by_hash(dialect: Dialect, hashes: &[i64], types: &[ResourceType]) -> Source {
     // Without the sign SQLite may take an index on the type, which is the whole type.
     condition.push(" AND +type");
     within(&mut condition, dialect, &numbers);
+    // Of one type, whether they live is asked for those that a page is chosen from.
+    let is_of_any_type = dialect == Dialect::Sqlite && types.len() == 1;
     let table = match dialect {
+        Dialect::Sqlite if is_of_any_type => "resource",
         Dialect::Sqlite => LIVE_BY_HASH,
         Dialect::Postgres => {
             condition.push(" AND body IS NOT NULL");
             "resource"
         }
     };
-    Source::new(vec![Arm { table, condition, is_point: false, is_unique: true }])
+    let arm = Arm { table, condition, is_point: false, is_unique: true };
+    Source { is_of_any_type, ..Source::new(vec![arm]) }
 }
 
 /// ` AND c` is of one of the types.

@@ -3,6 +3,7 @@
 use fhir_definitions::ResourceType;
 use fhir_search::{ParameterId, SortBy};
 
+use super::arm::Arm;
 use super::source::columns;
 use crate::backend::row;
 use crate::read::{RowKey, SortValue};
@@ -21,6 +22,9 @@ pub(crate) struct ValueWalk {
     is_descending: bool,
     /// Each arm is in the order of its values by itself.
     pub(crate) is_ordered: bool,
+    /// The place of the leg that all rows satisfy, if there is one: its rows alone are walked, and
+    /// as far as the conditions on their dates reach.
+    pub(crate) of_leg: Option<usize>,
 }
 
 /// Rows of one table in the order of their values.
@@ -71,7 +75,7 @@ impl ValueWalk {
             SortBy::Id => (of_types(), "id", "t", false),
             SortBy::Number(_) | SortBy::Token(_) | SortBy::Reference(_) => return None,
         };
-        Some(Self { arms, column, kind, is_descending, is_ordered })
+        Some(Self { arms, column, kind, is_descending, is_ordered, of_leg: None })
     }
 
     /// The walk of numbers: the index is ordered within a unit, the walk over all of them.
@@ -94,7 +98,15 @@ impl ValueWalk {
                 arms.push(ValueArm { table: "number", condition });
             }
         }
-        Self { arms, column: "v", kind: "b", is_descending, is_ordered }
+        Self { arms, column: "v", kind: "b", is_descending, is_ordered, of_leg: None }
+    }
+
+    /// The walk of the dates beside one code, which the leg at a place asks for.
+    pub(crate) fn of_code(lists: Vec<Arm>, leg: usize, is_descending: bool) -> Self {
+        let arm = |list: Arm| ValueArm { table: list.table, condition: list.condition };
+        let arms = lists.into_iter().map(arm).collect();
+        let of_leg = Some(leg);
+        Self { arms, column: "lo", kind: "i", is_descending, is_ordered: true, of_leg }
     }
 
     /// A piece of the walk: rid, dk and the value of resources that satisfy `probes`, conditions

@@ -35,8 +35,20 @@ fn resource(id: usize, n: usize) -> String {
     } else {
         r#","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">told</div>"}"#
     };
+    let subject = match n % 3 {
+        0 => String::new(),
+        1 => format!(r#","subject":{{"reference":"Patient/r{}"}}"#, n % 7),
+        _ => format!(r#","subject":{{"reference":"Group/r{}"}}"#, n % 7),
+    };
+    let codings =
+        list(1 + n % 2, &|at| format!(r#"{{"system":"urn:c","code":"c{}"}}"#, n % 4 + at));
+    let date = match n % 4 {
+        0 => String::new(),
+        1 => format!(r#","effectivePeriod":{{"start":"2024-01-1{}"}}"#, n % 5),
+        _ => format!(r#","effectiveDateTime":"2024-01-1{}""#, n % 5),
+    };
     format!(
-        r#"{{"resourceType":"Observation","id":"r{id}","meta":{{"profile":[{profiles}]}}{text},"status":"final","code":{{"text":"word{n}"}},"component":[{components}]}}"#
+        r#"{{"resourceType":"Observation","id":"r{id}","meta":{{"profile":[{profiles}]}}{text},"status":"final","code":{{"coding":[{codings}],"text":"word{n}"}}{subject}{date},"component":[{components}]}}"#
     )
 }
 
@@ -89,6 +101,7 @@ fn tables_hold_what_the_survivors_give(world: &World) {
         ("uri", sum(|rows| rows.uri.len())),
         ("place", sum(|rows| rows.place.len())),
         ("composite_number", sum(|rows| rows.composite_number.len())),
+        ("code_date", sum(|rows| rows.code_date.len())),
         ("words", sum(|rows| usize::from(!rows.text.content.is_empty()))),
         ("access", alive.len() as i64),
     ] {
@@ -102,7 +115,8 @@ fn tables_hold_what_the_survivors_give(world: &World) {
         let value = if is_bytes { "encode(v, 'hex') COLLATE \"C\"" } else { value };
         assert_eq!(tables.number(&badly_marked(table, value, counted)), 0, "{table}");
     }
-    let present: i64 = sum(|rows| rows.present.len());
+    // One bit for each parameter, and one for the only subject.
+    let present: i64 = sum(|rows| rows.present.len() + usize::from(rows.access.is_sole_subject));
     let bits: i64 = (0..63)
         .flat_map(|bit| ["present", "present2"].map(|column| (column, bit)))
         .map(|(column, bit)| {

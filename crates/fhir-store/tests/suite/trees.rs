@@ -91,10 +91,12 @@ fn observation(random: &mut StdRng, n: usize) -> String {
         r#""resourceType":"Observation","id":"o{n:03}","status":"{}""#,
         pick(random, &["final", "amended"])
     )];
-    parts.push(format!(
-        r#""code":{{"coding":[{{"system":"urn:c","code":"{}"}}]}}"#,
-        pick(random, &["a", "b", "c"])
-    ));
+    let coding = |random: &mut StdRng| {
+        let (system, code) = (pick(random, &["urn:c", "urn:d"]), pick(random, &["a", "b", "c"]));
+        format!(r#"{{"system":"{system}","code":"{code}"}}"#)
+    };
+    let codings: Vec<String> = (0..*pick(random, &[1, 1, 2, 3])).map(|_| coding(random)).collect();
+    parts.push(format!(r#""code":{{"coding":[{}]}}"#, codings.join(",")));
     if random.random_bool(0.9) {
         parts.push(format!(
             r#""subject":{{"reference":"Patient/p{:03}"}}"#,
@@ -115,9 +117,13 @@ fn observation(random: &mut StdRng, n: usize) -> String {
             random.random_range(0..3)
         )),
     }
-    match random.random_range(0..4) {
-        0 => {}
-        1 => parts.push(r#""valueQuantity":{"unit":"kg"}"#.to_owned()),
+    match random.random_range(0..8) {
+        0 | 1 => {}
+        2 => parts.push(r#""valueQuantity":{"unit":"kg"}"#.to_owned()),
+        3 => parts.push(format!(
+            r#""valueSampledData":{{"origin":{{"value":{}}},"period":1,"dimensions":1}}"#,
+            random.random_range(1..6)
+        )),
         _ => parts.push(format!(
             r#""valueQuantity":{{"value":{},"unit":"{}"}}"#,
             random.random_range(1..6),
@@ -325,7 +331,55 @@ fn predicates(
     depth: u32,
 ) -> Vec<Predicate> {
     let count = *pick(random, &[0, 1, 1, 1, 2, 2, 3]);
-    (0..count).map(|_| predicate(random, people, world, of, depth)).collect()
+    let mut all: Vec<Predicate> =
+        (0..count).map(|_| predicate(random, people, world, of, depth)).collect();
+    if of == ResourceType::OBSERVATION && random.random_bool(0.3) {
+        all.extend(pair(random, people, world));
+    }
+    all
+}
+
+/// A code and something that it has a list with: a number, a date, or two bounds of a date.
+fn pair(random: &mut StdRng, people: &People, world: &World) -> Vec<Predicate> {
+    let registry = &world.store.definitions().registry;
+    let id = |code| registry.get(ResourceType::OBSERVATION, code).unwrap().id;
+    let (code, date, number) = (id("code"), id("date"), id("value-quantity"));
+    let own: Vec<&Found> = people
+        .all
+        .iter()
+        .filter(|one| one.key.resource_type == ResourceType::OBSERVATION)
+        .collect();
+    let token = |random: &mut StdRng| {
+        let rows = pick(random, &own).rows.token.iter().filter(|row| row.p == code.0);
+        let row = *pick(random, &rows.collect::<Vec<_>>());
+        let sys = random.random_bool(0.5).then_some(row.sys);
+        Match::Row(RowMatch::Token { p: code, code: row.code, sys })
+    };
+    let codes = (0..*pick(random, &[1, 1, 2])).map(|_| token(random)).collect();
+    let mut all = vec![Predicate { any: codes }];
+    let is_date = random.random_bool(0.6);
+    for _ in 0..*pick(random, &[1, 2]) {
+        let rows = &pick(random, &own).rows;
+        let dates: Vec<_> = rows.date.iter().filter(|row| row.p.abs() == date.0).collect();
+        let numbers: Vec<_> = rows.number.iter().filter(|row| row.p == number.0).collect();
+        let row = if is_date && !dates.is_empty() {
+            let row = *pick(random, &dates);
+            RowMatch::Date { p: date, when: date_match(random, row.lo, row.hi) }
+        } else if !numbers.is_empty() {
+            let row = *pick(random, &numbers);
+            let range = NumberRange {
+                min: random.random_bool(0.7).then(|| (row.v.clone(), random.random_bool(0.5))),
+                max: random.random_bool(0.5).then(|| (row.v.clone(), random.random_bool(0.5))),
+                negated: random.random_bool(0.2),
+            };
+            let unit = *pick(random, &[UnitMatch::Any, UnitMatch::Unit(row.unit)]);
+            RowMatch::Number { p: number, unit, range }
+        } else {
+            continue;
+        };
+        all.push(Predicate { any: vec![Match::Row(row)] });
+    }
+    all
 }
 
 fn sort_keys(random: &mut StdRng, world: &World, of: ResourceType) -> Vec<SortKey> {

@@ -131,10 +131,10 @@ CREATE TABLE coding (
   sys bigint NOT NULL, code bigint NOT NULL, system text NOT NULL, value text NOT NULL,
   PRIMARY KEY (sys, code)
 );
-CREATE TABLE patient_date (
-  dk bigint NOT NULL, person bigint NOT NULL, date bigint NOT NULL, rid bigint NOT NULL,
-  type integer NOT NULL,
-  PRIMARY KEY (person, type, date, rid, dk)
+CREATE TABLE code_date (
+  dk bigint NOT NULL, rid bigint NOT NULL,
+  p integer NOT NULL, code bigint NOT NULL, lo bigint NOT NULL,
+  PRIMARY KEY (p, code, lo, rid, dk)
 );
 CREATE TABLE access (
   dk bigint NOT NULL, rid bigint NOT NULL, person bigint NOT NULL,

@@ -9,7 +9,7 @@ DROP TABLE dictionary;
 DROP TABLE parameter;
 DROP TABLE counter;
 DROP TABLE access;
-DROP TABLE patient_date;
+DROP TABLE code_date;
 DROP TABLE coding;
 DROP TABLE words;
 DROP TABLE composite_string;

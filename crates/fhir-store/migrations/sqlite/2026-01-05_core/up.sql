@@ -59,7 +59,7 @@ CREATE TABLE date (
   edge INTEGER NOT NULL,
   PRIMARY KEY (p, lo, rid, hi)
 ) WITHOUT ROWID;
--- Date, number and reference parameters under which some resource has, or had, more than one row.
+-- Date and number parameters under which some resource has, or had, more than one row.
 CREATE TABLE repeating (p INTEGER PRIMARY KEY);
 CREATE TABLE number (
   p INTEGER NOT NULL, unit INTEGER NOT NULL, v BLOB NOT NULL, rid INTEGER NOT NULL,
@@ -125,15 +125,18 @@ CREATE TABLE coding (
   PRIMARY KEY (sys, code)
 ) WITHOUT ROWID;
 
--- One person's items by date.
-CREATE TABLE patient_date (
-  person INTEGER NOT NULL, type INTEGER NOT NULL, date INTEGER NOT NULL, rid INTEGER NOT NULL,
-  PRIMARY KEY (person, type, date, rid)
+-- A type's main code beside its main date, so that a code within a stretch of time is one range. p:
+-- of the code, negative where the date is a long range; lo: start of the date, the least integer
+-- where a resource has too many dates to write them all.
+CREATE TABLE code_date (
+  p INTEGER NOT NULL, code INTEGER NOT NULL, lo INTEGER NOT NULL, rid INTEGER NOT NULL,
+  PRIMARY KEY (p, code, lo, rid)
 ) WITHOUT ROWID;
 
 -- One narrow row a live resource, in row order within its type: whose it is and how it is labelled,
 -- for rights, and which parameters it has a value for. labels: 8-byte hashes, big-endian. present:
--- bit n for the parameter with slot n; present2: bit n - 63. lo, hi: the type's main date where the
+-- bit n + 1 for the parameter with slot n; present2: bit n - 62; bit 0 of present: whatever names the
+-- subject refers to the person and to nobody else. lo, hi: the type's main date where the
 -- resource has just one, so that a date is compared and sorted by without a body; unit, v: likewise
 -- its main number or quantity, as in `number`.
 CREATE TABLE access (

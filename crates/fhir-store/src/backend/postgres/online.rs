@@ -95,7 +95,7 @@ impl Workbench for Engine {
             for (rid, dk, id, dict, bytes) in found {
                 let key = row::key_of(kind, &id)?;
                 let body = core.codec.unpack(dict, &bytes)?;
-                let built = core.rows_by(&job.indexer, &key, &body)?;
+                let built = core.rows_of_some(&job.parameters, &job.indexer, &key, &body)?;
                 rows::replace(connection, RowKey { rid, dk }, None, Some(&built))?;
                 if let Some(mut sql) = parameters::present(&definitions.registry, kind, &built) {
                     sql.push(" AND rid = ").integer(rid).push(" AND dk = ").integer(dk);

@@ -94,12 +94,6 @@ fn remove_one(
     if let Some(bytes) = body {
         let old = core.rows_of(&key, &core.codec.unpack(dict, &bytes)?)?;
         rows::replace(connection, row, Some(&old), None)?;
-        if let Some((person, date)) = old.patient_date {
-            let mut sql = Sql::new("DELETE FROM patient_date WHERE person = ");
-            sql.integer(person).push(" AND type = ").integer(kind).push(" AND date = ");
-            sql.integer(date).push(" AND rid = ").integer(row.rid).push(" AND dk = ");
-            sql.integer(row.dk).typed::<()>().execute(connection)?;
-        }
         let mut sql = Sql::new("UPDATE counter SET live = live - 1 WHERE type = ");
         sql.integer(kind).push(" AND dk = ").integer(row.dk).typed::<()>().execute(connection)?;
         report.note_rows(&old);

@@ -2,8 +2,8 @@
 
 use diesel::{PgConnection, QueryResult, RunQueryDsl};
 use fhir_search::{
-    CompositeDateRow, CompositeNumberRow, CompositeStringRow, CompositeTokenRow, IndexRows,
-    NumberRow, PlaceRow, ReferenceRow, StringRow, TokenRow, UriRow,
+    CodeDateRow, CompositeDateRow, CompositeNumberRow, CompositeStringRow, CompositeTokenRow,
+    IndexRows, NumberRow, PlaceRow, ReferenceRow, StringRow, TokenRow, UriRow,
 };
 
 use crate::backend::edge::{Edged, numbers, strings, uris};
@@ -47,6 +47,7 @@ index_row!(CompositeDateRow, "composite_date",
     p: Numbers, code: Integers, sys: Integers, lo: Integers, hi: Integers);
 index_row!(CompositeStringRow, "composite_string",
     p: Numbers, code: Integers, sys: Integers, folded: Texts);
+index_row!(CodeDateRow, "code_date", p: Numbers, code: Integers, lo: Integers);
 
 /// Brings the index tables from `old` to `new` for one resource; only the difference is written.
 pub(crate) fn replace(
@@ -67,7 +68,8 @@ pub(crate) fn replace(
     table(connection, row, &old.composite_token, &new.composite_token)?;
     table(connection, row, &old.composite_number, &new.composite_number)?;
     table(connection, row, &old.composite_date, &new.composite_date)?;
-    table(connection, row, &old.composite_string, &new.composite_string)
+    table(connection, row, &old.composite_string, &new.composite_string)?;
+    table(connection, row, &old.code_date, &new.code_date)
 }
 
 /// Both lists are in order and without doubles.

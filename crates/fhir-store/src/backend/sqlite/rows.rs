@@ -6,8 +6,8 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Binary, Integer, SmallInt, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use fhir_search::{
-    CompositeDateRow, CompositeNumberRow, CompositeStringRow, CompositeTokenRow, IndexRows,
-    NumberRow, PlaceRow, ReferenceRow, StringRow, TokenRow, UriRow,
+    CodeDateRow, CompositeDateRow, CompositeNumberRow, CompositeStringRow, CompositeTokenRow,
+    IndexRows, NumberRow, PlaceRow, ReferenceRow, StringRow, TokenRow, UriRow,
 };
 
 use crate::backend::edge::{Edged, numbers, strings, uris};
@@ -77,6 +77,7 @@ index_row!(CompositeDateRow, "composite_date",
     p: Integer, code: BigInt, sys: BigInt, lo: BigInt, hi: BigInt);
 index_row!(CompositeStringRow, "composite_string",
     p: Integer, code: BigInt, sys: BigInt, folded: Text);
+index_row!(CodeDateRow, "code_date", p: Integer, code: BigInt, lo: BigInt);
 
 /// `N` rows with one statement.
 struct Insert<'a, T, const N: usize> {
@@ -145,7 +146,8 @@ pub(crate) fn replace(
     table(connection, rid, &old.composite_token, &new.composite_token)?;
     table(connection, rid, &old.composite_number, &new.composite_number)?;
     table(connection, rid, &old.composite_date, &new.composite_date)?;
-    table(connection, rid, &old.composite_string, &new.composite_string)
+    table(connection, rid, &old.composite_string, &new.composite_string)?;
+    table(connection, rid, &old.code_date, &new.code_date)
 }
 
 /// Both lists are in order and without doubles.

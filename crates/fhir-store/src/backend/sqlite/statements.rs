@@ -83,14 +83,6 @@ statement!([Sqlite] InsertWords {
         rid: BigInt = i64, narrative: Text = &'a str, content: Text = &'a str,
     } -> (), "INSERT INTO words (rowid, narrative, content) VALUES (?, ?, ?)");
 statement!([Sqlite] DeleteWords { rid: BigInt = i64 } -> (), "DELETE FROM words WHERE rowid = ?");
-statement!([Sqlite] InsertPatientDate {
-        person: BigInt = i64, kind: Integer = i32, date: BigInt = i64, rid: BigInt = i64,
-    } -> (),
-    "INSERT OR IGNORE INTO patient_date (person, type, date, rid) VALUES (?, ?, ?, ?)");
-statement!([Sqlite] DeletePatientDate {
-        person: BigInt = i64, kind: Integer = i32, date: BigInt = i64, rid: BigInt = i64,
-    } -> (),
-    "DELETE FROM patient_date WHERE person = ? AND type = ? AND date = ? AND rid = ?");
 statement!([Sqlite] InsertCoding {
         sys: BigInt = i64, code: BigInt = i64, system: Text = &'a str, value: Text = &'a str,
     } -> (),

@@ -37,11 +37,6 @@ impl Transaction<'_> {
             self.access(step, new)?;
         }
         self.words(step.row, old.map(|rows| &rows.text), new.map(|rows| &rows.text))?;
-        let old_date = old.and_then(|rows| rows.patient_date);
-        let new_date = new.and_then(|rows| rows.patient_date);
-        if old_date != new_date {
-            self.patient_date(step, old_date, new_date)?;
-        }
         if let Some(rows) = new {
             self.noted.add(rows);
         }
@@ -57,7 +52,7 @@ impl Transaction<'_> {
                 sql.push(" AND rid = ").integer(row.rid).push(" AND dk = ").integer(row.dk);
             }
             Some(rows) => {
-                let [present, present2] = self.core.presence(&rows.present);
+                let [present, present2] = self.core.presence(rows);
                 sql.push("INSERT INTO access (dk, rid, type, person, present, present2, labels) ");
                 sql.push("VALUES (").integer(row.dk).push(", ").integer(row.rid).push(", ");
                 sql.integer(kind).push(", ").integer(rows.access.person).push(", ");
@@ -99,28 +94,5 @@ impl Transaction<'_> {
             }
         }
         self.run(&sql).map(|_| ())
-    }
-
-    fn patient_date(
-        &mut self,
-        step: &Step,
-        old: Option<(i64, i64)>,
-        new: Option<(i64, i64)>,
-    ) -> QueryResult<()> {
-        let RowKey { rid, dk } = step.row;
-        if let Some((person, date)) = old {
-            let mut sql = Sql::new("DELETE FROM patient_date WHERE person = ");
-            sql.integer(person).push(" AND type = ").integer(step.kind);
-            sql.push(" AND date = ").integer(date).push(" AND rid = ").integer(rid);
-            self.run(sql.push(" AND dk = ").integer(dk))?;
-        }
-        if let Some((person, date)) = new {
-            let mut sql =
-                Sql::new("INSERT INTO patient_date (person, type, date, rid, dk) VALUES (");
-            sql.integer(person).push(", ").integer(step.kind).push(", ").integer(date);
-            sql.push(", ").integer(rid).push(", ").integer(dk);
-            self.run(sql.push(") ON CONFLICT DO NOTHING"))?;
-        }
-        Ok(())
     }
 }

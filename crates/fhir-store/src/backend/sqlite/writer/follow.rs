@@ -2,12 +2,12 @@
 
 use diesel::RunQueryDsl;
 use diesel::result::QueryResult;
-use fhir_search::{IndexRows, ParameterId, TextRow};
+use fhir_search::{IndexRows, TextRow};
 
 use super::super::rows;
 use super::super::statements::{
-    DeleteAccess, DeletePatientDate, DeleteWords, InsertChange, InsertCoding, InsertPatientDate,
-    InsertRepeating, InsertUnit, InsertWords, PutAccess,
+    DeleteAccess, DeleteWords, InsertChange, InsertCoding, InsertRepeating, InsertUnit,
+    InsertWords, PutAccess,
 };
 use super::apply::{Step, Writer};
 use crate::backend::interval::intervals;
@@ -26,16 +26,6 @@ impl Writer {
         rows::replace(&mut self.connection, rid, old, new)?;
         self.access(kind, rid, old, new)?;
         self.words(rid, old.map(|rows| &rows.text), new.map(|rows| &rows.text))?;
-        let old_date = old.and_then(|rows| rows.patient_date);
-        let new_date = new.and_then(|rows| rows.patient_date);
-        if old_date != new_date {
-            if let Some((person, date)) = old_date {
-                DeletePatientDate::new(person, kind, date, rid).execute(&mut self.connection)?;
-            }
-            if let Some((person, date)) = new_date {
-                InsertPatientDate::new(person, kind, date, rid).execute(&mut self.connection)?;
-            }
-        }
         match new {
             Some(rows) => self.note(rows),
             None => Ok(()),
@@ -59,7 +49,7 @@ impl Writer {
             return DeleteAccess::new(kind, rid).execute(&mut self.connection).map(drop);
         };
         let labels = row::labels_of(&rows.access.labels);
-        let [present, present2] = self.core.presence(&rows.present);
+        let [present, present2] = self.core.presence(rows);
         let person = rows.access.person;
         let labels = labels.as_deref();
         let (lo, hi) = rows.main_date.unzip();
@@ -111,11 +101,6 @@ impl Writer {
         }
         for (one, next) in rows.number.iter().zip(rows.number.iter().skip(1)) {
             if one.p == next.p {
-                self.note_repeating(one.p)?;
-            }
-        }
-        for (one, next) in rows.reference.iter().zip(rows.reference.iter().skip(1)) {
-            if one.p == next.p && one.p != ParameterId::LINK.0 {
                 self.note_repeating(one.p)?;
             }
         }

@@ -73,7 +73,7 @@ impl Writer {
             for (rid, id, dict, bytes) in found {
                 let key = row::key_of(row::number_of(job.base), &id)?;
                 let body = core.codec.unpack(dict, &bytes)?;
-                let built = core.rows_by(&job.indexer, &key, &body)?;
+                let built = core.rows_of_some(&job.parameters, &job.indexer, &key, &body)?;
                 rows::replace(writer.connection(), rid, None, Some(&built))?;
                 if let Some(mut sql) = parameters::present(&definitions.registry, kind, &built) {
                     sql.push(" AND rid = ").integer(rid);

@@ -12,9 +12,7 @@ use diesel::result::OptionalExtension;
 use diesel::sql_types::BigInt;
 
 use super::super::rows;
-use super::super::statements::{
-    ByRow, DeleteAccess, DeletePatientDate, DeleteWords, PutSetting, StoredTuple,
-};
+use super::super::statements::{ByRow, DeleteAccess, DeleteWords, PutSetting, StoredTuple};
 use super::apply::Writer;
 use crate::backend::row;
 use crate::error::StoreError;
@@ -58,9 +56,6 @@ impl Writer {
             rows::replace(&mut self.connection, rid, Some(&old), None)?;
             DeleteAccess::new(kind, rid).execute(&mut self.connection)?;
             DeleteWords::new(rid).execute(&mut self.connection)?;
-            if let Some((person, date)) = old.patient_date {
-                DeletePatientDate::new(person, kind, date, rid).execute(&mut self.connection)?;
-            }
             *self.live.entry(kind).or_default() -= 1;
             report.note_rows(&old);
         }
