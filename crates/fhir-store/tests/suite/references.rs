@@ -203,5 +203,5 @@ fn a_referrer_and_a_delete_race(world: &World) {
         assert_eq!(is_live(format!("Basic/b-{id}")), groups[n], "{id}");
     }
     let kinds = world.read(|reader| reader.live(Some(ResourceType::PATIENT)));
-    assert_eq!(kinds, deletes.iter().map(|deleted| u64::from(!deleted)).sum());
+    assert_eq!(kinds, deletes.iter().map(|deleted| u64::from(!deleted)).sum::<u64>());
 }
