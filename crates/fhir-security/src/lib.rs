@@ -1,0 +1,39 @@
+//! Tokens, certificates and seals: what cryptography says about who is asking.
+//!
+//! [`jose`] verifies signed tokens, [`certificate`] reads what a client certificate says, [`seal`]
+//! signs checkpoints. Nothing here knows settings, HTTP or FHIR; keys and the time are handed in.
+//! All cryptography is OpenSSL's. No error of this crate repeats anything of a token, a key or a
+//! certificate, so that all of them may be logged and answered.
+#![warn(missing_docs)]
+
+pub mod certificate;
+mod der;
+pub mod jose;
+pub mod seal;
+#[cfg(feature = "testing")]
+#[allow(missing_docs, reason = "for tests only; the names say it")]
+#[allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+#[allow(clippy::expect_used, reason = "a test that cannot be set up fails")]
+#[allow(clippy::indexing_slicing, reason = "a test that cannot be set up fails")]
+#[allow(clippy::panic, reason = "a test that cannot be set up fails")]
+pub mod testing;
+
+/// SHA-256 of `bytes`.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    openssl::sha::sha256(bytes)
+}
+
+/// Base64url without padding, as tokens and `cnf` have it.
+#[must_use]
+pub fn base64url(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The bytes of base64url; none where there is padding, whitespace or anything else that
+/// RFC 7515 has no place for.
+pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).ok()
+}
