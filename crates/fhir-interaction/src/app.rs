@@ -29,7 +29,7 @@ use crate::terminology::Knowledge;
 use crate::validation::Validation;
 
 pub(crate) use failure::{ReadFailure, WriteFailure, store_failure};
-pub use settings::{ConditionalDelete, InteractionSettings};
+pub use settings::{Authorization, ConditionalDelete, InteractionSettings};
 
 /// Lines are shared by resources whose hashes fall together.
 const LINES: usize = 64;

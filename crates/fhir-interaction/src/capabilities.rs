@@ -6,7 +6,7 @@ use fhir_definitions::ResourceType;
 use fhir_model::{Failure, Instant, write};
 use fhir_search::{ParameterKind, Registry, SearchParameter};
 
-use crate::app::{App, InteractionSettings};
+use crate::app::{App, Authorization, InteractionSettings};
 use crate::check;
 use crate::operation;
 use crate::reference::Integrity;
@@ -82,6 +82,9 @@ impl Statement {
         strings(PATCH_FORMATS, &mut out);
         out.extend_from_slice(b",\"rest\":[{\"mode\":\"server\"");
         member("documentation", SEARCHING, &mut out);
+        if let Some(authorization) = &settings.authorization {
+            write_security(authorization, &mut out);
+        }
         out.extend_from_slice(b",\"resource\":[");
         let endpoints = ResourceType::all().filter(|each| check::storable(*each).is_ok());
         for (at, resource_type) in endpoints.enumerate() {
@@ -111,6 +114,34 @@ impl Statement {
         out.extend_from_slice(&self.after_base);
         out
     }
+}
+
+/// Where apps get their tokens, in the extension that SMART's clients know.
+fn write_security(authorization: &Authorization, out: &mut Vec<u8>) {
+    const URIS: &str = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris";
+    const SERVICES: &str = "http://terminology.hl7.org/CodeSystem/restful-security-service";
+    let uris = [("token", &authorization.token), ("authorize", &authorization.authorize)];
+    let mut told = uris.into_iter().filter(|(_, uri)| !uri.is_empty()).peekable();
+    out.extend_from_slice(b",\"security\":{");
+    if told.peek().is_some() {
+        out.extend_from_slice(b"\"extension\":[{\"url\":");
+        write::string(URIS, out);
+        out.extend_from_slice(b",\"extension\":[");
+        for (at, (name, uri)) in told.enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(b"{\"url\":");
+            write::string(name, out);
+            member("valueUri", uri, out);
+            out.push(b'}');
+        }
+        out.extend_from_slice(b"]}],");
+    }
+    out.extend_from_slice(b"\"service\":[{\"coding\":[{\"system\":");
+    write::string(SERVICES, out);
+    member("code", "SMART-on-FHIR", out);
+    out.extend_from_slice(b"}]}]}");
 }
 
 /// What holds of references, as `CapabilityStatement.rest.resource.referencePolicy`.

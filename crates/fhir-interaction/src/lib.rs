@@ -36,7 +36,7 @@ mod tree;
 mod validation;
 mod write;
 
-pub use app::{App, ConditionalDelete, InteractionSettings};
+pub use app::{App, Authorization, ConditionalDelete, InteractionSettings};
 pub use bundle::bundle;
 pub use capabilities::{INTERACTIONS, capabilities};
 pub use cascade::delete_cascading;

@@ -3,6 +3,7 @@
 //! It reads settings, opens the store and serves FHIR over HTTP, or loads, migrates and checks.
 //! FHIR logic and SQL stay in the crates below.
 
+mod access;
 mod check;
 mod cli;
 mod config;
@@ -14,6 +15,7 @@ mod package;
 mod serve;
 mod store;
 mod terminology;
+mod tls;
 
 use std::process::ExitCode;
 

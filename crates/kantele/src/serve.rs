@@ -3,8 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use actix_tls::accept::openssl::TlsStream;
 use actix_web::dev::ServerHandle;
 use actix_web::http::KeepAlive;
+use actix_web::rt::net::TcpStream;
 use actix_web::web::{Data, to};
 use actix_web::{App as HttpApp, HttpServer};
 use fhir_interaction::App;
@@ -12,10 +14,14 @@ use fhir_model::Limits as ParseLimits;
 use fhir_store::{DatabaseUrl, Store};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::Settings;
+use crate::access::Guard;
+use crate::config::{Mode, Settings};
 use crate::external::Server;
 use crate::http::{Admission, Documents, Jobs, Metrics, ROOT, State, handle, watch};
-use crate::{Error, package, say, store};
+use crate::{Error, package, say, store, tls};
+
+/// How long a client may take to agree on TLS.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves until a signal asks to stop.
 ///
@@ -40,6 +46,9 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
     };
     let limits = settings.limits.clone();
     let interaction = settings.search.interaction.clone();
+    let guard = Guard::new(&settings.access, settings.network.base_url.as_deref())?;
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    let acceptor = settings.tls.as_ref().map(tls::acceptor).transpose()?;
     let app = App::new(store.clone(), interaction, kanta_rules::RULES);
     package::install_configured(&app, &settings.packages)?;
     if let Some(external) = &settings.external {
@@ -52,6 +61,7 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
         store,
         parse_limits: ParseLimits { max_bytes: limits.max_body_bytes, ..ParseLimits::default() },
         network: settings.network,
+        guard,
         limits: settings.limits,
         cors: settings.cors,
         jobs: Jobs::new(settings.jobs),
@@ -74,10 +84,23 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
     .client_request_timeout(limits.body_timeout)
     .client_disconnect_timeout(Duration::from_secs(1))
     .shutdown_timeout(limits.stop_timeout_s)
-    .disable_signals()
-    .listen(listener)?
-    .run();
-    say(&format!("listening on http://{bound}{ROOT}\n"))?;
+    .tls_handshake_timeout(HANDSHAKE_TIMEOUT)
+    .on_connect(|connection, data| {
+        let encrypted = connection.downcast_ref::<TlsStream<TcpStream>>();
+        if let Some(certificate) = encrypted.and_then(|stream| tls::client(stream.ssl())) {
+            data.insert(certificate);
+        }
+    })
+    .disable_signals();
+    let server = match acceptor {
+        None => server.listen(listener)?,
+        Some((acceptor, follower)) => {
+            actix_web::rt::spawn(follower.follow());
+            server.listen_openssl(listener, acceptor)?
+        }
+    };
+    let server = server.run();
+    say(&format!("listening on {scheme}://{bound}{ROOT}\n"))?;
     actix_web::rt::spawn(stop_on_signal(server.handle(), state));
     Ok(server.await?)
 }
@@ -120,16 +143,26 @@ async fn stop_on_signal(server: ServerHandle, state: Data<State>) {
 
 fn warn_about_access(settings: &Settings) {
     let network = &settings.network;
-    if network.trusted_proxies.is_empty() {
-        tracing::warn!(
-            "NO TLS AND NO ACCESS CONTROL: every program on this machine may read and change all \
-             data. Only loopback is served."
-        );
-    } else {
-        tracing::warn!(
-            "NO TLS AND NO ACCESS CONTROL of its own: whatever passes the trusted proxies may read \
-             and change all data. Other peers are refused."
-        );
+    let lack = match (settings.tls.is_some(), settings.access.mode == Mode::Required) {
+        (true, true) => return,
+        (false, true) => "NO TLS: tokens and data travel readable",
+        (true, false) => "NO ACCESS CONTROL",
+        (false, false) => "NO TLS AND NO ACCESS CONTROL",
+    };
+    let asks = settings.access.mode == Mode::Required;
+    match (asks, network.trusted_proxies.is_empty()) {
+        (false, true) => tracing::warn!(
+            "{lack}: every program on this machine may read and change all data. Only loopback is \
+             served."
+        ),
+        (false, false) => tracing::warn!(
+            "{lack} of its own: whatever passes the trusted proxies may read and change all data. \
+             Other peers are refused."
+        ),
+        (true, true) => tracing::warn!("{lack}. Only loopback is served."),
+        (true, false) => {
+            tracing::warn!("{lack} between the trusted proxies and here. Other peers are refused.");
+        }
     }
 }
 

@@ -30,6 +30,18 @@ pub struct InteractionSettings {
     pub references: References,
     /// What resources are held to, and when.
     pub validation: ValidationSettings,
+    /// Where apps get their tokens, where the server wants tokens.
+    pub authorization: Option<Authorization>,
+}
+
+/// The endpoints of OAuth 2.0 that `CapabilityStatement.rest.security` tells of. Spec:
+/// <https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html>
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Authorization {
+    /// Where users are sent; empty where there are none.
+    pub authorize: String,
+    /// Where tokens are given; empty where the settings do not tell.
+    pub token: String,
 }
 
 /// What a conditional delete may do. Spec:
@@ -68,6 +80,7 @@ impl Default for InteractionSettings {
             always_allowed: Vec::new(),
             references: References::default(),
             validation: ValidationSettings::default(),
+            authorization: None,
         }
     }
 }

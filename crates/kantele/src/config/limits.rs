@@ -55,6 +55,13 @@ static RATE_PER_S: Setting = Setting {
     about: "Requests of one client address in a second; more are answered with 429 and \
             Retry-After. 0: any number.",
 };
+static CALLER_RATE_PER_S: Setting = Setting {
+    key: "limits.caller_rate_per_s",
+    default: "0",
+    flag: None,
+    about: "Requests of one caller in a second, from whatever addresses; more are answered with 429 \
+            and Retry-After. 0: any number.",
+};
 static RATE_BURST: Setting = Setting {
     key: "limits.rate_burst",
     default: "100",
@@ -91,6 +98,7 @@ pub(crate) struct Limits {
     pub(crate) max_concurrent_requests: usize,
     pub(crate) queue_timeout: Duration,
     pub(crate) rate_per_s: u64,
+    pub(crate) caller_rate_per_s: u64,
     pub(crate) rate_burst: u64,
     pub(crate) max_connections: usize,
     pub(crate) keep_alive: Duration,
@@ -107,6 +115,7 @@ impl Limits {
         &MAX_CONCURRENT_REQUESTS,
         &QUEUE_TIMEOUT_MS,
         &RATE_PER_S,
+        &CALLER_RATE_PER_S,
         &RATE_BURST,
         &MAX_CONNECTIONS,
         &KEEP_ALIVE_S,
@@ -124,6 +133,7 @@ impl Limits {
             max_connections: size(&MAX_CONNECTIONS, 1..=1 << 20).unwrap_or(most),
             queue_timeout: Duration::from_millis(layers.number(&QUEUE_TIMEOUT_MS, 0..=600_000)),
             rate_per_s: layers.number(&RATE_PER_S, 0..=1_000_000),
+            caller_rate_per_s: layers.number(&CALLER_RATE_PER_S, 0..=1_000_000),
             rate_burst: layers.number(&RATE_BURST, 1..=1_000_000),
             body_timeout: Duration::from_millis(layers.number(&BODY_TIMEOUT_MS, 1..=3_600_000)),
             request_timeout: Duration::from_millis(

@@ -3,6 +3,7 @@
 //! [`layers`] says where texts come from, the other modules what they mean. [`table`] is the
 //! list that the README shows.
 
+mod access;
 mod cors;
 mod database;
 mod jobs;
@@ -15,10 +16,14 @@ mod packages;
 mod references;
 mod search;
 mod terminology;
+mod tls;
 mod validation;
 
 use std::fmt::Write;
 
+#[cfg(test)]
+pub(crate) use access::Discovery;
+pub(crate) use access::{Access, Introspection, KeySource, Mode};
 pub(crate) use cors::Cors;
 pub(crate) use database::Database;
 pub(crate) use jobs::Jobs;
@@ -29,6 +34,7 @@ pub(crate) use network::Network;
 pub(crate) use packages::Packages;
 pub(crate) use search::Search;
 pub(crate) use terminology::External;
+pub(crate) use tls::{ClientCertificates, Tls};
 
 use crate::cli::{Serve, Shared};
 
@@ -36,6 +42,8 @@ use crate::cli::{Serve, Shared};
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) network: Network,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) access: Access,
     pub(crate) database: Database,
     pub(crate) search: Search,
     pub(crate) packages: Packages,
@@ -55,6 +63,8 @@ pub(crate) struct InvalidSettings(Vec<String>);
 fn all() -> impl Iterator<Item = &'static Setting> {
     let concerns = [
         Network::SETTINGS,
+        Tls::SETTINGS,
+        Access::SETTINGS,
         Cors::SETTINGS,
         Database::SETTINGS,
         Search::SETTINGS,
@@ -88,15 +98,21 @@ impl Settings {
     }
 
     fn read(layers: &mut Layers) -> Result<Self, InvalidSettings> {
-        let network = Network::read(layers);
+        let mut network = Network::read(layers);
+        let tls = Tls::read(layers);
+        let access = Access::read(layers, network.base_url.as_deref());
+        network.secure(layers, tls.is_some(), access.mode == Mode::Required);
         let mut database = Database::read(layers);
         // References under the configured root are references to this server.
         database.store.base.clone_from(&network.base_url);
         let mut search = Search::read(layers);
         search.interaction.references = references::read(layers);
         search.interaction.validation = validation::read(layers);
+        search.interaction.authorization = access.told();
         let settings = Self {
             network,
+            tls,
+            access,
             database,
             search,
             packages: Packages::read(layers),
@@ -195,7 +211,7 @@ mod tests {
         keys.dedup();
         assert_eq!(keys.len(), count);
         for setting in all() {
-            let times = ["timeout", "alive", "kept_s", "max_age", "every"];
+            let times = ["timeout", "alive", "kept_s", "max_age", "every", "leeway"];
             let is_time = times.iter().any(|word| setting.key.contains(word));
             let ends = |end| setting.key.ends_with(end);
             let has_unit = ends("_ms") || (ends("_s") && !ends("_per_s"));

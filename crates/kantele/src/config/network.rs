@@ -1,7 +1,8 @@
 //! Where the server listens, who may stand in front of it, and what its links start with.
 //!
 //! Without TLS and access settings the server answers everybody who reaches it. It therefore
-//! listens on loopback only, unless trusted proxies are named; then it answers nobody else.
+//! listens on loopback only, unless trusted proxies are named; then it answers nobody else. With
+//! TLS and `access.mode=required` it may listen anywhere.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
@@ -12,7 +13,8 @@ static LISTEN: Setting = Setting {
     key: "listen",
     default: "127.0.0.1:8080",
     flag: Some("--listen"),
-    about: "Address and port; port 0 takes a free one. Other than loopback needs `trusted_proxies`.",
+    about: "Address and port; port 0 takes a free one. Other than loopback needs \
+            `trusted_proxies`, or TLS and `access.mode=required`.",
 };
 static BASE_URL: Setting = Setting {
     key: "base_url",
@@ -41,31 +43,51 @@ pub(crate) struct Network {
     pub(crate) base_url: Option<String>,
     pub(crate) trusted_proxies: Vec<Cidr>,
     pub(crate) workers: usize,
+    /// Whether the server speaks TLS itself.
+    pub(crate) is_tls: bool,
+    /// Whether anybody may be answered, because everybody is asked who they are over TLS.
+    pub(crate) is_guarded: bool,
 }
 
 impl Network {
     pub(crate) const SETTINGS: &[&Setting] = &[&LISTEN, &BASE_URL, &TRUSTED_PROXIES, &WORKERS];
 
     pub(crate) fn read(layers: &mut Layers) -> Self {
-        let network = Self {
+        Self {
             listen: read_listen(layers),
             base_url: read_base_url(layers),
             trusted_proxies: read_proxies(layers),
             workers: usize::try_from(layers.number(&WORKERS, 0..=1_024)).unwrap_or(0),
-        };
-        if !network.listen.ip().is_loopback() && network.trusted_proxies.is_empty() {
-            let why = "without TLS and access settings only a loopback address is served; name \
-                       the proxies that stand in front with --trusted-proxy CIDR";
+            is_tls: false,
+            is_guarded: false,
+        }
+    }
+
+    /// Holds the address against what protects the server there.
+    pub(crate) fn secure(&mut self, layers: &mut Layers, is_tls: bool, asks_everybody: bool) {
+        self.is_tls = is_tls;
+        self.is_guarded = is_tls && asks_everybody;
+        let is_shut = self.listen.ip().is_loopback() || !self.trusted_proxies.is_empty();
+        if !is_shut && !self.is_guarded {
+            let why = "without TLS and access settings only a loopback address is served; set \
+                       tls.certificate, tls.key and access.mode=required, or name the proxies \
+                       that stand in front with --trusted-proxy CIDR";
             layers.refuse(&LISTEN, why);
         }
-        network
     }
 
     /// Loopback, a free port, one worker.
     #[cfg(test)]
     pub(crate) fn for_tests() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { listen, base_url: None, trusted_proxies: Vec::new(), workers: 1 }
+        Self {
+            listen,
+            base_url: None,
+            trusted_proxies: Vec::new(),
+            workers: 1,
+            is_tls: false,
+            is_guarded: false,
+        }
     }
 
     /// Whether forwarded headers of this peer are to be believed.
@@ -76,7 +98,8 @@ impl Network {
     /// Whether this peer is answered at all.
     pub(crate) fn admits(&self, peer: IpAddr) -> bool {
         let on_loopback = self.listen.ip().is_loopback() && peer.to_canonical().is_loopback();
-        on_loopback || self.is_trusted_proxy(peer)
+        let is_open = self.is_guarded && self.trusted_proxies.is_empty();
+        on_loopback || is_open || self.is_trusted_proxy(peer)
     }
 }
 
@@ -163,11 +186,16 @@ mod tests {
     use super::*;
 
     fn network(pairs: &[(&str, &str)]) -> (Network, Vec<String>) {
+        secured(pairs, false, false)
+    }
+
+    fn secured(pairs: &[(&str, &str)], tls: bool, required: bool) -> (Network, Vec<String>) {
         let mut layers = Layers::new(Network::SETTINGS.iter().copied());
         for (key, text) in pairs {
             layers.add(key, text, "test");
         }
-        let network = Network::read(&mut layers);
+        let mut network = Network::read(&mut layers);
+        network.secure(&mut layers, tls, required);
         (network, layers.take_faults())
     }
 
@@ -179,6 +207,18 @@ mod tests {
         assert!(faults.join("").contains("--trusted-proxy"), "{faults:?}");
         let proxied = network(&[("listen", "0.0.0.0:8080"), ("trusted_proxies", "10.0.0.0/8")]);
         assert!(proxied.1.is_empty());
+    }
+
+    #[test]
+    fn with_tls_and_callers_any_address_is_served() {
+        let everywhere = [("listen", "0.0.0.0:8443")];
+        assert!(!secured(&everywhere, true, false).1.is_empty());
+        assert!(!secured(&everywhere, false, true).1.is_empty());
+        let (network, faults) = secured(&everywhere, true, true);
+        assert!(faults.is_empty() && network.is_tls, "{faults:?}");
+        assert!(network.admits("192.0.2.1".parse().unwrap()));
+        let proxied = [everywhere[0], ("trusted_proxies", "10.0.0.0/8")];
+        assert!(!secured(&proxied, true, true).0.admits("192.0.2.1".parse().unwrap()));
     }
 
     #[test]

@@ -8,12 +8,14 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
+use fhir_access::{Caller, CallerKind};
 use fhir_model::{Failure, FailureKind};
 
 use super::exchange::Head;
@@ -70,7 +72,22 @@ pub(crate) struct Admission {
     writing: AtomicUsize,
     shed: AtomicU64,
     limited: AtomicU64,
-    clients: Mutex<HashMap<IpAddr, Bucket>>,
+    clients: Mutex<HashMap<Asker, Bucket>>,
+}
+
+/// Whose rate is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Asker {
+    Address(IpAddr),
+    /// A digest of who the caller is: tokens change, callers stay.
+    Caller(u64),
+}
+
+/// How often somebody may ask, in requests.
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    per_s: u64,
+    burst: u64,
 }
 
 impl Admission {
@@ -84,14 +101,9 @@ impl Admission {
         limits: &Limits,
         network: &Network,
     ) -> Result<Place<'_>, Failure> {
-        if limits.rate_per_s > 0
-            && let Some(client) = client(head, network)
-            && let Err(wait_s) = self.spend(client, limits, Instant::now())
-        {
-            self.limited.fetch_add(1, Relaxed);
-            let text = "too many requests of this client; come again later";
-            let failure = Failure::new(FailureKind::TooManyRequests, text);
-            return Err(Failure { retry_after_s: Some(wait_s), ..failure });
+        if let Some(client) = client(head, network) {
+            let rate = Rate { per_s: limits.rate_per_s, burst: limits.rate_burst };
+            self.spend_or_refuse(Asker::Address(client), rate)?;
         }
         let place = if is_shed() {
             None
@@ -106,6 +118,36 @@ impl Admission {
         })
     }
 
+    /// Counts a request of this caller, from whatever address.
+    ///
+    /// # Errors
+    /// `TooManyRequests` where the caller asks too often.
+    pub(crate) fn admit_caller(&self, caller: &Caller, limits: &Limits) -> Result<(), Failure> {
+        let rate = Rate { per_s: limits.caller_rate_per_s, burst: limits.rate_burst };
+        if rate.per_s == 0 || caller.kind() == CallerKind::Everyone {
+            return Ok(());
+        }
+        let claims = caller.claims();
+        let mut hasher = DefaultHasher::new();
+        (caller.kind(), &claims.issuer, &claims.subject, &claims.client).hash(&mut hasher);
+        if claims.subject.is_none() && claims.client.is_none() {
+            claims.certificate.hash(&mut hasher);
+        }
+        self.spend_or_refuse(Asker::Caller(hasher.finish()), rate)
+    }
+
+    fn spend_or_refuse(&self, asker: Asker, rate: Rate) -> Result<(), Failure> {
+        if rate.per_s == 0 {
+            return Ok(());
+        }
+        self.spend(asker, rate, Instant::now()).map_err(|wait_s| {
+            self.limited.fetch_add(1, Relaxed);
+            let text = "too many requests of this client; come again later";
+            let failure = Failure::new(FailureKind::TooManyRequests, text);
+            Failure { retry_after_s: Some(wait_s), ..failure }
+        })
+    }
+
     /// Requests that are being answered: those that read, and the others.
     pub(crate) fn in_flight(&self) -> [usize; 2] {
         [self.reading.load(Relaxed), self.writing.load(Relaxed)]
@@ -117,42 +159,43 @@ impl Admission {
     }
 
     /// Takes one request of a client's share, or tells after how many seconds there is one.
-    fn spend(&self, client: IpAddr, limits: &Limits, now: Instant) -> Result<(), u32> {
+    fn spend(&self, client: Asker, rate: Rate, now: Instant) -> Result<(), u32> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if clients.len() >= MOST_CLIENTS {
-            clients.retain(|_, bucket| !bucket.is_full(limits, now));
+            clients.retain(|_, bucket| !bucket.is_full(now));
         }
         if clients.len() >= MOST_CLIENTS && !clients.contains_key(&client) {
             return Err(1);
         }
-        clients.entry(client).or_insert_with(|| Bucket::full(limits, now)).spend(limits, now)
+        clients.entry(client).or_insert_with(|| Bucket::full(rate, now)).spend(now)
     }
 }
 
 /// What a client may still ask for: thousandths of requests, filled up with time.
 struct Bucket {
+    rate: Rate,
     left: u64,
     at: Instant,
 }
 
 impl Bucket {
-    fn full(limits: &Limits, now: Instant) -> Self {
-        Self { left: limits.rate_burst.saturating_mul(1_000), at: now }
+    fn full(rate: Rate, now: Instant) -> Self {
+        Self { rate, left: rate.burst.saturating_mul(1_000), at: now }
     }
 
-    fn filled(&self, limits: &Limits, now: Instant) -> u64 {
+    fn filled(&self, now: Instant) -> u64 {
         let passed_ms = now.saturating_duration_since(self.at).as_millis();
         let passed_ms = u64::try_from(passed_ms).unwrap_or(u64::MAX);
-        let left = self.left.saturating_add(passed_ms.saturating_mul(limits.rate_per_s));
-        left.min(limits.rate_burst.saturating_mul(1_000))
+        let left = self.left.saturating_add(passed_ms.saturating_mul(self.rate.per_s));
+        left.min(self.rate.burst.saturating_mul(1_000))
     }
 
-    fn is_full(&self, limits: &Limits, now: Instant) -> bool {
-        self.filled(limits, now) >= limits.rate_burst.saturating_mul(1_000)
+    fn is_full(&self, now: Instant) -> bool {
+        self.filled(now) >= self.rate.burst.saturating_mul(1_000)
     }
 
-    fn spend(&mut self, limits: &Limits, now: Instant) -> Result<(), u32> {
-        self.left = self.filled(limits, now);
+    fn spend(&mut self, now: Instant) -> Result<(), u32> {
+        self.left = self.filled(now);
         self.at = now;
         match self.left.checked_sub(1_000) {
             Some(left) => {
@@ -161,7 +204,7 @@ impl Bucket {
             }
             None => {
                 let lacking = 1_000_u64.saturating_sub(self.left);
-                let wait_ms = lacking.div_ceil(limits.rate_per_s.max(1));
+                let wait_ms = lacking.div_ceil(self.rate.per_s.max(1));
                 Err(u32::try_from(wait_ms.div_ceil(1_000)).unwrap_or(u32::MAX).max(1))
             }
         }
@@ -241,16 +284,15 @@ mod tests {
 
     #[test]
     fn a_client_has_its_rate_and_its_burst() {
-        let limits = Limits { rate_per_s: 2, rate_burst: 3, ..Limits::for_tests() };
+        let rate = Rate { per_s: 2, burst: 3 };
         let admission = Admission::default();
-        let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let (one, other) = (Asker::Address(IpAddr::from([192, 0, 2, 1])), Asker::Caller(1));
         let start = Instant::now();
-        let spend = |client, ms| {
-            admission.spend(client, &limits, start + Duration::from_millis(ms)).is_ok()
-        };
+        let spend =
+            |client, ms| admission.spend(client, rate, start + Duration::from_millis(ms)).is_ok();
         assert!(spend(one, 0) && spend(one, 0) && spend(one, 0));
         assert!(!spend(one, 0) && spend(other, 0));
         assert!(!spend(one, 499) && spend(one, 500) && !spend(one, 600));
-        assert_eq!(admission.spend(one, &limits, start + Duration::from_millis(600)), Err(1));
+        assert_eq!(admission.spend(one, rate, start + Duration::from_millis(600)), Err(1));
     }
 }

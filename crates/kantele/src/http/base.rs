@@ -32,7 +32,8 @@ pub(crate) fn base_url(
         .filter(|host| is_host(host));
     let prefix = forwarded("x-forwarded-prefix", "").filter(|prefix| is_prefix(prefix));
     let prefix = prefix.unwrap_or("").trim_end_matches('/');
-    format!("{}://{}{prefix}{ROOT}", scheme.unwrap_or("http"), host.unwrap_or(bound))
+    let own_scheme = if network.is_tls { "https" } else { "http" };
+    format!("{}://{}{prefix}{ROOT}", scheme.unwrap_or(own_scheme), host.unwrap_or(bound))
 }
 
 /// The value of `key` in the first element of a `Forwarded` header (RFC 7239).

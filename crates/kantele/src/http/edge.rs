@@ -12,14 +12,17 @@ use actix_web::http::Method;
 use actix_web::http::header::HeaderName;
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse};
+use fhir_access::Caller;
 use fhir_model::{Failure, FailureKind};
+use fhir_security::certificate::Certificate;
 
 use super::base::ROOT;
 use super::body::Payload;
 use super::exchange::{Exchange, Form, Head};
 use super::jobs::{self, Jobs, Work};
 use super::route::Target;
-use super::{State, binary, cors, handler, health, openapi, reply, status};
+use super::{State, binary, cors, handler, health, identity, openapi, reply, smart, status};
+use crate::access::Refused;
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -34,7 +37,9 @@ pub(crate) async fn handle(http: HttpRequest, payload: web::Payload) -> HttpResp
     let mut reply = match admit(state, &http).await {
         Ok(Some(reply)) => reply,
         Ok(None) => {
-            caught(fhir(state, head, payload, &mut interaction)).await.unwrap_or_else(|| {
+            let certificate = http.conn_data::<Certificate>();
+            let answered = fhir(state, head, certificate, payload, &mut interaction);
+            caught(answered).await.unwrap_or_else(|| {
                 let failure =
                     Failure::new(FailureKind::Bug, "the server failed; its log knows why");
                 reply::failure(Form::of_faulty(&head), &failure)
@@ -42,6 +47,7 @@ pub(crate) async fn handle(http: HttpRequest, payload: web::Payload) -> HttpResp
         }
         Err(failure) => reply::failure(Form::of_faulty(&head), &failure),
     };
+    identity::harden(state, &mut reply);
     cors::permit(state, &head, &mut reply);
     let request_id = request_id(state, &http);
     let status = reply.status().as_u16();
@@ -80,6 +86,9 @@ async fn admit(state: &State, http: &HttpRequest) -> Result<Option<HttpResponse>
         let text = format!("the headers of the request are longer than {most} bytes");
         return Err(Failure::new(FailureKind::HeadersTooLong, text));
     }
+    if state.guard.is_required() && !http.peer_addr().is_some_and(|it| it.ip().is_loopback()) {
+        return Ok(None);
+    }
     Ok(health::metrics(state, http))
 }
 
@@ -87,6 +96,7 @@ async fn admit(state: &State, http: &HttpRequest) -> Result<Option<HttpResponse>
 async fn fhir(
     state: &Data<State>,
     head: Head<'_>,
+    certificate: Option<&Certificate>,
     payload: web::Payload,
     interaction: &mut &'static str,
 ) -> HttpResponse {
@@ -95,7 +105,7 @@ async fn fhir(
         Err(failure) => return reply::failure(Form::of_faulty(&head), &failure),
     };
     let payload = Payload::Arriving(payload);
-    let answered = answer(state, head, payload, interaction);
+    let answered = answer(state, head, certificate, payload, interaction);
     let answered = tokio::time::timeout(state.limits.request_timeout, answered).await;
     let answered = answered.unwrap_or_else(|_| {
         let text = "the answer took too long; a write that was under way may still take effect";
@@ -107,22 +117,34 @@ async fn fhir(
 async fn answer(
     state: &Data<State>,
     head: Head<'_>,
+    certificate: Option<&Certificate>,
     payload: Payload,
     interaction: &mut &'static str,
 ) -> Result<HttpResponse, Failure> {
+    if head.uri.path().strip_prefix(ROOT).unwrap_or(head.uri.path()) == smart::PATH {
+        *interaction = "capabilities";
+        return smart::answer(state, &head);
+    }
     let below = head.uri.path().strip_prefix(ROOT);
     let below = below.filter(|rest| rest.is_empty() || rest.starts_with('/')).ok_or_else(|| {
         let text = format!("nothing has this path; the FHIR root is {ROOT}");
         Failure::new(FailureKind::NotFound, text)
     })?;
     cors::refuse_foreign(state, &head)?;
+    let caller = match identity::of(state, &head, certificate).await {
+        Ok(caller) => caller,
+        // What the server can do, and how to become known, may be asked by anyone.
+        Err(Refused::Missing) if is_public(&head, below) => Caller::unknown(),
+        Err(why) => return Ok(identity::refused(state, &head, &why)),
+    };
+    state.admission.admit_caller(&caller, &state.limits)?;
     if let Some(id) = below.strip_prefix(jobs::PATH) {
         *interaction = "async";
-        return status::answer(state, head, id);
+        return status::answer(state, head, caller, id);
     }
     if below == openapi::PATH {
         *interaction = "capabilities";
-        return openapi::answer(state, head);
+        return openapi::answer(state, head, caller);
     }
     let target = Target::parse(below)?;
     let allow = target.methods();
@@ -132,7 +154,7 @@ async fn answer(
         return Ok(if is_question { reply::options(allow) } else { refused() });
     };
     *interaction = call.name();
-    let exchange = Exchange::open(state, head, binary::may_be(&call))?;
+    let exchange = Exchange::open(state, head, caller, binary::may_be(&call))?;
     if state.jobs.are_on() && jobs::may_wait(&call) && exchange.prefers_async() {
         let work = Work::take(&exchange, call, payload).await?;
         return Ok(status::accepted(&exchange, &Jobs::submit(state, work)?));
@@ -141,6 +163,13 @@ async fn answer(
     let answered = handler::call(&exchange, call, payload).await;
     let replied = answered.and_then(|answer| reply::answer(&exchange, answer, may_be_native));
     Ok(replied.unwrap_or_else(|failure| reply::failure(exchange.form(), &failure)))
+}
+
+/// What is answered to somebody unknown: the description of the server, and OPTIONS.
+fn is_public(head: &Head<'_>, below: &str) -> bool {
+    let is_description = ["/metadata", openapi::PATH].contains(&below);
+    let reads = [Method::GET, Method::HEAD].contains(head.method);
+    (is_description && reads) || *head.method == Method::OPTIONS
 }
 
 /// The client's id where it is short and plain, else one of our own.

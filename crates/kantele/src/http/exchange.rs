@@ -56,6 +56,8 @@ impl<'a> Head<'a> {
 pub(crate) struct Exchange<'a> {
     pub(crate) state: &'a State,
     pub(crate) head: Head<'a>,
+    /// Who asks.
+    pub(crate) caller: Caller,
     /// The query, in its order.
     pub(crate) pairs: Vec<Pair>,
     pub(crate) accept: Option<String>,
@@ -92,12 +94,13 @@ impl<'a> Exchange<'a> {
     pub(crate) fn open(
         state: &'a State,
         head: Head<'a>,
+        caller: Caller,
         takes_any_accept: bool,
     ) -> Result<Self, Failure> {
         let pairs = head.uri.query().map(text::pairs).transpose()?.unwrap_or_default();
         let accept = head.accept();
         let form = Cell::new(Form::default());
-        let exchange = Self { state, head, pairs, accept, form };
+        let exchange = Self { state, head, caller, pairs, accept, form };
         let agreed = exchange.agree(&exchange.pairs);
         let is_open = takes_any_accept && exchange.pairs.is_empty();
         exchange.form.set(if is_open { agreed.unwrap_or_default() } else { agreed? });
@@ -162,7 +165,7 @@ impl<'a> Exchange<'a> {
     /// What the interactions want to know.
     pub(crate) fn request(&self) -> Request {
         Request {
-            caller: Caller::everyone(),
+            caller: self.caller.clone(),
             base: self.base(),
             prefer: preferences(self.preferred()).said,
         }

@@ -15,6 +15,7 @@ use std::time::Instant;
 use actix_web::http::header::HeaderMap;
 use actix_web::http::{Method, Uri};
 use actix_web::web::Data;
+use fhir_access::Caller;
 use fhir_interaction::Answer;
 use fhir_model::{Failure, FailureKind};
 use tokio::sync::Notify;
@@ -24,6 +25,7 @@ use super::edge::caught;
 use super::exchange::{Exchange, Head};
 use super::route::Call;
 use super::{State, handler, reply};
+use crate::access::is_same;
 use crate::config;
 
 /// What the path of asynchronous work starts with, behind the FHIR root.
@@ -51,6 +53,8 @@ pub(crate) struct Work {
     uri: Uri,
     headers: HeaderMap,
     peer: Option<SocketAddr>,
+    /// Who asked. The token may have expired by the time the work is done.
+    caller: Caller,
     body: Vec<u8>,
 }
 
@@ -67,13 +71,14 @@ impl Work {
         let body = body::arrived(exchange, payload).await?;
         let head = exchange.head;
         let (method, uri) = (head.method.clone(), head.uri.clone());
-        Ok(Self { call, method, uri, headers: head.headers.clone(), peer: head.peer, body })
+        let (headers, caller) = (head.headers.clone(), exchange.caller.clone());
+        Ok(Self { call, method, uri, headers, peer: head.peer, caller, body })
     }
 
     async fn run(self, state: &State) -> Result<Answer, Failure> {
-        let Self { call, method, uri, headers, peer, body } = self;
+        let Self { call, method, uri, headers, peer, caller, body } = self;
         let head = Head { method: &method, uri: &uri, headers: &headers, peer };
-        let exchange = Exchange::open(state, head, false)?;
+        let exchange = Exchange::open(state, head, caller, false)?;
         handler::call(&exchange, call, Payload::Here(body)).await
     }
 }
@@ -89,6 +94,8 @@ pub(crate) enum Progress {
 }
 
 struct Job {
+    /// Who asked for it, and is the only one to have its result.
+    owner: Caller,
     stage: Stage,
     cancelled: Arc<Notify>,
     /// What it holds in memory.
@@ -162,8 +169,9 @@ impl Jobs {
             return Err(reply::unavailable("too much asynchronous work is waiting; come again"));
         }
         kept.bytes += bytes;
+        let owner = work.caller.clone();
         let stage = Stage::Waiting(Some(Box::new(work)));
-        let job = Job { stage, cancelled: Arc::default(), bytes };
+        let job = Job { owner, stage, cancelled: Arc::default(), bytes };
         kept.jobs.insert(id.clone(), job);
         kept.waiting.push_back(id.clone());
         if kept.threads < jobs.settings.threads {
@@ -181,11 +189,12 @@ impl Jobs {
         Ok(id)
     }
 
-    /// How far the work with this id is; nothing where there is none, or no more.
-    pub(crate) fn progress(&self, id: &str) -> Option<Progress> {
+    /// How far the work of this caller with this id is; nothing where there is none, or no more.
+    pub(crate) fn progress(&self, caller: &Caller, id: &str) -> Option<Progress> {
         let mut kept = self.kept();
         self.expire(&mut kept);
-        Some(match &kept.jobs.get(id)?.stage {
+        let job = kept.jobs.get(id).filter(|job| is_same(&job.owner, caller))?;
+        Some(match &job.stage {
             Stage::Waiting(_) => Progress::Waiting,
             Stage::Running(since) => Progress::Running(since.elapsed().as_secs()),
             Stage::Done(bundle, at) => {
@@ -197,8 +206,12 @@ impl Jobs {
 
     /// Ends the work with this id and forgets its result; false where there is none. A write that
     /// was handed to the store may still take effect.
-    pub(crate) fn cancel(&self, id: &str) -> bool {
-        let Some(job) = self.kept().remove(id) else { return false };
+    pub(crate) fn cancel(&self, caller: &Caller, id: &str) -> bool {
+        let mut kept = self.kept();
+        if !kept.jobs.get(id).is_some_and(|job| is_same(&job.owner, caller)) {
+            return false;
+        }
+        let Some(job) = kept.remove(id) else { return false };
         job.cancelled.notify_one();
         true
     }
@@ -304,8 +317,13 @@ fn new_id() -> Result<String, Failure> {
 mod tests {
     use super::*;
 
+    fn anybody() -> Caller {
+        Caller::everyone()
+    }
+
     fn work(bytes: usize) -> Work {
         Work {
+            caller: anybody(),
             call: Call::SearchSystem,
             method: Method::GET,
             uri: Uri::from_static("/fhir"),
@@ -318,7 +336,10 @@ mod tests {
     fn put(jobs: &Jobs, id: &str, bytes: usize) {
         let mut kept = jobs.kept();
         let stage = Stage::Waiting(Some(Box::new(work(bytes))));
-        kept.jobs.insert(id.to_owned(), Job { stage, cancelled: Arc::default(), bytes });
+        kept.jobs.insert(
+            id.to_owned(),
+            Job { owner: anybody(), stage, cancelled: Arc::default(), bytes },
+        );
         kept.waiting.push_back(id.to_owned());
         kept.bytes += bytes;
         kept.threads = 1;
@@ -332,15 +353,18 @@ mod tests {
     fn work_goes_from_waiting_to_done_and_is_forgotten() {
         let jobs = small();
         put(&jobs, "a", 10);
-        assert!(matches!(jobs.progress("a"), Some(Progress::Waiting)));
+        assert!(matches!(jobs.progress(&anybody(), "a"), Some(Progress::Waiting)));
         let (id, _, _) = jobs.next().unwrap();
-        assert!(matches!(jobs.progress(&id), Some(Progress::Running(_))));
+        assert!(matches!(jobs.progress(&anybody(), &id), Some(Progress::Running(_))));
         jobs.finish(&id, Ok(Answer { status: 200, ..Answer::default() }));
-        let Some(Progress::Done(bundle, left)) = jobs.progress("a") else { panic!("not done") };
+        let Some(Progress::Done(bundle, left)) = jobs.progress(&anybody(), "a") else {
+            panic!("not done")
+        };
         assert!(String::from_utf8_lossy(&bundle).contains("batch-response") && left > 3_000);
         assert_eq!(jobs.counts(), [0, 0, 1]);
-        assert!(jobs.cancel("a") && !jobs.cancel("a"));
-        assert!(jobs.progress("a").is_none());
+        assert!(!jobs.cancel(&Caller::unknown(), "a"));
+        assert!(jobs.cancel(&anybody(), "a") && !jobs.cancel(&anybody(), "a"));
+        assert!(jobs.progress(&anybody(), "a").is_none());
         assert_eq!(jobs.kept().bytes, 0);
     }
 
@@ -349,12 +373,12 @@ mod tests {
         let jobs = small();
         put(&jobs, "a", 10);
         put(&jobs, "b", 10);
-        assert!(jobs.cancel("a"));
+        assert!(jobs.cancel(&anybody(), "a"));
         let (id, _, _) = jobs.next().unwrap();
         assert_eq!(id, "b");
-        assert!(jobs.cancel("b"));
+        assert!(jobs.cancel(&anybody(), "b"));
         jobs.finish("b", Ok(Answer::default()));
-        assert!(jobs.progress("b").is_none() && jobs.next().is_none());
+        assert!(jobs.progress(&anybody(), "b").is_none() && jobs.next().is_none());
         assert_eq!(jobs.kept().threads, 0);
     }
 
@@ -368,12 +392,14 @@ mod tests {
             jobs.next().unwrap();
             jobs.finish(id, Ok(large(300)));
         }
-        assert!(jobs.progress("a").is_none());
-        assert!(matches!(jobs.progress("b"), Some(Progress::Done(..))));
+        assert!(jobs.progress(&anybody(), "a").is_none());
+        assert!(matches!(jobs.progress(&anybody(), "b"), Some(Progress::Done(..))));
         put(&jobs, "c", 0);
         jobs.next().unwrap();
         jobs.finish("c", Ok(large(5_000)));
-        let Some(Progress::Done(bundle, _)) = jobs.progress("c") else { panic!("not done") };
+        let Some(Progress::Done(bundle, _)) = jobs.progress(&anybody(), "c") else {
+            panic!("not done")
+        };
         assert!(String::from_utf8_lossy(&bundle).contains("too-costly"));
     }
 }

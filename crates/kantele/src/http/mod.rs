@@ -15,6 +15,7 @@ mod edge;
 mod exchange;
 mod handler;
 mod health;
+mod identity;
 mod jobs;
 mod media;
 mod metrics;
@@ -22,6 +23,7 @@ mod negotiate;
 mod openapi;
 mod reply;
 mod route;
+mod smart;
 mod status;
 mod text;
 
@@ -31,6 +33,7 @@ use fhir_interaction::App;
 use fhir_model::Limits as ParseLimits;
 use fhir_store::Store;
 
+use crate::access::Guard;
 use crate::config::{Cors, Limits, Network};
 
 pub(crate) use admission::{Admission, watch};
@@ -46,6 +49,7 @@ pub(crate) struct State {
     /// Only asked whether it answers; data go through `app` and its gate.
     pub(crate) store: Store,
     pub(crate) network: Network,
+    pub(crate) guard: Guard,
     pub(crate) limits: Limits,
     pub(crate) cors: Cors,
     pub(crate) jobs: Jobs,

@@ -68,6 +68,9 @@ pub(crate) fn failure(form: Form, failure: &Failure) -> HttpResponse {
     if let Some(seconds) = failure.retry_after_s {
         reply.insert_header((header::RETRY_AFTER, seconds.to_string()));
     }
+    if failure.kind == FailureKind::Unauthenticated {
+        reply.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+    }
     if failure.kind == FailureKind::UnsupportedMediaType {
         reply.insert_header((header::ACCEPT_ENCODING, coding::TAKEN));
     }
@@ -128,7 +131,6 @@ pub(crate) fn write(mut reply: HttpResponseBuilder, form: Form, body: Vec<u8>) -
     };
     let content_type = form.format.content_type(form.names_version);
     reply.insert_header((header::CONTENT_TYPE, HeaderValue::from_static(content_type)));
-    reply.insert_header((header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")));
     send(reply, form, body)
 }
 

@@ -4,6 +4,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::http::{Method, StatusCode};
+use fhir_access::Caller;
 use fhir_model::{Failure, FailureKind, Instant};
 
 use super::exchange::{Exchange, Form, Head};
@@ -31,12 +32,17 @@ pub(crate) fn accepted(exchange: &Exchange<'_>, id: &str) -> HttpResponse {
 ///
 /// # Errors
 /// `NotFound` where there is none with this id, and what is wrong with query and `Accept`.
-pub(crate) fn answer(state: &State, head: Head<'_>, id: &str) -> Result<HttpResponse, Failure> {
+pub(crate) fn answer(
+    state: &State,
+    head: Head<'_>,
+    caller: Caller,
+    id: &str,
+) -> Result<HttpResponse, Failure> {
     if head.method == Method::OPTIONS {
         return Ok(reply::options(ALLOW));
     }
     if head.method == Method::DELETE {
-        return if state.jobs.cancel(id) {
+        return if state.jobs.cancel(&caller, id) {
             Ok(HttpResponse::Accepted().finish())
         } else {
             Err(nothing())
@@ -45,8 +51,8 @@ pub(crate) fn answer(state: &State, head: Head<'_>, id: &str) -> Result<HttpResp
     if ![Method::GET, Method::HEAD].contains(head.method) {
         return Ok(reply::method_not_allowed(Form::of_faulty(&head), ALLOW));
     }
-    let exchange = Exchange::open(state, head, false)?;
-    let progress = match state.jobs.progress(id).ok_or_else(nothing)? {
+    let exchange = Exchange::open(state, head, caller, false)?;
+    let progress = match state.jobs.progress(&exchange.caller, id).ok_or_else(nothing)? {
         Progress::Waiting => "waiting".to_owned(),
         Progress::Running(seconds) => format!("running for {seconds} s"),
         Progress::Done(bundle, left_s) => {

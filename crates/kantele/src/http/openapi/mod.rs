@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use actix_web::http::header;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use fhir_access::Caller;
 use fhir_model::{Failure, FailureKind};
 use serde_json::Value;
 
@@ -34,14 +35,18 @@ pub(crate) struct Documents {
 ///
 /// # Errors
 /// What the gate refuses, and what is wrong with the query.
-pub(super) fn answer(state: &State, head: Head<'_>) -> Result<HttpResponse, Failure> {
+pub(super) fn answer(
+    state: &State,
+    head: Head<'_>,
+    caller: Caller,
+) -> Result<HttpResponse, Failure> {
     if head.method == Method::OPTIONS {
         return Ok(reply::options(ALLOW));
     }
     if ![Method::GET, Method::HEAD].contains(head.method) {
         return Ok(reply::method_not_allowed(Form::of_faulty(&head), ALLOW));
     }
-    let exchange = Exchange::open(state, head, true)?;
+    let exchange = Exchange::open(state, head, caller, true)?;
     exchange.refuse_parameters()?;
     let document = state.documents.of(&exchange)?;
     let mut response = HttpResponseBuilder::new(StatusCode::OK);

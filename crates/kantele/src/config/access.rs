@@ -1,0 +1,405 @@
+//! Who may ask: which issuers' tokens are believed, how claims become a caller, and what SMART
+//! discovery tells of it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fhir_interaction::Authorization;
+use fhir_security::jose::Algorithm;
+
+use super::layers::{Layers, Setting};
+
+static MODE: Setting = Setting {
+    key: "access.mode",
+    default: "open",
+    flag: None,
+    about: "open: everyone may do everything, on loopback or behind trusted proxies. required: every \
+            request needs a caller, told by a verified token or client certificate.",
+};
+static ISSUERS: Setting = Setting {
+    key: "access.issuers",
+    default: "",
+    flag: None,
+    about: "Whose tokens are believed, as `ISSUER=KEYS`: the value of `iss`, and a file or an http(s) \
+            URL with its JSON Web Key Set.",
+};
+static AUDIENCE: Setting = Setting {
+    key: "access.audience",
+    default: "",
+    flag: None,
+    about: "Values of `aud` that mean this server. Empty: base_url.",
+};
+static ALGORITHMS: Setting = Setting {
+    key: "access.algorithms",
+    default: "RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,EdDSA",
+    flag: None,
+    about: "Signature algorithms that tokens may have; also known: ES512.",
+};
+static TOKEN_USE: Setting = Setting {
+    key: "access.token_use",
+    default: "many",
+    flag: None,
+    about: "many: a token may come until it expires. once: each `jti` counts once in this process.",
+};
+static BINDING: Setting = Setting {
+    key: "access.token_binding",
+    default: "optional",
+    flag: None,
+    about: "required: only tokens that are bound to the client certificate by `cnf` are taken; a \
+            binding is checked in any case.",
+};
+static LEEWAY_S: Setting = Setting {
+    key: "access.leeway_s",
+    default: "30",
+    flag: None,
+    about: "How far the clocks of issuers may differ.",
+};
+static KEYS_EVERY_S: Setting = Setting {
+    key: "access.keys_every_s",
+    default: "300",
+    flag: None,
+    about: "How often key sets are read again. An unknown `kid` makes it happen sooner, at most every \
+            10 seconds.",
+};
+static MAX_TOKEN_BYTES: Setting = Setting {
+    key: "access.max_token_bytes",
+    default: "16384",
+    flag: None,
+    about: "Longer tokens are refused.",
+};
+static CLAIMS_FILE: Setting = Setting {
+    key: "access.claims_file",
+    default: "",
+    flag: None,
+    about: "TOML file that says which claim or part of a certificate becomes what of the caller; see \
+            docs/security.md. Empty: the claims of SMART and OpenID Connect.",
+};
+static FAILURE_BODY: Setting = Setting {
+    key: "access.failure_body",
+    default: "outcome",
+    flag: None,
+    about: "What stands in the answer to a token that is refused: outcome (an OperationOutcome) or \
+            none.",
+};
+static TRUSTED_AUTHORITIES: Setting = Setting {
+    key: "access.trusted_authorities",
+    default: "",
+    flag: None,
+    about: "PEM file with the authorities that the https servers of key sets and introspection are \
+            held against. Empty: those of the operating system.",
+};
+static INTROSPECTION_URL: Setting = Setting {
+    key: "access.introspection_url",
+    default: "",
+    flag: None,
+    about: "Where tokens that are no JWT, and without access.issuers all tokens, are asked about \
+            (RFC 7662).",
+};
+static INTROSPECTION_CLIENT: Setting = Setting {
+    key: "access.introspection_client",
+    default: "",
+    flag: None,
+    about: "The client id of this server there.",
+};
+static INTROSPECTION_SECRET_FILE: Setting = Setting {
+    key: "access.introspection_secret_file",
+    default: "",
+    flag: None,
+    about: "File with the secret of that client.",
+};
+static AUTHORIZATION_ENDPOINT: Setting = Setting {
+    key: "access.authorization_endpoint",
+    default: "",
+    flag: None,
+    about: "For SMART discovery: where apps send users.",
+};
+static TOKEN_ENDPOINT: Setting = Setting {
+    key: "access.token_endpoint",
+    default: "",
+    flag: None,
+    about: "For SMART discovery: where apps get tokens. Without it there is no discovery document.",
+};
+static CAPABILITIES: Setting = Setting {
+    key: "access.capabilities",
+    default: "launch-standalone,client-public,client-confidential-asymmetric,permission-patient,\
+              permission-user,permission-v1,permission-v2",
+    flag: None,
+    about: "For SMART discovery: what the authorization server can do.",
+};
+static SCOPES_SUPPORTED: Setting = Setting {
+    key: "access.scopes_supported",
+    default: "",
+    flag: None,
+    about: "For SMART discovery: scopes that apps may ask for.",
+};
+
+/// Where the keys of an issuer are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeySource {
+    File(PathBuf),
+    Url(String),
+}
+
+/// Whether anybody is asked who they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Mode {
+    #[default]
+    Open,
+    Required,
+}
+
+/// An endpoint that knows tokens, and who we are there.
+#[derive(Clone, Debug)]
+pub(crate) struct Introspection {
+    pub(crate) url: String,
+    pub(crate) client: String,
+    pub(crate) secret_file: Option<PathBuf>,
+}
+
+/// What SMART discovery tells about the authorization server.
+#[derive(Clone, Debug)]
+pub(crate) struct Discovery {
+    pub(crate) authorization_endpoint: String,
+    pub(crate) token_endpoint: String,
+    pub(crate) capabilities: Vec<String>,
+    pub(crate) scopes_supported: Vec<String>,
+}
+
+/// Tokens, callers and discovery.
+#[derive(Clone, Debug)]
+pub(crate) struct Access {
+    pub(crate) mode: Mode,
+    pub(crate) issuers: Vec<(String, KeySource)>,
+    pub(crate) audience: Vec<String>,
+    pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) is_single_use: bool,
+    pub(crate) needs_binding: bool,
+    pub(crate) leeway_s: u64,
+    pub(crate) keys_every: Duration,
+    pub(crate) max_token_bytes: usize,
+    pub(crate) claims_file: Option<PathBuf>,
+    pub(crate) has_failure_body: bool,
+    pub(crate) trusted_authorities: Option<PathBuf>,
+    pub(crate) introspection: Option<Introspection>,
+    pub(crate) discovery: Option<Discovery>,
+}
+
+impl Access {
+    pub(crate) const SETTINGS: &[&Setting] = &[
+        &MODE,
+        &ISSUERS,
+        &AUDIENCE,
+        &ALGORITHMS,
+        &TOKEN_USE,
+        &BINDING,
+        &LEEWAY_S,
+        &KEYS_EVERY_S,
+        &MAX_TOKEN_BYTES,
+        &CLAIMS_FILE,
+        &FAILURE_BODY,
+        &TRUSTED_AUTHORITIES,
+        &INTROSPECTION_URL,
+        &INTROSPECTION_CLIENT,
+        &INTROSPECTION_SECRET_FILE,
+        &AUTHORIZATION_ENDPOINT,
+        &TOKEN_ENDPOINT,
+        &CAPABILITIES,
+        &SCOPES_SUPPORTED,
+    ];
+
+    /// `base_url` is the audience where none is named.
+    pub(crate) fn read(layers: &mut Layers, base_url: Option<&str>) -> Self {
+        let modes = [("open", Mode::Open), ("required", Mode::Required)];
+        let mut audience = layers.list(&AUDIENCE);
+        if audience.is_empty() {
+            audience.extend(base_url.map(str::to_owned));
+        }
+        let access = Self {
+            mode: layers.word(&MODE, &modes).unwrap_or_default(),
+            issuers: read_issuers(layers),
+            audience,
+            algorithms: read_algorithms(layers),
+            is_single_use: layers.word(&TOKEN_USE, &[("many", false), ("once", true)])
+                == Some(true),
+            needs_binding: layers.word(&BINDING, &[("optional", false), ("required", true)])
+                == Some(true),
+            leeway_s: layers.number(&LEEWAY_S, 0..=600),
+            keys_every: Duration::from_secs(layers.number(&KEYS_EVERY_S, 10..=86_400)),
+            max_token_bytes: usize::try_from(layers.number(&MAX_TOKEN_BYTES, 256..=65_536))
+                .unwrap_or(usize::MAX),
+            claims_file: path(layers, &CLAIMS_FILE),
+            has_failure_body: layers.word(&FAILURE_BODY, &[("outcome", true), ("none", false)])
+                == Some(true),
+            trusted_authorities: path(layers, &TRUSTED_AUTHORITIES),
+            introspection: read_introspection(layers),
+            discovery: read_discovery(layers),
+        };
+        if access.mode == Mode::Required && !access.issuers.is_empty() && access.audience.is_empty()
+        {
+            let why = "must name this server as tokens do, where base_url is not set either";
+            layers.refuse(&AUDIENCE, why);
+        }
+        access
+    }
+
+    /// What the `CapabilityStatement` tells of it.
+    pub(crate) fn told(&self) -> Option<Authorization> {
+        let endpoints = self.discovery.as_ref().map(|it| Authorization {
+            authorize: it.authorization_endpoint.clone(),
+            token: it.token_endpoint.clone(),
+        });
+        (self.mode == Mode::Required).then(|| endpoints.unwrap_or_default())
+    }
+
+    /// The defaults.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        Self::read(&mut Layers::new(Self::SETTINGS.iter().copied()), None)
+    }
+}
+
+fn path(layers: &Layers, setting: &'static Setting) -> Option<PathBuf> {
+    let text = layers.text(setting);
+    (!text.is_empty()).then(|| PathBuf::from(text))
+}
+
+fn is_url(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic()))
+}
+
+fn read_issuers(layers: &mut Layers) -> Vec<(String, KeySource)> {
+    let mut issuers: Vec<(String, KeySource)> = Vec::new();
+    for item in layers.list(&ISSUERS) {
+        let Some((issuer, keys)) =
+            item.split_once('=').filter(|(a, b)| !a.is_empty() && !b.is_empty())
+        else {
+            layers.refuse(&ISSUERS, "its items are `ISSUER=KEYS`: a value of iss, a file or URL");
+            continue;
+        };
+        if issuers.iter().any(|(known, _)| known == issuer) {
+            layers.refuse(&ISSUERS, "an issuer stands there twice");
+        }
+        let source = if keys.starts_with("http://") || keys.starts_with("https://") {
+            if !is_url(keys) {
+                layers.refuse(&ISSUERS, "the URL of a key set cannot be read");
+            }
+            KeySource::Url(keys.to_owned())
+        } else {
+            KeySource::File(PathBuf::from(keys))
+        };
+        issuers.push((issuer.to_owned(), source));
+    }
+    issuers
+}
+
+fn read_algorithms(layers: &mut Layers) -> Vec<Algorithm> {
+    let mut algorithms = Vec::new();
+    for name in layers.list(&ALGORITHMS) {
+        match Algorithm::named(&name) {
+            Some(algorithm) => algorithms.push(algorithm),
+            None => {
+                let known: Vec<&str> = Algorithm::ALL.iter().map(|each| each.name()).collect();
+                let why = format!("its items are of {}", known.join(", "));
+                layers.refuse(&ALGORITHMS, &why);
+            }
+        }
+    }
+    algorithms
+}
+
+fn read_introspection(layers: &mut Layers) -> Option<Introspection> {
+    let url = layers.text(&INTROSPECTION_URL).to_owned();
+    if url.is_empty() {
+        return None;
+    }
+    if !is_url(&url) {
+        layers.refuse(&INTROSPECTION_URL, "must be an http or https URL");
+    }
+    let client = layers.text(&INTROSPECTION_CLIENT).to_owned();
+    let secret_file = path(layers, &INTROSPECTION_SECRET_FILE);
+    if client.is_empty() != secret_file.is_none() {
+        let why = "a client needs its secret, and a secret its client";
+        layers.refuse(&INTROSPECTION_CLIENT, why);
+    }
+    Some(Introspection { url, client, secret_file })
+}
+
+fn read_discovery(layers: &mut Layers) -> Option<Discovery> {
+    let discovery = Discovery {
+        authorization_endpoint: layers.text(&AUTHORIZATION_ENDPOINT).to_owned(),
+        token_endpoint: layers.text(&TOKEN_ENDPOINT).to_owned(),
+        capabilities: layers.list(&CAPABILITIES),
+        scopes_supported: layers.list(&SCOPES_SUPPORTED),
+    };
+    for (setting, text) in [
+        (&AUTHORIZATION_ENDPOINT, &discovery.authorization_endpoint),
+        (&TOKEN_ENDPOINT, &discovery.token_endpoint),
+    ] {
+        if !text.is_empty() && !is_url(text) {
+            layers.refuse(setting, "must be an http or https URL");
+        }
+    }
+    (!discovery.token_endpoint.is_empty()).then_some(discovery)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access(pairs: &[(&str, &str)], base: Option<&str>) -> (Access, Vec<String>) {
+        let mut layers = Layers::new(Access::SETTINGS.iter().copied());
+        for (key, text) in pairs {
+            layers.add(key, text, "test");
+        }
+        let access = Access::read(&mut layers, base);
+        (access, layers.take_faults())
+    }
+
+    #[test]
+    fn nobody_is_asked_unless_it_is_said() {
+        let (access, faults) = access(&[], None);
+        assert!(faults.is_empty(), "{faults:?}");
+        assert_eq!(access.mode, Mode::Open);
+        assert!(access.discovery.is_none() && access.introspection.is_none());
+        assert!(!access.algorithms.contains(&Algorithm::Es512));
+    }
+
+    #[test]
+    fn issuers_have_files_or_urls() {
+        let issuers =
+            "https://a.example.org=keys.json,https://b.example.org=https://b.example.org/k";
+        let (access, faults) =
+            access(&[("access.issuers", issuers), ("access.mode", "required")], Some("https://f"));
+        assert!(faults.is_empty(), "{faults:?}");
+        assert_eq!(access.audience, ["https://f"]);
+        assert_eq!(access.issuers[0].1, KeySource::File("keys.json".into()));
+        assert_eq!(access.issuers[1].1, KeySource::Url("https://b.example.org/k".to_owned()));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_told() {
+        let (_, faults) = access(
+            &[
+                ("access.mode", "required"),
+                ("access.issuers", "https://a=keys,https://a=keys,x"),
+                ("access.algorithms", "none"),
+                ("access.introspection_url", "idp"),
+                ("access.introspection_client", "a"),
+                ("access.token_endpoint", "/token"),
+            ],
+            None,
+        );
+        let told = faults.join("\n");
+        for part in [
+            "twice",
+            "ISSUER=KEYS",
+            "RS256",
+            "http or https",
+            "its secret",
+            "must name this server",
+        ] {
+            assert!(told.contains(part), "{part} in {told}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Who is asking: tokens, certificates, TLS and what the edge refuses, against started servers.
+
+#![allow(clippy::unwrap_used, reason = "what is missing fails the test")]
+#![allow(clippy::expect_used, reason = "what is missing fails the test")]
+#![allow(clippy::indexing_slicing, reason = "what is missing fails the test")]
+#![allow(clippy::panic, reason = "what is missing fails the test")]
+#![allow(clippy::disallowed_methods, reason = "tokens are held against the real clock")]
+
+mod guarded;
+mod hostile;
+mod tls;
+mod tokens;
