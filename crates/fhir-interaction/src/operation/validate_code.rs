@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::request::Answer;
 use crate::sight::Sight;
 use crate::terminology::Codes;
-use crate::terminology::elsewhere::{self, External, Question, Within};
+use crate::terminology::elsewhere::{self, External, Within};
 
 /// What was found about each code.
 type Verdicts = Vec<Result<Verdict, Fault>>;
@@ -114,7 +114,7 @@ async fn ask<'a>(
     for ((within, given), verdict) in asked.zip(verdicts) {
         let Err(fault) = verdict else { continue };
         let coded = given.coded();
-        if let Some(question) = Question::about(&within, &coded).filter(|_| fault.is_open()) {
+        if let Some(question) = external.about(&within, &coded).filter(|_| fault.is_open()) {
             let reply = external.ask(question).await;
             *verdict = elsewhere::verdict(reply, &within, &coded, fault);
         }

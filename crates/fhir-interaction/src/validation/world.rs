@@ -148,7 +148,7 @@ impl<'w, 'a> Inside<'w, 'a> {
         let stored = codes.value_set_resource(value_set).ok().flatten();
         let definition = stored.and_then(|stored| elsewhere::definition(&stored));
         let within = Within::ValueSet(value_set, definition.as_deref());
-        let question = Question::about(&within, coded).filter(|_| fault.is_open())?;
+        let question = external.about(&within, coded).filter(|_| fault.is_open())?;
         let known = external.known(&question);
         if known.is_none() {
             self.open.borrow_mut().push(question);

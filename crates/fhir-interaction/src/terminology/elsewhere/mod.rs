@@ -108,6 +108,16 @@ impl External {
         self.settings.prefixes.iter().any(|prefix| url.starts_with(prefix.as_str()))
     }
 
+    /// The question about a code, where its system is one that the server answers for: what stands
+    /// in the place of a code of another system may be somebody's identity code.
+    pub(crate) fn about(&self, within: &Within<'_>, coded: &Coded<'_>) -> Option<Question> {
+        let system = match within {
+            Within::ValueSet(..) => coded.system?,
+            Within::CodeSystem(url) => url,
+        };
+        Question::about(within, coded).filter(|_| self.answers_for(system))
+    }
+
     /// What was answered before; an error where it is not to be asked now.
     pub(crate) fn known(&self, question: &Question) -> Option<Reply> {
         if let Some(kept) = self.kept().get(question.key()) {

@@ -36,7 +36,7 @@ impl Question {
 
     /// Whether a code is in a value set or a code system; none for what is no code, or names no
     /// system.
-    pub(crate) fn about(within: &Within<'_>, coded: &Coded<'_>) -> Option<Self> {
+    pub(super) fn about(within: &Within<'_>, coded: &Coded<'_>) -> Option<Self> {
         let mut out = Self::of_code(coded.code)?;
         let path = match within {
             Within::ValueSet(canonical, definition) => {
