@@ -55,33 +55,44 @@ fn text(view: ResourceView<'_>, key: &str) -> Option<String> {
     Some(view.at(&[key])?.text()?.into_owned())
 }
 
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let folder = root.join("conformance/snapshot");
+    let folder = root().join("conformance/snapshot");
     let reasons = judge::reasons(&std::fs::read_to_string(folder.join("reasons.json"))?)?;
-    let mut packages: Vec<(String, Package)> = Vec::new();
-    for path in &arguments.packages {
-        packages.push(read(path)?);
+    let rows = compared(&arguments.packages, &reasons)?;
+    for row in &rows {
+        println!("{}", row.line());
+        row.show(arguments.show.as_deref());
     }
+    if arguments.write {
+        std::fs::write(folder.join("compared.json"), table::json(&rows)?)?;
+        std::fs::write(root().join("docs/snapshots.md"), table::document(&rows, &reasons))?;
+    }
+    Ok(())
+}
+
+/// The rows of all packages, in their order.
+fn compared(
+    paths: &[PathBuf],
+    reasons: &[judge::Reason],
+) -> Result<Vec<table::Row>, Box<dyn std::error::Error>> {
+    let packages = paths.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     let mut rows = Vec::new();
     for (name, own) in &packages {
         let others = packages.iter().filter(|(other, _)| other != name);
         let others = others.map(|(_, other)| other).collect();
         let all = All { own, others };
         for is_type in [false, true] {
-            let row = table::Row::of(name, is_type, &all, &reasons);
+            let row = table::Row::of(name, is_type, &all, reasons);
             if row.count() > 0 {
-                println!("{}", row.line());
-                row.show(arguments.show.as_deref());
                 rows.push(row);
             }
         }
     }
-    if arguments.write {
-        std::fs::write(folder.join("compared.json"), table::json(&rows)?)?;
-        std::fs::write(root.join("docs/snapshots.md"), table::document(&rows, &reasons))?;
-    }
-    Ok(())
+    Ok(rows)
 }
 
 /// The name of a package with its StructureDefinitions.
@@ -106,8 +117,73 @@ fn read(path: &Path) -> Result<(String, Package), Box<dyn std::error::Error>> {
 #[cfg(test)]
 mod tests {
     use fhir_structure::{differences, make_snapshot, r4};
+    use serde_json::Value;
 
-    use super::judge;
+    use super::{PathBuf, compared, judge, root, table};
+
+    fn data(path: &str) -> String {
+        std::fs::read_to_string(root().join(path)).unwrap()
+    }
+
+    /// Without the packages: the document has each row of the data, and each reason as it is now.
+    #[test]
+    fn the_document_is_that_of_the_data() {
+        let rows: Vec<Value> =
+            serde_json::from_str(&data("conformance/snapshot/compared.json")).unwrap();
+        let document = data("docs/snapshots.md");
+        let mut used = std::collections::BTreeSet::new();
+        for row in &rows {
+            let number = |key: &str| row[key].as_u64().unwrap();
+            let unexplained = row["reasons"].get("-").map_or(0, |it| {
+                it["definitions"]
+                    .as_array()
+                    .map_or(it["definitions"].as_u64().unwrap_or(1), |list| list.len() as u64)
+            });
+            let line = format!(
+                "| {} | {} | {} | {} | {} | {} | {} | {unexplained} | {} |",
+                row["package"].as_str().unwrap(),
+                row["of"].as_str().unwrap(),
+                number("compared"),
+                number("equal"),
+                number("same"),
+                number("words differ"),
+                number("meaning differs"),
+                row["faults"].as_object().unwrap().len(),
+            );
+            assert!(document.contains(&line), "docs/snapshots.md lacks {line}");
+            used.extend(row["reasons"].as_object().unwrap().keys().cloned());
+        }
+        for reason in judge::reasons(&data("conformance/snapshot/reasons.json")).unwrap() {
+            let words = reason.words.replace('|', "\\|");
+            let line = format!("| {} | {} | {words} |", reason.name, reason.verdict);
+            assert_eq!(document.contains(&line), used.contains(&reason.name), "{line}");
+        }
+    }
+
+    /// With the packages, whose archives lie in the folder `KANTELE_TEST_PACKAGES`: table and
+    /// document are what is made from them now.
+    #[test]
+    fn the_table_is_current() {
+        let Some(folder) = std::env::var_os("KANTELE_TEST_PACKAGES").map(PathBuf::from) else {
+            println!("KANTELE_TEST_PACKAGES names no folder: skipped");
+            return;
+        };
+        let written = data("conformance/snapshot/compared.json");
+        let rows: Vec<Value> = serde_json::from_str(&written).unwrap();
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for row in &rows {
+            let path = folder.join(format!("{}.tgz", row["package"].as_str().unwrap()));
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+        let reasons = judge::reasons(&data("conformance/snapshot/reasons.json")).unwrap();
+        let rows = compared(&paths, &reasons).unwrap();
+        let renew = "`cargo xtask snapshots --write` renews it";
+        assert!(table::json(&rows).unwrap() == written, "compared.json is out of date; {renew}");
+        let document = table::document(&rows, &reasons);
+        assert!(document == data("docs/snapshots.md"), "docs/snapshots.md is out of date; {renew}");
+    }
 
     /// Every profile and extension that R4 publishes, in what validation asks of its snapshot: what
     /// differs has a reason in the file.

@@ -3,13 +3,15 @@
 //! Reads the tracked files of the repository and reports every breach at once: an edge between
 //! crates that the map of ARCHITECTURE.md does not have, a library outside the crate that owns it,
 //! a national word in a generic crate, a file that has grown too long, a module without its
-//! opening sentence, a trace of one developer's machine, a licence that deny.toml does not allow.
+//! opening sentence, a trace of one developer's machine, a licence that deny.toml does not allow,
+//! content of others that needs a licence, a package that NOTICE does not name.
 //! The checks are pure functions over the
 //! files, so that their own tests need no repository.
 
 mod licences;
 mod manifest;
 mod source;
+mod terms;
 mod unused;
 
 use std::path::{Path, PathBuf};
@@ -60,6 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 fn check(files: &[TrackedFile]) -> Vec<String> {
     let mut faults = manifest::check(files);
     faults.extend(unused::check(files));
+    faults.extend(terms::check(files));
     for file in files {
         faults.extend(source::check(file));
     }
