@@ -2,11 +2,11 @@
 //!
 //! Tokens and certificates are turned into a caller at the edge; nothing here parses them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fhir_model::ResourceKey;
 
-use crate::{Grant, Scopes};
+use crate::{Grant, Reach, Scopes};
 
 /// What a caller is in relation to the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -123,18 +123,23 @@ pub struct LaunchContext {
 }
 
 /// Who asks. Made at the edge, carried unchanged to the gate; cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Caller {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Inner {
     kind: CallerKind,
     claims: Claims,
     scopes: Scopes,
     launch: LaunchContext,
+    /// How far the caller reaches, as it was worked out last, and what that rested on.
+    reach: Mutex<Option<(ReachKey, Arc<Reach>)>>,
 }
+
+/// What a reach rests on beside the caller: generations of the rules and of the search parameters.
+pub(crate) type ReachKey = (u64, u64);
 
 impl Caller {
     /// The caller of a server that runs without access settings, and the operator at its console.
@@ -162,7 +167,8 @@ impl Caller {
     /// Somebody whose token or certificate was verified.
     #[must_use]
     pub fn new(kind: CallerKind, claims: Claims, scopes: Scopes, launch: LaunchContext) -> Self {
-        Self { inner: Arc::new(Inner { kind, claims, scopes, launch }) }
+        let reach = Mutex::new(None);
+        Self { inner: Arc::new(Inner { kind, claims, scopes, launch, reach }) }
     }
 
     /// What the caller is in relation to the data.
@@ -187,6 +193,19 @@ impl Caller {
     #[must_use]
     pub fn grants(&self) -> &[Grant] {
         self.inner.scopes.grants()
+    }
+
+    /// How far the caller reaches: worked out once for all requests of the same token.
+    pub(crate) fn reach(&self, key: ReachKey, work_out: impl FnOnce() -> Reach) -> Arc<Reach> {
+        let mut kept = self.inner.reach.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some((known, reach)) if *known == key => Arc::clone(reach),
+            _ => {
+                let reach = Arc::new(work_out());
+                *kept = Some((key, Arc::clone(&reach)));
+                reach
+            }
+        }
     }
 
     /// Where the app was launched.

@@ -1,19 +1,26 @@
 //! Who is asking, what is asked, and what that caller may see.
 //!
-//! A [`Policy`] turns a question ([`Ask`]) into a refusal or into predicates of the query, and
+//! A [`Policy`] turns a question ([`Ask`]) into a refusal or into a [`Reach`], whose limits become
+//! predicates of queries, and
 //! [`gate`] is the only maker of a [`Permit`]: the proof that the question was put. Everything
 //! that reads or writes resources takes a permit, so that rights come as predicates and not as
 //! checks strewn over the interactions. Knows neither transport nor SQL.
 #![warn(missing_docs)]
 
+mod access;
 mod caller;
 mod interaction;
 mod permit;
 mod policy;
+mod reach;
+mod rule;
 mod scope;
 
+pub use access::{AccessPolicy, AccessSettings, ScopeUse};
 pub use caller::{Caller, CallerKind, Claims, Identifier, LaunchContext};
 pub use interaction::{Interaction, Level};
 pub use permit::{Permit, gate};
-pub use policy::{AllowAll, Ask, Decision, Policy, Refusal};
+pub use policy::{AllowAll, Ask, Decision, Operation, Policy, Refusal, Touches, Words};
+pub use reach::{Limit, Reach};
+pub use rule::{Effect, InvalidRule, Rule, RuleText};
 pub use scope::{Context, Grant, InvalidScope, Rights, Scopes};

@@ -1,16 +1,18 @@
 //! The gate and the proof that somebody passed it.
 
-use fhir_definitions::ResourceType;
-use fhir_search::Predicate;
+use std::sync::Arc;
 
-use crate::{Ask, Decision, Interaction, Policy, Refusal};
+use fhir_definitions::ResourceType;
+
+use crate::{Ask, Decision, Interaction, Limit, Policy, Reach, Refusal, Rights};
 
 /// Proof that the policy allowed one interaction; made by [`gate`] and by nothing else.
 #[derive(Clone, Debug)]
 pub struct Permit {
     interaction: Interaction,
     resource_type: Option<ResourceType>,
-    predicates: Vec<Predicate>,
+    reach: Arc<Reach>,
+    sees_all: bool,
 }
 
 impl Permit {
@@ -26,10 +28,62 @@ impl Permit {
         self.resource_type
     }
 
-    /// What every resource that is read under this permit must satisfy: to be added to the query.
+    /// What may be seen of a type under this permit.
+    ///
+    /// Of the type that was asked for (of every type, where none was): what the interaction's own
+    /// right shows. Of other types, which includes and chains lead to: what read or search show.
     #[must_use]
-    pub fn predicates(&self) -> &[Predicate] {
-        &self.predicates
+    pub fn sees(&self, resource_type: ResourceType) -> Limit {
+        if self.sees_all {
+            return Limit::Everything;
+        }
+        let is_asked = self.resource_type.is_none_or(|asked| asked == resource_type);
+        let own = self.interaction.seeing();
+        self.reach.of(resource_type, if is_asked { own } else { SEEING })
+    }
+
+    /// Whether nothing is hidden from the caller.
+    #[must_use]
+    pub fn sees_all(&self) -> bool {
+        self.sees_all
+    }
+
+    /// What may be done with a type by one of these rights.
+    #[must_use]
+    pub fn reaches(&self, resource_type: ResourceType, rights: Rights) -> Limit {
+        self.reach.of(resource_type, rights)
+    }
+
+    /// Whether everything may be done with everything.
+    #[must_use]
+    pub fn is_unlimited(&self) -> bool {
+        self.sees_all
+            && [Rights::CREATE, Rights::UPDATE, Rights::DELETE]
+                .into_iter()
+                .all(|right| self.reach.is_everything(right))
+    }
+}
+
+/// The rights that show resources.
+const SEEING: Rights = Rights::READ.and(Rights::SEARCH);
+
+impl Interaction {
+    /// The rights by which the interaction shows resources.
+    const fn seeing(self) -> Rights {
+        match self {
+            Self::Read | Self::VRead | Self::HistoryInstance => Rights::READ,
+            Self::SearchType | Self::SearchSystem | Self::HistoryType | Self::HistorySystem => {
+                Rights::SEARCH
+            }
+            Self::Update
+            | Self::Patch
+            | Self::Delete
+            | Self::Create
+            | Self::Capabilities
+            | Self::Transaction
+            | Self::Batch
+            | Self::Operation => SEEING,
+        }
     }
 }
 
@@ -39,40 +93,11 @@ impl Permit {
 /// The policy's refusal.
 pub fn gate(policy: &dyn Policy, ask: &Ask<'_>) -> Result<Permit, Refusal> {
     match policy.decide(ask) {
-        Decision::Allow(predicates) => Ok(Permit {
-            interaction: ask.interaction,
-            resource_type: ask.resource_type,
-            predicates,
-        }),
-        Decision::Refuse(refusal) => Err(refusal),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{AllowAll, Caller};
-
-    struct ReadersOnly;
-
-    impl Policy for ReadersOnly {
-        fn decide(&self, ask: &Ask<'_>) -> Decision {
-            if ask.interaction.writes() {
-                return Decision::Refuse(Refusal::Forbidden);
-            }
-            Decision::Allow(Vec::new())
+        Decision::Allow(reach) => {
+            let sees_all = reach.is_everything(Rights::READ) && reach.is_everything(Rights::SEARCH);
+            let (interaction, resource_type) = (ask.interaction, ask.resource_type);
+            Ok(Permit { interaction, resource_type, reach, sees_all })
         }
-    }
-
-    #[test]
-    fn a_permit_is_what_the_policy_said() {
-        let caller = Caller::everyone();
-        let ask = Ask { caller: &caller, interaction: Interaction::Update, resource_type: None };
-        assert!(gate(&AllowAll, &ask).is_ok());
-        assert_eq!(gate(&ReadersOnly, &ask).unwrap_err(), Refusal::Forbidden);
-        let ask = Ask { interaction: Interaction::Read, ..ask };
-        let permit = gate(&ReadersOnly, &ask).unwrap();
-        assert_eq!(permit.interaction(), Interaction::Read);
-        assert!(permit.predicates().is_empty());
+        Decision::Refuse(refusal) => Err(refusal),
     }
 }

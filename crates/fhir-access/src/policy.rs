@@ -1,12 +1,37 @@
-//! What decides: a policy answers a question with a refusal or with predicates.
+//! What decides: a policy answers a question with a refusal or with how far the caller reaches.
+
+use std::sync::Arc;
 
 use fhir_definitions::ResourceType;
+use fhir_model::ResourceKey;
 use fhir_search::Predicate;
 
-use crate::{Caller, Interaction};
+use crate::{Caller, Interaction, Reach};
+
+/// What an operation may touch: what a caller must be allowed for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Touches {
+    /// Nothing that is stored: what it was given, or definitions that everybody may know.
+    Nothing,
+    /// Resources, which it reads: as far as the caller may.
+    Resources,
+    /// Resources, which it changes: as far as the caller may update.
+    Changes,
+    /// The service itself: for administrators.
+    Service,
+}
+
+/// An operation that is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation<'a> {
+    /// Its name with the `$`.
+    pub name: &'a str,
+    /// What it may touch.
+    pub touches: Touches,
+}
 
 /// A question to the policy: may `caller` do `interaction`?
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Ask<'a> {
     /// Who asks.
     pub caller: &'a Caller,
@@ -14,13 +39,35 @@ pub struct Ask<'a> {
     pub interaction: Interaction,
     /// The type that is asked for; none for interactions over all types.
     pub resource_type: Option<ResourceType>,
+    /// The operation, where the interaction is one.
+    pub operation: Option<Operation<'a>>,
+    /// What conditions are made of.
+    pub words: &'a dyn Words,
+}
+
+/// The search parameters of a store, for policies that speak in FHIR searches.
+pub trait Words {
+    /// Changes whenever the same text may mean something else.
+    fn generation(&self) -> u64;
+
+    /// The conditions of a search on one type, all of which must hold; none where it cannot be
+    /// understood, or says what cannot be decided from the resource and what it refers to.
+    fn conditions(
+        &self,
+        resource_type: ResourceType,
+        pairs: &[(String, String)],
+    ) -> Option<Vec<Predicate>>;
+
+    /// "The resource is in the compartment of `key`"; none where the type is in no such
+    /// compartment. Spec: <https://hl7.org/fhir/R4/compartmentdefinition.html>
+    fn compartment(&self, key: &ResourceKey, resource_type: ResourceType) -> Option<Predicate>;
 }
 
 /// The answer of a policy.
 #[derive(Clone, Debug)]
 pub enum Decision {
-    /// Allowed for resources that satisfy all predicates; none means all of them.
-    Allow(Vec<Predicate>),
+    /// Allowed, as far as the caller reaches.
+    Allow(Arc<Reach>),
     /// Not allowed at all, decided before any data is read.
     Refuse(Refusal),
 }
@@ -43,11 +90,17 @@ pub trait Policy: Send + Sync {
 }
 
 /// The policy of a server without access settings: everyone may do everything.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct AllowAll;
+#[derive(Clone, Debug)]
+pub struct AllowAll(Arc<Reach>);
+
+impl Default for AllowAll {
+    fn default() -> Self {
+        Self(Arc::new(Reach::everything()))
+    }
+}
 
 impl Policy for AllowAll {
     fn decide(&self, _ask: &Ask<'_>) -> Decision {
-        Decision::Allow(Vec::new())
+        Decision::Allow(Arc::clone(&self.0))
     }
 }

@@ -57,7 +57,7 @@ impl Rights {
     }
 
     /// The letters of a version 2 scope: at least one, in the order `cruds`, none twice.
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut known = LETTERS.iter();
         let mut rights = Self::default();
         for letter in text.chars() {
@@ -145,7 +145,7 @@ impl std::str::FromStr for Grant {
 }
 
 /// `a=b&c=d`, decoded; none where there is nothing or something is malformed.
-fn pairs(text: &str) -> Option<Vec<(String, String)>> {
+pub(crate) fn pairs(text: &str) -> Option<Vec<(String, String)>> {
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=')?;
         let (name, value) = (decoded(name)?, decoded(value)?);

@@ -5,6 +5,7 @@ use fhir_model::{Failure, Id, ResourceKey};
 use fhir_search::{Answers, Coded, Direction, ParameterId, SearchQuery};
 
 use crate::app::{App, ReadFailure};
+use crate::permitted::permitted;
 use crate::request::Request;
 use crate::sight::Sight;
 use crate::terminology::Codes;
@@ -29,7 +30,8 @@ pub(crate) fn resolve(
 }
 
 /// [`resolve`] for the condition of a write, in a snapshot of its own: what a value set holds is
-/// not decided inside the commit.
+/// not decided inside the commit. The query is confined to what the permit shows, so that the
+/// commit finds what the snapshot finds.
 ///
 /// # Errors
 /// As [`resolve`].
@@ -40,14 +42,15 @@ pub(crate) async fn resolved(
     mut query: SearchQuery,
 ) -> Result<SearchQuery, Failure> {
     if !query.has_lookups() {
-        return Ok(query);
+        return Ok(permitted(&query, permit).into_owned());
     }
     let (inside, base) = (app.clone(), request.base.clone());
     let work = move |sight: &mut Sight<'_>| {
         resolve(&inside, sight, &base, &mut query)?;
         Ok(query)
     };
-    app.read(permit, work).await
+    let query = app.read(permit, work).await?;
+    Ok(permitted(&query, permit).into_owned())
 }
 
 struct InSnapshot<'s, 'a> {

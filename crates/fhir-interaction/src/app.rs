@@ -9,14 +9,16 @@ mod settings;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fhir_access::{AllowAll, Ask, Interaction, Permit, Policy, Refusal};
+use fhir_access::{AllowAll, Ask, Interaction, Limit, Operation, Permit, Policy, Refusal, Rights};
 use fhir_definitions::ResourceType;
 use fhir_model::date::Zone;
 use fhir_model::{Failure, FailureKind, Id, Instant, ResourceKey, ResourceView};
-use fhir_search::{CustomParameter, IndexRows, ParseSettings, Scope, SearchQuery, ValueHasher};
+use fhir_search::{
+    CustomParameter, IndexRows, Match, ParseSettings, Predicate, Scope, SearchQuery, ValueHasher,
+};
 use fhir_store::{
-    Activation, Definitions, KeptKind, KeptName, NewKept, ParameterStatus, Purge, PurgeReport,
-    Reader, Store, StoreError, WriteFault, WriteGroup, Written,
+    Action, Activation, Definitions, KeptKind, KeptName, Method, NewKept, ParameterStatus, Purge,
+    PurgeReport, Reader, Store, StoreError, WriteFault, WriteGroup, WriteOp, Written,
 };
 
 use crate::capabilities::Statement;
@@ -67,7 +69,7 @@ impl App {
         settings: InteractionSettings,
         rules: &'static [&'static dyn Rule],
     ) -> Self {
-        Self::with_policy(store, settings, rules, Box::new(AllowAll))
+        Self::with_policy(store, settings, rules, Box::new(AllowAll::default()))
     }
 
     /// An application with a policy of its own.
@@ -121,7 +123,31 @@ impl App {
         interaction: Interaction,
         resource_type: Option<ResourceType>,
     ) -> Result<Permit, Failure> {
-        let ask = Ask { caller: &request.caller, interaction, resource_type };
+        self.ask(request, interaction, resource_type, None)
+    }
+
+    /// The gate for an operation.
+    ///
+    /// # Errors
+    /// As [`Self::gate`].
+    pub(crate) fn gate_operation(
+        &self,
+        request: &Request,
+        operation: Operation<'_>,
+        resource_type: Option<ResourceType>,
+    ) -> Result<Permit, Failure> {
+        self.ask(request, Interaction::Operation, resource_type, Some(operation))
+    }
+
+    fn ask(
+        &self,
+        request: &Request,
+        interaction: Interaction,
+        resource_type: Option<ResourceType>,
+        operation: Option<Operation<'_>>,
+    ) -> Result<Permit, Failure> {
+        let caller = &request.caller;
+        let ask = Ask { caller, interaction, resource_type, operation, words: self };
         fhir_access::gate(self.inner.policy.as_ref(), &ask).map_err(|refusal| {
             let kind = match refusal {
                 Refusal::Unauthenticated => FailureKind::Unauthenticated,
@@ -167,6 +193,9 @@ impl App {
         mut group: WriteGroup,
     ) -> Result<Vec<Result<Written, WriteFault>>, WriteFailure> {
         debug_assert!(permit.interaction().writes(), "a permit to read is no permit to write");
+        for op in &mut group.ops {
+            op.preconditions.bounds = bounds(permit, op);
+        }
         let refused = reference::claim(self, &mut group);
         if let (true, Some((index, fault))) = (group.atomic, refused.first_key_value()) {
             return Err(WriteFailure::Refused { index: *index, fault: fault.clone() });
@@ -226,7 +255,7 @@ impl App {
     /// store: nothing is hidden from the caller, and nobody needs to look for other servers'
     /// writes.
     pub(crate) fn known_codes(&self, permit: &Permit) -> Option<u64> {
-        permit.predicates().is_empty().then(|| self.knowledge().fresh(self.now())).flatten()
+        permit.sees_all().then(|| self.knowledge().fresh(self.now())).flatten()
     }
 
     /// Bytes that are kept by name, with their revision; whoever asks has passed the gate.
@@ -431,6 +460,20 @@ impl App {
     /// The present instant, from the store's clock.
     pub(crate) fn now(&self) -> Instant {
         self.inner.store.now()
+    }
+}
+
+/// How far a permit reaches with an operation; none where it reaches everything.
+fn bounds(permit: &Permit, op: &WriteOp) -> Option<Arc<[Predicate]>> {
+    let right = match &op.action {
+        Action::Delete => Rights::DELETE,
+        Action::Put { method: Method::Post, .. } => Rights::CREATE,
+        Action::Put { .. } => Rights::UPDATE,
+    };
+    match permit.reaches(op.key.resource_type, right) {
+        Limit::Everything => None,
+        Limit::Such(all) => Some(all.into()),
+        Limit::Nothing => Some(vec![Predicate { any: vec![Match::Never] }].into()),
     }
 }
 

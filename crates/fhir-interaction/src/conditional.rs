@@ -18,7 +18,6 @@ use crate::answers;
 use crate::app::{App, ConditionalDelete, WriteFailure};
 use crate::check;
 use crate::patch;
-use crate::permitted::permitted;
 use crate::request::{Answer, Conditions, Request, Return};
 use crate::write;
 
@@ -208,8 +207,7 @@ pub(crate) fn parse(
     Ok(query)
 }
 
-/// The criteria as one may ask them: parsed, looked up, and confined to what the permit shows, so
-/// that the commit finds what the snapshot finds.
+/// The criteria as one may ask them: parsed, looked up, and confined to what the permit shows.
 pub(crate) async fn ready(
     app: &App,
     request: &Request,
@@ -217,9 +215,7 @@ pub(crate) async fn ready(
     criteria: &Criteria,
 ) -> Result<SearchQuery, Failure> {
     let query = parse(app, request, criteria.resource_type, &criteria.pairs)?;
-    let query = answers::resolved(app, request, permit, query).await?;
-    let definitions = app.definitions();
-    Ok(permitted(&query, permit.predicates(), &definitions.registry).into_owned())
+    answers::resolved(app, request, permit, query).await
 }
 
 /// The first matches, at most `most`.

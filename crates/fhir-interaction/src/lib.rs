@@ -34,6 +34,7 @@ mod subset;
 mod terminology;
 mod tree;
 mod validation;
+mod words;
 mod write;
 
 pub use app::{App, Authorization, ConditionalDelete, InteractionSettings};

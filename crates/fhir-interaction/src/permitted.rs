@@ -1,148 +1,73 @@
 //! A query as a permit lets it be asked.
 //!
-//! The predicates of a permit speak of all types and may hold any tree of matches; a query looks
-//! at some types, and its chains at others. Each place gets the part of the permit that speaks of
-//! its types: a store takes a row of a parameter as proof of the type, so that alternatives about
-//! other types would bring what nobody asked for. Chains and `_has` of the client are guarded too,
-//! or one could ask for what is hidden through what refers to it.
+//! A permit says of each type how far the caller reaches. A query looks at some types, and its
+//! chains at others: each place gets the conditions of its types, so that nobody can ask for what
+//! is hidden through what refers to it.
 
 use std::borrow::Cow;
-use std::cell::Cell;
-use std::sync::Arc;
 
+use fhir_access::{Limit, Permit};
 use fhir_definitions::ResourceType;
-use fhir_search::{Chain, Has, Match, ParameterId, Predicate, Registry, Scope, SearchQuery};
+use fhir_search::{Chain, Has, Match, Predicate, Scope, SearchQuery};
 
 /// The query that finds of `query` what `permit` shows.
-pub(crate) fn permitted<'q>(
-    query: &'q SearchQuery,
-    permit: &[Predicate],
-    registry: &Registry,
-) -> Cow<'q, SearchQuery> {
-    if permit.is_empty() {
+pub(crate) fn permitted<'q>(query: &'q SearchQuery, permit: &Permit) -> Cow<'q, SearchQuery> {
+    if permit.sees_all() {
         return Cow::Borrowed(query);
     }
-    let guard = Guard { registry, permit, is_unclear: Cell::new(false) };
-    let mut guarded = query.clone();
-    guarded.predicates = guard.guarded_all(&query.predicates);
-    guarded.predicates.extend(guard.of_permit(&query.scope));
-    if guard.is_unclear.get() {
-        guarded.predicates = vec![never()];
-    }
+    let mut guarded = guarded_chains(query, permit);
+    let (scope, conditions) = Guard { permit }.of_scope(&query.scope);
+    guarded.scope = scope;
+    guarded.predicates.extend(conditions);
     Cow::Owned(guarded)
 }
 
-struct Guard<'a> {
-    registry: &'a Registry,
-    permit: &'a [Predicate],
-    /// The permit says something that cannot be decided: then nothing is shown.
-    is_unclear: Cell<bool>,
+/// The query with its chains guarded, for whoever sees to it by other means that only visible
+/// resources are given out.
+pub(crate) fn guarded_chains(query: &SearchQuery, permit: &Permit) -> SearchQuery {
+    let mut guarded = query.clone();
+    guarded.predicates = Guard { permit }.guarded_all(&query.predicates);
+    guarded
 }
 
-/// What is left of a condition where only some types are looked at.
-enum Kept<T> {
-    Always,
-    Never,
-    Some(T),
+struct Guard<'a> {
+    permit: &'a Permit,
 }
 
 impl Guard<'_> {
-    /// The conditions of the permit on resources of these types.
-    fn of_permit(&self, scope: &Scope) -> Vec<Predicate> {
-        match self.all(self.permit, scope) {
-            Kept::Always => Vec::new(),
-            Kept::Never => vec![never()],
-            Kept::Some(predicates) => predicates,
-        }
-    }
-
-    fn all(&self, predicates: &[Predicate], scope: &Scope) -> Kept<Vec<Predicate>> {
-        let mut kept = Vec::with_capacity(predicates.len());
-        for predicate in predicates {
-            match self.any(&predicate.any, scope) {
-                Kept::Always => {}
-                Kept::Never => return Kept::Never,
-                Kept::Some(any) => kept.push(Predicate { any }),
+    /// The types of a scope of which anything may be seen, and the conditions on them.
+    fn of_scope(&self, scope: &Scope) -> (Scope, Vec<Predicate>) {
+        let types: Vec<ResourceType> = match scope {
+            Scope::Type(one) => return (scope.clone(), self.of_type(*one)),
+            Scope::Types(several) => several.clone(),
+            Scope::All => ResourceType::all().collect(),
+        };
+        let mut visible = Vec::with_capacity(types.len());
+        let mut whole = Vec::new();
+        let mut any = Vec::new();
+        for of in types {
+            match self.permit.sees(of) {
+                Limit::Nothing => continue,
+                Limit::Everything => whole.push(of),
+                Limit::Such(all) => any.extend(of_one(of, decidable(all))),
             }
+            visible.push(of);
         }
-        if kept.is_empty() { Kept::Always } else { Kept::Some(kept) }
+        let predicates = if any.is_empty() {
+            Vec::new()
+        } else {
+            any.extend((!whole.is_empty()).then_some(Match::OfType(whole)));
+            vec![Predicate { any }]
+        };
+        (Scope::Types(visible), predicates)
     }
 
-    fn any(&self, alternatives: &[Match], scope: &Scope) -> Kept<Vec<Match>> {
-        let mut kept = Vec::with_capacity(alternatives.len());
-        for each in alternatives {
-            match self.one(each, scope) {
-                Kept::Always => return Kept::Always,
-                Kept::Never => {}
-                Kept::Some(each) => kept.push(each),
-            }
-        }
-        if kept.is_empty() { Kept::Never } else { Kept::Some(kept) }
-    }
-
-    fn one(&self, each: &Match, scope: &Scope) -> Kept<Match> {
-        match each {
-            Match::Never => Kept::Never,
-            Match::Row(row) if self.is_asked(row.parameter(), scope) => Kept::Some(each.clone()),
-            Match::Row(_) => Kept::Never,
-            Match::Hashes(_) => Kept::Some(each.clone()),
-            Match::Present(parameters) => match self.asked(parameters, scope) {
-                parameters if parameters.is_empty() => Kept::Never,
-                parameters => Kept::Some(Match::Present(parameters)),
-            },
-            Match::Keys(keys) => {
-                let keys: Vec<_> =
-                    keys.iter().filter(|key| holds(scope, key.resource_type)).cloned().collect();
-                if keys.is_empty() { Kept::Never } else { Kept::Some(Match::Keys(Arc::new(keys))) }
-            }
-            Match::All(all) => match self.all(all, scope) {
-                Kept::Always => Kept::Always,
-                Kept::Never => Kept::Never,
-                Kept::Some(all) => Kept::Some(Match::All(all)),
-            },
-            Match::Not(any) => match self.any(any, scope) {
-                Kept::Always => Kept::Never,
-                Kept::Never => Kept::Always,
-                Kept::Some(any) => Kept::Some(Match::Not(any)),
-            },
-            Match::Chain(chain) => self.chain(chain, scope),
-            Match::Has(has) => match self.all(&has.all, &Scope::Type(has.source)) {
-                Kept::Never => Kept::Never,
-                Kept::Always => Kept::Some(Match::Has(Has { all: Vec::new(), ..has.clone() })),
-                Kept::Some(all) => Kept::Some(Match::Has(Has { all, ..has.clone() })),
-            },
-            Match::Lookup(_) => {
-                self.is_unclear.set(true);
-                Kept::Never
-            }
-            Match::Text(_) | Match::Id(_) | Match::LastUpdated(_) => Kept::Some(each.clone()),
-        }
-    }
-
-    fn chain(&self, chain: &Chain, scope: &Scope) -> Kept<Match> {
-        let parameters = self.asked(&chain.parameters, scope);
-        if parameters.is_empty() {
-            return Kept::Never;
-        }
-        let target = chain.target;
-        match self.all(&chain.all, &Scope::Type(target)) {
-            Kept::Never => Kept::Never,
-            Kept::Always => Kept::Some(Match::Chain(Chain { parameters, target, all: Vec::new() })),
-            Kept::Some(all) => Kept::Some(Match::Chain(Chain { parameters, target, all })),
-        }
-    }
-
-    fn asked(&self, parameters: &[ParameterId], scope: &Scope) -> Vec<ParameterId> {
-        parameters.iter().copied().filter(|p| self.is_asked(*p, scope)).collect()
-    }
-
-    fn is_asked(&self, p: ParameterId, scope: &Scope) -> bool {
-        match self.registry.by_id(p) {
-            Some(parameter) => holds(scope, parameter.base),
-            None => {
-                self.is_unclear.set(true);
-                false
-            }
+    /// The conditions on resources of a type.
+    fn of_type(&self, of: ResourceType) -> Vec<Predicate> {
+        match self.permit.sees(of) {
+            Limit::Nothing => vec![never()],
+            Limit::Everything => Vec::new(),
+            Limit::Such(all) => decidable(all),
         }
     }
 
@@ -161,12 +86,12 @@ impl Guard<'_> {
             Match::Not(any) => Match::Not(self.guarded_any(any)),
             Match::Chain(chain) => {
                 let mut all = self.guarded_all(&chain.all);
-                all.extend(self.of_permit(&Scope::Type(chain.target)));
+                all.extend(self.of_type(chain.target));
                 Match::Chain(Chain { all, ..chain.clone() })
             }
             Match::Has(has) => {
                 let mut all = self.guarded_all(&has.all);
-                all.extend(self.of_permit(&Scope::Type(has.source)));
+                all.extend(self.of_type(has.source));
                 Match::Has(Has { all, ..has.clone() })
             }
             Match::Present(_)
@@ -174,6 +99,7 @@ impl Guard<'_> {
             | Match::Hashes(_)
             | Match::Text(_)
             | Match::Lookup(_)
+            | Match::OfType(_)
             | Match::Id(_)
             | Match::LastUpdated(_)
             | Match::Row(_)
@@ -182,12 +108,27 @@ impl Guard<'_> {
     }
 }
 
-fn holds(scope: &Scope, resource_type: ResourceType) -> bool {
-    match scope {
-        Scope::Type(one) => *one == resource_type,
-        Scope::Types(several) => several.contains(&resource_type),
-        Scope::All => true,
+/// Conditions that the store can decide; what would have to be looked up first shows nothing.
+fn decidable(all: Vec<Predicate>) -> Vec<Predicate> {
+    if all.iter().any(Predicate::has_lookups) { vec![never()] } else { all }
+}
+
+/// The conditions on a type as alternatives that hold for no other type.
+fn of_one(of: ResourceType, mut all: Vec<Predicate>) -> Vec<Match> {
+    if let [only] = all.as_slice()
+        && only.any.iter().all(is_of_one)
+    {
+        return only.any.clone();
     }
+    if !all.iter().any(|each| each.any.iter().all(is_of_one)) {
+        all.push(Predicate { any: vec![Match::OfType(vec![of])] });
+    }
+    vec![Match::All(all)]
+}
+
+/// Whether the store takes it as proof of the type: a parameter belongs to one.
+fn is_of_one(each: &Match) -> bool {
+    matches!(each, Match::Row(_) | Match::Keys(_) | Match::Never)
 }
 
 fn never() -> Predicate {
@@ -196,9 +137,44 @@ fn never() -> Predicate {
 
 #[cfg(test)]
 mod tests {
-    use fhir_search::{Lookup, RowMatch};
+    use std::sync::Arc;
+
+    use fhir_access::{Ask, Caller, Decision, Interaction, Policy, Reach, Rights, Words, gate};
+    use fhir_model::ResourceKey;
+    use fhir_search::{Lookup, ParameterId, Registry, RowMatch};
 
     use super::*;
+
+    const PATIENT: ResourceType = ResourceType::PATIENT;
+    const OBSERVATION: ResourceType = ResourceType::OBSERVATION;
+
+    struct Fixed(Arc<Reach>);
+
+    impl Policy for Fixed {
+        fn decide(&self, _ask: &Ask<'_>) -> Decision {
+            Decision::Allow(Arc::clone(&self.0))
+        }
+    }
+
+    struct NoWords;
+
+    impl Words for NoWords {
+        fn generation(&self) -> u64 {
+            0
+        }
+
+        fn conditions(
+            &self,
+            _resource_type: ResourceType,
+            _pairs: &[(String, String)],
+        ) -> Option<Vec<Predicate>> {
+            None
+        }
+
+        fn compartment(&self, _key: &ResourceKey, _of: ResourceType) -> Option<Predicate> {
+            None
+        }
+    }
 
     fn registry() -> Registry {
         let mut next = 0;
@@ -208,55 +184,79 @@ mod tests {
         })
     }
 
-    fn tag(registry: &Registry, resource_type: ResourceType) -> Match {
-        let p = registry.get(resource_type, "_tag").unwrap().id;
+    fn tag(resource_type: ResourceType) -> Match {
+        let p = registry().get(resource_type, "_tag").unwrap().id;
         Match::Row(RowMatch::Token { p, code: 1, sys: None })
     }
 
-    fn of(scope: Scope, permit: &[Predicate], client: Vec<Predicate>) -> Vec<Predicate> {
-        let registry = registry();
-        let mut query = crate::sight::of_type(ResourceType::PATIENT, client);
+    fn one(each: Match) -> Predicate {
+        Predicate { any: vec![each] }
+    }
+
+    fn reach(lines: &[(ResourceType, Limit)]) -> Reach {
+        let mut reach = Reach::default();
+        for (of, limit) in lines {
+            reach.set(*of, Rights::ALL, limit);
+        }
+        reach
+    }
+
+    fn asked(reach: Reach, scope: Scope, client: Vec<Predicate>) -> SearchQuery {
+        let caller = Caller::everyone();
+        let ask = Ask {
+            caller: &caller,
+            interaction: Interaction::SearchSystem,
+            resource_type: None,
+            operation: None,
+            words: &NoWords,
+        };
+        let permit = gate(&Fixed(Arc::new(reach)), &ask).unwrap();
+        let mut query = crate::sight::of_type(PATIENT, client);
         query.scope = scope;
-        permitted(&query, permit, &registry).predicates.clone()
+        permitted(&query, &permit).into_owned()
     }
 
     #[test]
-    fn each_type_gets_its_part_of_the_permit() {
-        let registry = registry();
-        let [patient, observation] =
-            [ResourceType::PATIENT, ResourceType::OBSERVATION].map(|each| tag(&registry, each));
-        let one = |any: Vec<Match>| vec![Predicate { any }];
-        let permit = one(vec![patient.clone(), observation.clone()]);
-        let found = of(Scope::Type(ResourceType::PATIENT), &permit, Vec::new());
-        assert_eq!(found, one(vec![patient.clone()]));
-        let found = of(Scope::Type(ResourceType::BASIC), &permit, Vec::new());
-        assert_eq!(found, [never()]);
-        assert_eq!(of(Scope::All, &permit, Vec::new()), permit);
-        // "Not tagged" holds for every type that the tag says nothing of.
-        let permit = one(vec![Match::Not(vec![patient.clone()])]);
-        assert!(of(Scope::Type(ResourceType::BASIC), &permit, Vec::new()).is_empty());
-        let both = vec![Predicate { any: vec![patient] }, Predicate { any: vec![observation] }];
-        let permit = one(vec![Match::All(both)]);
-        assert_eq!(of(Scope::Type(ResourceType::PATIENT), &permit, Vec::new()), [never()]);
+    fn each_type_gets_its_own_conditions() {
+        let such = |of| Limit::Such(vec![one(tag(of))]);
+        let both = [(PATIENT, such(PATIENT)), (OBSERVATION, such(OBSERVATION))];
+        let of = |scope| asked(reach(&both), scope, Vec::new()).predicates;
+        assert_eq!(of(Scope::Type(PATIENT)), [one(tag(PATIENT))]);
+        assert_eq!(of(Scope::Type(ResourceType::BASIC)), [never()]);
+        let found = asked(reach(&both), Scope::All, Vec::new());
+        assert_eq!(found.scope, Scope::Types(vec![OBSERVATION, PATIENT]));
+        assert_eq!(found.predicates, [Predicate { any: vec![tag(OBSERVATION), tag(PATIENT)] }]);
+    }
+
+    #[test]
+    fn what_speaks_of_no_type_holds_for_its_own_only() {
+        let not = one(Match::Not(vec![tag(PATIENT)]));
+        let lines = [(PATIENT, Limit::Such(vec![not.clone()])), (OBSERVATION, Limit::Everything)];
+        let found = asked(reach(&lines), Scope::All, Vec::new());
+        let of = |of| one(Match::OfType(vec![of]));
+        let any = vec![Match::All(vec![not, of(PATIENT)]), Match::OfType(vec![OBSERVATION])];
+        assert_eq!(found.predicates, [Predicate { any }]);
+        let nothing = asked(Reach::default(), Scope::All, Vec::new());
+        assert_eq!(nothing.scope, Scope::Types(Vec::new()));
     }
 
     #[test]
     fn chains_of_the_client_see_no_more() {
-        let registry = registry();
-        let subject = registry.get(ResourceType::OBSERVATION, "subject").unwrap().id;
-        let tagged = Predicate { any: vec![tag(&registry, ResourceType::PATIENT)] };
-        let chain = Chain { parameters: vec![subject], target: ResourceType::PATIENT, all: vec![] };
-        let client = Predicate { any: vec![Match::Not(vec![Match::Chain(chain.clone())])] };
-        let found =
-            of(Scope::Type(ResourceType::OBSERVATION), std::slice::from_ref(&tagged), vec![client]);
-        let guarded = Match::Chain(Chain { all: vec![tagged], ..chain });
-        assert_eq!(found, [Predicate { any: vec![Match::Not(vec![guarded])] }, never()]);
+        let subject = registry().get(OBSERVATION, "subject").unwrap().id;
+        let chain = Chain { parameters: vec![subject], target: PATIENT, all: vec![] };
+        let client = one(Match::Not(vec![Match::Chain(chain.clone())]));
+        let lines =
+            [(PATIENT, Limit::Such(vec![one(tag(PATIENT))])), (OBSERVATION, Limit::Everything)];
+        let found = asked(reach(&lines), Scope::Type(OBSERVATION), vec![client]).predicates;
+        let guarded = Match::Chain(Chain { all: vec![one(tag(PATIENT))], ..chain });
+        assert_eq!(found, [one(Match::Not(vec![guarded]))]);
     }
 
     #[test]
     fn what_cannot_be_decided_shows_nothing() {
         let open = Match::Lookup(Lookup::List("a".parse().unwrap()));
-        let permit = vec![Predicate { any: vec![Match::Not(vec![open])] }];
-        assert_eq!(of(Scope::All, &permit, Vec::new()), [never()]);
+        let limit = Limit::Such(vec![one(Match::Not(vec![open]))]);
+        let found = asked(reach(&[(PATIENT, limit)]), Scope::Type(PATIENT), Vec::new());
+        assert_eq!(found.predicates, [never()]);
     }
 }

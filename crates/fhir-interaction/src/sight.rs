@@ -19,7 +19,7 @@ use fhir_store::{
 };
 
 use crate::app::ReadFailure;
-use crate::permitted::permitted;
+use crate::permitted::{guarded_chains, permitted};
 
 /// Versions or resources that are looked at in one go.
 const CHUNK: usize = 500;
@@ -64,7 +64,7 @@ impl<'a> Sight<'a> {
 
     /// Whether the permit hides something from its caller.
     pub(crate) fn hides_some(&self) -> bool {
-        !self.permit.predicates().is_empty()
+        !self.permit.sees_all()
     }
 
     pub(crate) fn current(&mut self, key: &ResourceKey) -> Found {
@@ -125,7 +125,7 @@ impl<'a> Sight<'a> {
         scope: &HistoryScope,
         window: HistoryWindow,
     ) -> Result<u64, StoreError> {
-        if self.permit.predicates().is_empty() {
+        if self.permit.sees_all() {
             return self.reader.history_count(scope, window);
         }
         let mut count = 0;
@@ -142,7 +142,7 @@ impl<'a> Sight<'a> {
 
     /// How many visible resources of a type live.
     pub(crate) fn live(&mut self, resource_type: ResourceType) -> Result<u64, StoreError> {
-        if self.permit.predicates().is_empty() {
+        if self.permit.sees_all() {
             return self.reader.live(Some(resource_type));
         }
         self.count(&of_type(resource_type, Vec::new()))
@@ -150,7 +150,7 @@ impl<'a> Sight<'a> {
 
     /// How large the database is; none where the permit hides some of it.
     pub(crate) fn bytes(&mut self) -> Result<Option<u64>, StoreError> {
-        if !self.permit.predicates().is_empty() {
+        if !self.permit.sees_all() {
             return Ok(None);
         }
         self.reader.bytes().map(Some)
@@ -168,7 +168,7 @@ impl<'a> Sight<'a> {
 
     /// Whether the permit lets this resource be seen.
     pub(crate) fn sees(&mut self, key: &ResourceKey) -> Result<bool, StoreError> {
-        if self.permit.predicates().is_empty() {
+        if self.permit.sees_all() {
             return Ok(true);
         }
         Ok(!self.search(&by_id(key), None, 1)?.is_empty())
@@ -180,19 +180,68 @@ impl<'a> Sight<'a> {
         after: Option<&Position>,
         limit: usize,
     ) -> Result<Vec<Hit>, StoreError> {
-        let query = permitted(query, self.permit.predicates(), self.registry);
+        if self.is_about_contained(query) {
+            return self.containers(query, after, limit);
+        }
+        let query = permitted(query, self.permit);
         self.reader.search(&query, after, limit)
     }
 
     pub(crate) fn count(&mut self, query: &SearchQuery) -> Result<u64, StoreError> {
-        let query = permitted(query, self.permit.predicates(), self.registry);
+        if self.is_about_contained(query) {
+            return self.count_containers(query);
+        }
+        let query = permitted(query, self.permit);
         self.reader.count(&query)
+    }
+
+    /// Whether a search looks into resources, some of which the permit may hide: then what stands
+    /// inside is compared with the client's conditions alone, and the permit's are for those
+    /// around it.
+    fn is_about_contained(&self, query: &SearchQuery) -> bool {
+        query.contained != ContainedMode::False && self.hides_some()
+    }
+
+    fn containers(
+        &mut self,
+        query: &SearchQuery,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Vec<Hit>, StoreError> {
+        let query = guarded_chains(query, self.permit);
+        let mut found = Vec::new();
+        let mut after = after.cloned();
+        loop {
+            let hits = self.reader.search(&query, after.as_ref(), limit)?;
+            let is_last = hits.len() < limit;
+            after = hits.last().map(|hit| hit.position.clone());
+            let rows: Vec<_> = hits.iter().map(|hit| hit.row).collect();
+            let visible: BTreeSet<RowKey> =
+                self.load_visible(&rows)?.into_iter().map(|stored| stored.row).collect();
+            found.extend(hits.into_iter().filter(|hit| visible.contains(&hit.row)));
+            if is_last || found.len() >= limit {
+                found.truncate(limit);
+                return Ok(found);
+            }
+        }
+    }
+
+    fn count_containers(&mut self, query: &SearchQuery) -> Result<u64, StoreError> {
+        let (mut count, mut after) = (0_u64, None);
+        loop {
+            let hits = self.containers(query, after.as_ref(), CHUNK)?;
+            count = count.saturating_add(u64::try_from(hits.len()).unwrap_or(u64::MAX));
+            after = hits.last().map(|hit| hit.position.clone());
+            if hits.len() < CHUNK {
+                return Ok(count);
+            }
+        }
     }
 
     /// How many match, roughly where that is cheaper. Under a permit that hides something it is
     /// always exact: an estimate could tell of what is hidden.
     pub(crate) fn estimate(&mut self, query: &SearchQuery) -> Result<Count, StoreError> {
-        if self.permit.predicates().is_empty() {
+        if self.permit.sees_all() {
             return self.reader.estimate(query).map(Count::Estimate);
         }
         self.count(query).map(Count::Exact)
@@ -205,7 +254,7 @@ impl<'a> Sight<'a> {
         before: &Position,
         limit: usize,
     ) -> Result<Option<Vec<Hit>>, StoreError> {
-        let query = permitted(query, self.permit.predicates(), self.registry);
+        let query = permitted(query, self.permit);
         self.reader.search_before(&query, before, limit)
     }
 
@@ -215,7 +264,7 @@ impl<'a> Sight<'a> {
         query: &SearchQuery,
         limit: usize,
     ) -> Result<Explanation, StoreError> {
-        let query = permitted(query, self.permit.predicates(), self.registry);
+        let query = permitted(query, self.permit);
         self.reader.explain(&query, limit)
     }
 
@@ -290,7 +339,7 @@ impl<'a> Sight<'a> {
     }
 
     fn all_visible(&mut self, found: Vec<StoredVersion>) -> Result<Vec<StoredVersion>, StoreError> {
-        if self.permit.predicates().is_empty() {
+        if self.permit.sees_all() {
             return Ok(found);
         }
         let mut by_type: BTreeMap<ResourceType, BTreeSet<ResourceKey>> = BTreeMap::new();

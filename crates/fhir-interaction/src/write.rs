@@ -228,6 +228,14 @@ pub(crate) fn write_fault(key: &ResourceKey, fault: &WriteFault) -> Failure {
         }
         WriteFault::BrokenReferences(broken) => reference::broken(broken),
         WriteFault::Referenced(referrers) => reference::referenced(key, referrers),
+        WriteFault::Hidden => {
+            let text = format!("the caller may not write {key}");
+            Failure::new(FailureKind::Forbidden, text)
+        }
+        WriteFault::OutOfBounds => Failure::new(
+            FailureKind::Forbidden,
+            "the caller may not write a resource with this content",
+        ),
         WriteFault::Stale => Failure::new(
             FailureKind::Conflict,
             "what the conditions match kept changing while the request was served; send it again",

@@ -203,7 +203,7 @@ fn what_packages_have_is_read_where_the_store_has_nothing() {
 #[test]
 fn another_server_on_the_same_store_takes_the_change_over() {
     on_each_backend(|test| {
-        let other = test.guarded(|_| Box::new(fhir_access::AllowAll));
+        let other = test.guarded(|_| Box::new(fhir_access::AllowAll::default()));
         let generation = other.app.packages().generation();
         install(&test.app, &[package("a#1.0.0", json!({}), &[value_set("1", "one")])]).unwrap();
         let types = [ResourceType::VALUE_SET];

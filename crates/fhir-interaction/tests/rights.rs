@@ -8,32 +8,46 @@
 
 mod support;
 
-use fhir_access::{Ask, Decision, Interaction, Policy, Refusal};
+use std::sync::Arc;
+
+use fhir_access::{Ask, Decision, Interaction, Limit, Policy, Reach, Refusal, Rights};
 use fhir_definitions::ResourceType;
 use fhir_interaction::INTERACTIONS;
 use fhir_search::{Chain, Match, Predicate, RowMatch};
 use fhir_store::Store;
 use support::{TestApp, json, keys, on_each_backend};
 
-/// Shows only what is tagged `open`.
-struct OnlyOpen(Predicate);
+/// Lets everybody reach the same.
+struct Fixed(Arc<Reach>);
 
-impl OnlyOpen {
-    fn over(store: &Store) -> Box<dyn Policy> {
-        let code = store.hasher().code("open");
-        let row = |resource_type| {
-            let p = store.definitions().registry.get(resource_type, "_tag").unwrap().id;
-            Match::Row(RowMatch::Token { p, code, sys: None })
-        };
-        let any = [ResourceType::PATIENT, ResourceType::OBSERVATION].map(row).to_vec();
-        Box::new(Self(Predicate { any }))
+impl Fixed {
+    fn boxed(lines: impl IntoIterator<Item = (ResourceType, Vec<Match>)>) -> Box<dyn Policy> {
+        let mut reach = Reach::default();
+        for (of, all) in lines {
+            let all = all.into_iter().map(|each| Predicate { any: vec![each] }).collect();
+            reach.set(of, Rights::ALL, &Limit::Such(all));
+        }
+        Box::new(Self(Arc::new(reach)))
     }
 }
 
-impl Policy for OnlyOpen {
+impl Policy for Fixed {
     fn decide(&self, _ask: &Ask<'_>) -> Decision {
-        Decision::Allow(vec![self.0.clone()])
+        Decision::Allow(Arc::clone(&self.0))
     }
+}
+
+fn tagged(store: &Store, of: ResourceType, code: &str) -> Match {
+    let p = store.definitions().registry.get(of, "_tag").unwrap().id;
+    Match::Row(RowMatch::Token { p, code: store.hasher().code(code), sys: None })
+}
+
+const PATIENT: ResourceType = ResourceType::PATIENT;
+const OBSERVATION: ResourceType = ResourceType::OBSERVATION;
+
+/// Only what is tagged `open`.
+fn only_open(store: &Store) -> Box<dyn Policy> {
+    Fixed::boxed([PATIENT, OBSERVATION].map(|of| (of, vec![tagged(store, of, "open")])))
 }
 
 /// Refuses one interaction.
@@ -44,7 +58,7 @@ impl Policy for AllBut {
         if ask.interaction == self.0 {
             return Decision::Refuse(Refusal::Forbidden);
         }
-        Decision::Allow(Vec::new())
+        Decision::Allow(Arc::new(Reach::everything()))
     }
 }
 
@@ -68,7 +82,7 @@ fn what_is_hidden_is_hidden_everywhere() {
         put(app, "Patient/hidden", "secret", "");
         put(app, "Observation/seen", "open", &about("hidden"));
         put(app, "Observation/hidden", "secret", &about("seen"));
-        let guarded = app.guarded(OnlyOpen::over);
+        let guarded = app.guarded(only_open);
         assert_eq!(guarded.get("Patient/seen").unwrap().status, 200);
         for path in ["Patient/hidden", "Patient/hidden/_history/1", "Patient/hidden/_history"] {
             assert_eq!(guarded.get(path).unwrap_err().status(), 404, "{path}");
@@ -91,36 +105,18 @@ fn what_is_hidden_is_hidden_everywhere() {
     });
 }
 
-/// Shows Patients that are tagged `open` and Observations about such Patients: a permit of chains
-/// and negations over two types.
-struct AboutOpen(Predicate);
-
-impl AboutOpen {
-    fn over(store: &Store) -> Box<dyn Policy> {
-        let definitions = store.definitions();
-        let registry = &definitions.registry;
-        let id = |of, code| registry.get(of, code).unwrap().id;
-        let (patient, observation) = (ResourceType::PATIENT, ResourceType::OBSERVATION);
-        let tagged = |of, code: &str| {
-            let code = store.hasher().code(code);
-            Match::Row(RowMatch::Token { p: id(of, "_tag"), code, sys: None })
-        };
-        let one = |each| Predicate { any: vec![each] };
-        let chain = Match::Chain(Chain {
-            parameters: vec![id(observation, "subject")],
-            target: patient,
-            all: vec![one(tagged(patient, "open"))],
-        });
-        let observations =
-            Match::All(vec![one(chain), one(Match::Not(vec![tagged(observation, "secret")]))]);
-        Box::new(Self(Predicate { any: vec![tagged(patient, "open"), observations] }))
-    }
-}
-
-impl Policy for AboutOpen {
-    fn decide(&self, _ask: &Ask<'_>) -> Decision {
-        Decision::Allow(vec![self.0.clone()])
-    }
+/// Patients that are tagged `open`, and Observations about such Patients: a permit of chains and
+/// negations over two types.
+fn about_open(store: &Store) -> Box<dyn Policy> {
+    let subject = store.definitions().registry.get(OBSERVATION, "subject").unwrap().id;
+    let open = tagged(store, PATIENT, "open");
+    let chain = Match::Chain(Chain {
+        parameters: vec![subject],
+        target: PATIENT,
+        all: vec![Predicate { any: vec![open.clone()] }],
+    });
+    let not_secret = Match::Not(vec![tagged(store, OBSERVATION, "secret")]);
+    Fixed::boxed([(PATIENT, vec![open]), (OBSERVATION, vec![chain, not_secret])])
 }
 
 #[test]
@@ -136,7 +132,7 @@ fn a_permit_may_say_anything_of_any_type() {
         put(app, "Observation/seen", "any", &about("seen"));
         put(app, "Observation/secret", "secret", &about("seen"));
         put(app, "Observation/hidden", "any", &about("hidden"));
-        let guarded = app.guarded(AboutOpen::over);
+        let guarded = app.guarded(about_open);
         let page = |path: &str| json(&guarded.get(path).unwrap());
         assert_eq!(keys(&page("Observation"), "match"), ["Observation/seen"]);
         assert_eq!(keys(&page("Patient"), "match"), ["Patient/seen"]);
@@ -165,7 +161,7 @@ fn what_is_hidden_cannot_be_asked_for_through_what_refers_to_it() {
         let secret = subject.replace("hidden", "seen");
         put(app, "Observation/secret", "secret", &secret);
         let found = |app: &TestApp, path: &str| keys(&json(&app.get(path).unwrap()), "match");
-        let guarded = app.guarded(OnlyOpen::over);
+        let guarded = app.guarded(only_open);
         let chain = "Observation?subject:Patient.gender=male";
         assert_eq!(found(app, chain), ["Observation/seen"]);
         assert!(found(&guarded, chain).is_empty());
@@ -179,7 +175,7 @@ fn what_is_hidden_cannot_be_asked_for_through_what_refers_to_it() {
 fn criteria_find_only_what_one_may_see() {
     on_each_backend(|app| {
         put(app, "Patient/hidden", "secret", r#","gender":"male""#);
-        let guarded = app.guarded(OnlyOpen::over);
+        let guarded = app.guarded(only_open);
         assert_eq!(guarded.call("DELETE", "Patient?gender=male", None).unwrap().status, 204);
         assert_eq!(app.get("Patient/hidden").unwrap().status, 200, "nothing was deleted");
         let patch = Some(r#"[{"op":"add","path":"/active","value":true}]"#);
@@ -187,6 +183,10 @@ fn criteria_find_only_what_one_may_see() {
             assert_eq!(guarded.call("PATCH", path, patch).unwrap_err().status(), 404, "{path}");
         }
         let body = Some(r#"{"resourceType":"Patient","gender":"male"}"#);
+        let refused = guarded.call("PUT", "Patient?gender=male", body).unwrap_err();
+        assert_eq!(refused.status(), 403, "it would be hidden from who writes it");
+        let body = r#"{"resourceType":"Patient","gender":"male","meta":{"tag":[{"code":"open"}]}}"#;
+        let body = Some(body);
         let made = guarded.call("PUT", "Patient?gender=male", body).unwrap();
         assert_eq!(made.status, 201, "what is hidden is no match");
         assert_eq!(app.get("Patient/hidden").unwrap().version.unwrap().0, 1);

@@ -1,5 +1,6 @@
 //! The databases behind the store.
 
+pub(crate) mod bounds;
 pub(crate) mod edge;
 pub(crate) mod history;
 pub(crate) mod interval;

@@ -22,4 +22,4 @@ pub(crate) mod statistic;
 mod text;
 mod values;
 mod walk;
-mod world;
+pub(crate) mod world;

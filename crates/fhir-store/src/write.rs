@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fhir_definitions::ResourceType;
 use fhir_model::{Body, Instant, ResourceKey, VersionId};
-use fhir_search::{IndexRows, SearchQuery};
+use fhir_search::{IndexRows, Predicate, SearchQuery};
 
 use crate::read::Method;
 
@@ -66,6 +66,9 @@ pub struct Preconditions {
     /// What the resource refers to: all of it must be there once the operation, or the whole
     /// atomic group, is done.
     pub targets: Vec<ReferenceTarget>,
+    /// How far the writer reaches: what stands there already and what is written must satisfy all
+    /// of these. None reaches everything.
+    pub bounds: Option<Arc<[Predicate]>>,
     /// No live resource may refer to the deleted one once the operation, or the whole atomic
     /// group, is done.
     pub unreferenced: bool,
@@ -184,6 +187,12 @@ pub enum WriteFault {
     /// Other resources refer to the one that was to be deleted.
     #[error("other resources refer to the resource")]
     Referenced(Referrers),
+    /// The resource is there, and the writer may not touch it.
+    #[error("the resource is beyond the writer's reach")]
+    Hidden,
+    /// What is to be written is not what the writer may write.
+    #[error("what is to be written is beyond the writer's reach")]
+    OutOfBounds,
     /// An expectation no longer holds: resolve again and retry.
     #[error("what was found before the commit has changed")]
     Stale,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use fhir_access::Touches;
 use fhir_definitions::ResourceType;
 use fhir_model::{Failure, FailureKind, write};
 
@@ -15,6 +16,8 @@ use super::{Run, Site};
 pub struct Operation {
     /// With its `$`.
     pub(super) name: &'static str,
+    /// What a caller must be allowed for it.
+    pub(super) touches: Touches,
     pub(super) definition: Definition,
     pub(super) levels: Levels,
     /// The types it is for; all where the list is empty.
@@ -90,6 +93,11 @@ impl Operation {
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// What the gate is to know of it.
+    pub(super) fn asked(&self) -> fhir_access::Operation<'static> {
+        fhir_access::Operation { name: self.name, touches: self.touches }
     }
 
     /// Canonical URL of its OperationDefinition.

@@ -35,7 +35,7 @@ mod value_sets;
 use std::future::Future;
 use std::pin::Pin;
 
-use fhir_access::{Interaction, Permit};
+use fhir_access::Permit;
 use fhir_definitions::ResourceType;
 use fhir_model::{Failure, FailureKind, Resource, ResourceKey, VersionId};
 
@@ -153,7 +153,7 @@ pub async fn operate(
             format!("{} may change what is stored, so that it is called by POST", operation.name);
         return Err(Failure::new(FailureKind::MethodNotAllowed, text));
     }
-    let permit = app.gate(request, Interaction::Operation, site.resource_type())?;
+    let permit = app.gate_operation(request, operation.asked(), site.resource_type())?;
     if input.conditions != Conditions::default() && !operation.takes_conditions() {
         let text = format!("{} takes no If-Match and no If-None-Match", operation.name);
         return Err(Failure::new(FailureKind::InvalidParameter, text).at("http.If-Match"));
@@ -189,7 +189,7 @@ pub fn malformed(
     if operation.name != "$validate" || !validate::takes_malformed(site) {
         return Err(failure);
     }
-    app.gate(request, Interaction::Operation, site.resource_type())?;
+    app.gate_operation(request, operation.asked(), site.resource_type())?;
     validate::malformed(failure)
 }
 

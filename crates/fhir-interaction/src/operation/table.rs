@@ -3,6 +3,7 @@
 
 use std::future::ready;
 
+use fhir_access::Touches;
 use fhir_definitions::ResourceType;
 
 use super::definition::Definition;
@@ -18,6 +19,7 @@ use crate::cursor;
 pub static OPERATIONS: &[Operation] = &[
     Operation {
         name: "$validate",
+        touches: Touches::Nothing,
         definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Resource-validate"),
         levels: Levels { of_type: true, ..Levels::INSTANCE },
         types: &[],
@@ -27,6 +29,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$validate",
+        touches: Touches::Nothing,
         definition: Definition::Own(&own::VALIDATE),
         levels: Levels::SYSTEM,
         types: &[],
@@ -36,6 +39,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$snapshot",
+        touches: Touches::Nothing,
         definition: Definition::R4(
             "http://hl7.org/fhir/OperationDefinition/StructureDefinition-snapshot",
         ),
@@ -47,6 +51,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$meta",
+        touches: Touches::Resources,
         definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Resource-meta"),
         levels: Levels { instance: true, version: true, of_type: true, system: true },
         types: &[],
@@ -56,6 +61,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$meta-add",
+        touches: Touches::Changes,
         definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Resource-meta-add"),
         levels: Levels::INSTANCE,
         types: &[],
@@ -65,6 +71,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$meta-delete",
+        touches: Touches::Changes,
         definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Resource-meta-delete"),
         levels: Levels::INSTANCE,
         types: &[],
@@ -74,6 +81,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$convert",
+        touches: Touches::Nothing,
         definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Resource-convert"),
         levels: Levels::SYSTEM,
         types: &[],
@@ -83,6 +91,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$everything",
+        touches: Touches::Resources,
         definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Patient-everything"),
         levels: Levels::INSTANCE,
         types: &[ResourceType::PATIENT],
@@ -92,6 +101,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$everything",
+        touches: Touches::Resources,
         definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Encounter-everything"),
         levels: Levels::INSTANCE,
         types: &[ResourceType::ENCOUNTER],
@@ -101,6 +111,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$lastn",
+        touches: Touches::Resources,
         definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Observation-lastn"),
         levels: Levels::TYPE,
         types: &[ResourceType::OBSERVATION],
@@ -110,6 +121,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$document",
+        touches: Touches::Resources,
         definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/Composition-document"),
         levels: Levels { of_type: true, ..Levels::INSTANCE },
         types: &[ResourceType::COMPOSITION],
@@ -119,6 +131,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$purge",
+        touches: Touches::Service,
         definition: Definition::Own(&own::PURGE),
         levels: Levels::INSTANCE,
         types: &[],
@@ -128,6 +141,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$fhirpath",
+        touches: Touches::Nothing,
         definition: Definition::Own(&own::FHIRPATH),
         levels: Levels::SYSTEM,
         types: &[],
@@ -137,6 +151,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$kantele-package-install",
+        touches: Touches::Service,
         definition: Definition::Own(&own::PACKAGE_INSTALL),
         levels: Levels::SYSTEM,
         types: &[],
@@ -146,6 +161,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$kantele-package-uninstall",
+        touches: Touches::Service,
         definition: Definition::Own(&own::PACKAGE_UNINSTALL),
         levels: Levels::SYSTEM,
         types: &[],
@@ -155,6 +171,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$kantele-package-list",
+        touches: Touches::Service,
         definition: Definition::Own(&own::PACKAGE_LIST),
         levels: Levels::SYSTEM,
         types: &[],
@@ -164,6 +181,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$expand",
+        touches: Touches::Nothing,
         definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/ValueSet-expand"),
         levels: Levels { of_type: true, ..Levels::INSTANCE },
         types: validate_code::ON_VALUE_SET,
@@ -173,6 +191,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$validate-code",
+        touches: Touches::Nothing,
         definition: Definition::R4(
             "http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code",
         ),
@@ -184,6 +203,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$validate-code",
+        touches: Touches::Nothing,
         definition: Definition::R4(
             "http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code",
         ),
@@ -195,6 +215,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$lookup",
+        touches: Touches::Nothing,
         definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup"),
         levels: Levels::TYPE,
         types: validate_code::ON_CODE_SYSTEM,
@@ -204,6 +225,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$subsumes",
+        touches: Touches::Nothing,
         definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes"),
         levels: Levels { of_type: true, ..Levels::INSTANCE },
         types: validate_code::ON_CODE_SYSTEM,
@@ -213,6 +235,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$translate",
+        touches: Touches::Nothing,
         definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/ConceptMap-translate"),
         levels: Levels { of_type: true, ..Levels::INSTANCE },
         types: validate_code::ON_CONCEPT_MAP,
@@ -222,6 +245,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$closure",
+        touches: Touches::Changes,
         definition: Definition::R4("http://hl7.org/fhir/OperationDefinition/ConceptMap-closure"),
         levels: Levels::SYSTEM,
         types: &[],
@@ -231,6 +255,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$kantele-value-sets",
+        touches: Touches::Nothing,
         definition: Definition::Own(&own::VALUE_SETS),
         levels: Levels::SYSTEM,
         types: &[],
@@ -240,6 +265,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$kantele-stats",
+        touches: Touches::Service,
         definition: Definition::Own(&own::STATS),
         levels: Levels::SYSTEM,
         types: &[],
@@ -249,6 +275,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$activate",
+        touches: Touches::Service,
         definition: Definition::Own(&own::ACTIVATE),
         levels: Levels::INSTANCE,
         types: &[ResourceType::SEARCH_PARAMETER],
@@ -258,6 +285,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$deactivate",
+        touches: Touches::Service,
         definition: Definition::Own(&own::DEACTIVATE),
         levels: Levels::INSTANCE,
         types: &[ResourceType::SEARCH_PARAMETER],
@@ -267,6 +295,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "$reindex",
+        touches: Touches::Service,
         definition: Definition::Own(&own::REINDEX),
         levels: Levels::SYSTEM,
         types: &[],

@@ -54,6 +54,8 @@ impl Rule for MarkRule {
 /// An App over a database of its own, which goes with it.
 pub struct TestApp {
     pub app: App,
+    /// Who asks.
+    caller: Caller,
     store: Store,
     is_owner: bool,
     _folder: Option<tempfile::TempDir>,
@@ -96,6 +98,13 @@ pub fn on_each_backend_in_pairs(test: impl Fn(&TestApp, &TestApp)) {
     }
 }
 
+/// An App over a SQLite database of its own.
+pub fn fresh() -> TestApp {
+    let folder = tempfile::tempdir().unwrap();
+    let url = DatabaseUrl::Sqlite(folder.path().join("test.sqlite"));
+    open(&url, &InteractionSettings::default(), Some(folder))
+}
+
 fn open(
     url: &DatabaseUrl,
     settings: &InteractionSettings,
@@ -107,7 +116,7 @@ fn open(
     let zone = Zone::named("Europe/Helsinki").unwrap();
     let store = Store::open(url, &StoreSettings::new(clock, zone)).unwrap();
     let app = App::new(store.clone(), settings.clone(), &[&MarkRule]);
-    TestApp { app, store, is_owner: true, _folder: folder }
+    TestApp { app, caller: Caller::everyone(), store, is_owner: true, _folder: folder }
 }
 
 pub fn request() -> Request {
@@ -140,7 +149,7 @@ pub struct Asked {
 impl TestApp {
     /// Sends `POST Patient`, `GET Patient?name=a` and the like, as a server would.
     pub fn send(&self, asked: &Asked) -> Result<Answer, Failure> {
-        let mut request = request();
+        let mut request = Request { caller: self.caller.clone(), ..request() };
         for part in asked.prefer.iter().flat_map(|prefer| prefer.split(',')) {
             match part.trim() {
                 "return=minimal" => request.prefer.return_ = Return::Minimal,
@@ -164,7 +173,14 @@ impl TestApp {
         let settings = self.app.settings().clone();
         let policy = policy(&self.store);
         let app = App::with_policy(self.store.clone(), settings, &[], policy);
-        TestApp { app, store: self.store.clone(), is_owner: false, _folder: None }
+        let caller = Caller::everyone();
+        TestApp { app, caller, store: self.store.clone(), is_owner: false, _folder: None }
+    }
+
+    /// The same application, asked by somebody else.
+    pub fn asked_by(&self, caller: Caller) -> TestApp {
+        let app = self.app.clone();
+        TestApp { app, caller, store: self.store.clone(), is_owner: false, _folder: None }
     }
 
     pub fn get(&self, path: &str) -> Result<Answer, Failure> {

@@ -135,6 +135,7 @@ impl Match {
                 let words: Vec<&str> = words.split(' ').filter(|word| !word.is_empty()).collect();
                 text.query.holds(&words)
             }
+            Self::OfType(types) => types.contains(&found.key.resource_type),
             Self::Id(id) => *id == found.key.id,
             Self::LastUpdated(when) => when.holds(found.updated.0, found.updated.0 + 1),
             Self::Row(row) => row.holds(&found.rows),

@@ -131,7 +131,9 @@ impl SearchQuery {
 }
 
 impl Predicate {
-    fn has_lookups(&self) -> bool {
+    /// Whether something in it has to be looked up first ([`Match::Lookup`]).
+    #[must_use]
+    pub fn has_lookups(&self) -> bool {
         self.any.iter().any(Match::has_lookups)
     }
 }
@@ -148,6 +150,7 @@ impl Match {
             | Self::Keys(_)
             | Self::Hashes(_)
             | Self::Text(_)
+            | Self::OfType(_)
             | Self::Id(_)
             | Self::LastUpdated(_)
             | Self::Row(_)

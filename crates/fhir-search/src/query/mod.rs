@@ -118,6 +118,8 @@ pub enum Match {
     /// To be looked up in the same snapshot before the search: [`SearchQuery::resolve`] replaces
     /// it. No store ever sees one.
     Lookup(Lookup),
+    /// The resource is of one of these types: beside alternatives that speak of others.
+    OfType(Vec<ResourceType>),
     /// The resource has this id.
     Id(Id),
     /// The resource was last updated then; its range is a point (`hi = lo + 1`).

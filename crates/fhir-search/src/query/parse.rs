@@ -121,6 +121,7 @@ fn terms(each: &Match) -> usize {
         | Match::Hashes(_)
         | Match::Text(_)
         | Match::Lookup(_)
+        | Match::OfType(_)
         | Match::Id(_)
         | Match::LastUpdated(_)
         | Match::Never => 1,

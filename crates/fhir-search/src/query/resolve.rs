@@ -57,6 +57,7 @@ impl<A: Answers> Resolver<'_, A> {
                 | Match::Keys(_)
                 | Match::Hashes(_)
                 | Match::Text(_)
+                | Match::OfType(_)
                 | Match::Id(_)
                 | Match::LastUpdated(_)
                 | Match::Row(_)

@@ -189,6 +189,18 @@ impl Conditions<'_> {
                 let hashes: Vec<i64> = types.iter().map(hash).collect();
                 self.hashes(&hashes, candidate, &row, mode)
             }
+            Match::OfType(own) => {
+                if types.iter().all(|of| own.contains(of)) {
+                    return Some(Sql::new("TRUE"));
+                }
+                let numbers: Vec<i64> = own.iter().map(|of| i64::from(of.index())).collect();
+                let mut sql = Sql::new("EXISTS (SELECT 1 FROM resource ");
+                sql.push(&format!("{row} WHERE {row}.rid = {candidate}.rid"));
+                sql.push(&self.on_dk(&row, candidate)).push(&format!(" AND {row}.type"));
+                within(&mut sql, self.dialect, &numbers);
+                sql.push(")");
+                sql
+            }
             Match::LastUpdated(when) => {
                 let mut sql = Sql::new("EXISTS (SELECT 1 FROM resource ");
                 sql.push(&format!("{row} WHERE {row}.rid = {candidate}.rid"));
@@ -321,6 +333,7 @@ impl Conditions<'_> {
             | Match::Hashes(_)
             | Match::Text(_)
             | Match::Lookup(_)
+            | Match::OfType(_)
             | Match::Id(_)
             | Match::LastUpdated(_) => false,
         })

@@ -146,6 +146,7 @@ impl<S: Reading> Run<'_, S> {
                 TextField::Narrative => "_text".to_owned(),
                 TextField::Content => "_content".to_owned(),
             },
+            Match::OfType(_) => "_type".to_owned(),
             Match::Id(_) => "_id".to_owned(),
             Match::LastUpdated(_) => "_lastUpdated".to_owned(),
             Match::Row(row) => self.codes(&[row.parameter()]),

@@ -69,6 +69,7 @@ impl<S: Reading> Run<'_, S> {
                 | Match::Hashes(_)
                 | Match::Text(_)
                 | Match::Lookup(_)
+                | Match::OfType(_)
                 | Match::Id(_)
                 | Match::LastUpdated(_)
                 | Match::Row(_)

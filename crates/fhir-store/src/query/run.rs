@@ -466,6 +466,7 @@ fn asks(predicate: &Predicate, is_such: &impl Fn(&Match) -> bool) -> bool {
                 | Match::Hashes(_)
                 | Match::Text(_)
                 | Match::Lookup(_)
+                | Match::OfType(_)
                 | Match::Id(_)
                 | Match::LastUpdated(_)
                 | Match::Never => false,

@@ -151,7 +151,9 @@ fn of_match(conditions: &Conditions<'_>, each: &Match, types: &[ResourceType]) -
             // Words stand for resources of every type.
             Source { is_of_any_type: true, ..Source::new(vec![found.arm]) }
         }
-        Match::Not(_) | Match::Present(_) | Match::Chain(_) | Match::Has(_) => return None,
+        Match::Not(_) | Match::Present(_) | Match::Chain(_) | Match::Has(_) | Match::OfType(_) => {
+            return None;
+        }
     })
 }
 

@@ -12,7 +12,7 @@ use fhir_search::{IndexRows, SearchQuery};
 use super::super::reader::{PostgresReader, locate};
 use super::{Noted, RowNumbers};
 use crate::backend::rule::{Found, Verdict, judge};
-use crate::backend::{linked, row};
+use crate::backend::{bounds, linked, row};
 use crate::codec::{Packed, RAW};
 use crate::core::Core;
 use crate::error::StoreError;
@@ -70,9 +70,15 @@ impl<'a> Transaction<'a> {
             }
         }
         self.lock(group, &mut held)?;
+        let mut reader = PostgresReader::new(self.core, self.connection);
+        let mut settled = bounds::before(&mut reader, group)?;
         let is_together = group.atomic && group.ops.len() > 1;
         let mut answers = Vec::with_capacity(group.ops.len());
         for (index, (op, body)) in group.ops.iter().zip(bodies).enumerate() {
+            if let Some(answer) = settled.remove(&index) {
+                answers.push(answer);
+                continue;
+            }
             match self.op(op, body.as_ref(), !is_together)? {
                 Err(fault) if group.atomic => return Err(StoreError::Refused { index, fault }),
                 answer => answers.push(answer),
@@ -141,7 +147,11 @@ impl<'a> Transaction<'a> {
     }
 
     fn link_fault(&mut self, op: &WriteOp) -> Result<Option<WriteFault>, StoreError> {
-        linked::fault(&mut PostgresReader::new(self.core, self.connection), op)
+        let mut reader = PostgresReader::new(self.core, self.connection);
+        if let Some(fault) = bounds::after(&mut reader, op, self.core.now())? {
+            return Ok(Some(fault));
+        }
+        linked::fault(&mut reader, op)
     }
 
     pub(super) fn run(&mut self, sql: &Sql) -> QueryResult<usize> {

@@ -1,7 +1,6 @@
 //! What the writer does inside a transaction.
 
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::{Arc, PoisonError};
 
@@ -21,7 +20,7 @@ use super::super::statements::{
 use super::purge::HIGH_WATER;
 use super::{Answer, Job};
 use crate::backend::rule::{Found, Verdict, judge};
-use crate::backend::{linked, row};
+use crate::backend::{bounds, linked, row};
 use crate::codec::Packed;
 use crate::core::Core;
 use crate::error::StoreError;
@@ -187,12 +186,14 @@ impl Writer {
                 return Err(StoreError::Refused { index, fault: WriteFault::Stale });
             }
         }
+        let mut reader = SqliteReader::inside(&self.core, &mut self.connection);
+        let settled = bounds::before(&mut reader, &job.group)?;
         let is_stepped = job.group.atomic && job.group.ops.len() > 1;
         let live = is_stepped.then(|| self.live.clone());
         if is_stepped {
             Savepoint::new().execute(&mut self.connection)?;
         }
-        let answers = match self.ops(job, is_stepped)? {
+        let answers = match self.ops(job, is_stepped, settled)? {
             Ok(answers) => answers,
             Err((index, fault)) => {
                 if let Some(live) = live {
@@ -216,9 +217,18 @@ impl Writer {
 
     /// Applies the operations of a group; the first fault of an atomic one ends it, with its
     /// index. References are judged after all operations of several that stand together.
-    fn ops(&mut self, job: &Job, is_stepped: bool) -> Result<Applied, StoreError> {
+    fn ops(
+        &mut self,
+        job: &Job,
+        is_stepped: bool,
+        mut settled: BTreeMap<usize, Result<Written, WriteFault>>,
+    ) -> Result<Applied, StoreError> {
         let mut answers = Vec::with_capacity(job.group.ops.len());
         for (index, (op, body)) in job.group.ops.iter().zip(&job.bodies).enumerate() {
+            if let Some(answer) = settled.remove(&index) {
+                answers.push(answer);
+                continue;
+            }
             match self.op(op, body.as_ref(), !is_stepped)? {
                 Err(fault) if job.group.atomic => return Ok(Err((index, fault))),
                 answer => answers.push(answer),
@@ -236,7 +246,12 @@ impl Writer {
     }
 
     fn link_fault(&mut self, op: &WriteOp) -> Result<Option<WriteFault>, StoreError> {
-        linked::fault(&mut SqliteReader::inside(&self.core, &mut self.connection), op)
+        let now = self.core.now();
+        let mut reader = SqliteReader::inside(&self.core, &mut self.connection);
+        if let Some(fault) = bounds::after(&mut reader, op, now)? {
+            return Ok(Some(fault));
+        }
+        linked::fault(&mut reader, op)
     }
 
     fn holds(&mut self, expectation: &Expectation) -> Result<bool, StoreError> {

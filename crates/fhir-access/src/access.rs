@@ -1,0 +1,224 @@
+//! The policy of a server that asks who is asking: scopes, cut by rules.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use fhir_definitions::ResourceType;
+
+use crate::reach::RIGHTS;
+use crate::{
+    Ask, Caller, CallerKind, Context, Decision, Effect, Grant, Interaction, Limit, Operation,
+    Policy, Reach, Refusal, Rights, Rule, Touches, Words,
+};
+
+/// What scopes are worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ScopeUse {
+    /// A caller reaches nothing without them.
+    #[default]
+    Needed,
+    /// They are passed over: the rules alone say what a caller reaches.
+    Ignored,
+}
+
+/// What the operator chose about access.
+#[derive(Clone, Debug, Default)]
+pub struct AccessSettings {
+    /// What scopes are worth.
+    pub scopes: ScopeUse,
+    /// Types outside of the compartment of a patient that `patient/` scopes show nevertheless,
+    /// such as the organisations and professionals that its resources refer to.
+    pub shared_types: Vec<ResourceType>,
+    /// The rules. Where there are some, what none of them allows is denied. Where there are none,
+    /// scopes alone decide.
+    pub rules: Vec<Rule>,
+}
+
+/// Decides by scopes and rules.
+#[derive(Debug)]
+pub struct AccessPolicy {
+    settings: AccessSettings,
+    generation: u64,
+    everything: Arc<Reach>,
+    nothing: Arc<Reach>,
+}
+
+impl AccessPolicy {
+    /// A policy of these settings. What callers reach is worked out once for each of them and
+    /// kept with them; a new policy, made of changed rules, works it out anew.
+    #[must_use]
+    pub fn new(settings: AccessSettings) -> Self {
+        static GENERATIONS: AtomicU64 = AtomicU64::new(0);
+        let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
+        let (everything, nothing) = (Arc::new(Reach::everything()), Arc::new(Reach::default()));
+        Self { settings, generation, everything, nothing }
+    }
+
+    /// How far a caller reaches.
+    #[must_use]
+    pub fn reach(&self, caller: &Caller, words: &dyn Words) -> Arc<Reach> {
+        if caller.kind() == CallerKind::Everyone {
+            return Arc::clone(&self.everything);
+        }
+        caller.reach((self.generation, words.generation()), || {
+            let asking = Asking { settings: &self.settings, caller, words };
+            let mut reach = Reach::default();
+            for of in ResourceType::all() {
+                for right in RIGHTS {
+                    let limit = asking.by_scopes(of, right).and(asking.by_rules(of, right));
+                    reach.set(of, right, &limit);
+                }
+            }
+            reach
+        })
+    }
+
+    /// What the rules say of an operation by name.
+    fn named(&self, caller: &Caller, operation: &str) -> Option<Effect> {
+        let rules = self.settings.rules.iter();
+        let about = rules.filter(|rule| rule.names(operation) && rule.is_about(caller));
+        about.map(Rule::effect).max_by_key(|effect| *effect == Effect::Deny)
+    }
+
+    fn allows(&self, ask: &Ask<'_>, reach: &Reach) -> bool {
+        let is_known = ask.caller.kind() != CallerKind::Unknown;
+        let reaches = |rights: Rights| match ask.resource_type {
+            Some(of) => reach.of(of, rights) != Limit::Nothing,
+            None => reach.is_anything(rights),
+        };
+        let seeing = Rights::READ.and(Rights::SEARCH);
+        match ask.interaction {
+            Interaction::Capabilities => true,
+            Interaction::Read | Interaction::VRead | Interaction::HistoryInstance => {
+                reaches(Rights::READ)
+            }
+            Interaction::SearchType
+            | Interaction::SearchSystem
+            | Interaction::HistoryType
+            | Interaction::HistorySystem => reaches(Rights::SEARCH),
+            Interaction::Create => reaches(Rights::CREATE),
+            Interaction::Update | Interaction::Patch => reaches(Rights::UPDATE),
+            Interaction::Delete => reaches(Rights::DELETE),
+            // Their entries ask for themselves.
+            Interaction::Transaction | Interaction::Batch => reach.is_anything(Rights::ALL),
+            Interaction::Operation => {
+                let Some(Operation { name, touches }) = ask.operation else { return false };
+                match (self.named(ask.caller, name), touches) {
+                    (Some(Effect::Deny), _) => false,
+                    (_, Touches::Nothing) => is_known,
+                    (_, Touches::Resources) => reaches(seeing),
+                    (_, Touches::Changes) => reaches(Rights::UPDATE),
+                    (Some(Effect::Allow), Touches::Service) => true,
+                    (None, Touches::Service) => ask.caller.kind() == CallerKind::Administrator,
+                }
+            }
+        }
+    }
+}
+
+impl Policy for AccessPolicy {
+    fn decide(&self, ask: &Ask<'_>) -> Decision {
+        if ask.caller.kind() == CallerKind::Everyone {
+            return Decision::Allow(Arc::clone(&self.everything));
+        }
+        let reach = self.reach(ask.caller, ask.words);
+        if !self.allows(ask, &reach) {
+            let is_unknown = ask.caller.kind() == CallerKind::Unknown;
+            return Decision::Refuse(if is_unknown {
+                Refusal::Unauthenticated
+            } else {
+                Refusal::Forbidden
+            });
+        }
+        // Who runs the service sees all of it, where an operation is about the service itself.
+        let is_service = ask.operation.is_some_and(|asked| asked.touches == Touches::Service);
+        Decision::Allow(match (ask.interaction, is_service) {
+            (Interaction::Capabilities, _) => Arc::clone(&self.nothing),
+            (_, true) => Arc::clone(&self.everything),
+            (_, false) => reach,
+        })
+    }
+}
+
+/// What one caller's reach is worked out from.
+struct Asking<'a> {
+    settings: &'a AccessSettings,
+    caller: &'a Caller,
+    words: &'a dyn Words,
+}
+
+impl Asking<'_> {
+    fn by_scopes(&self, of: ResourceType, right: Rights) -> Limit {
+        if self.settings.scopes == ScopeUse::Ignored {
+            return Limit::Everything;
+        }
+        let grants = self.caller.grants().iter();
+        let about = grants.filter(|grant| {
+            grant.rights.has(right) && grant.resource_type.is_none_or(|own| own == of)
+        });
+        about.fold(Limit::Nothing, |limit, grant| limit.or(self.by_grant(grant, of, right)))
+    }
+
+    fn by_grant(&self, grant: &Grant, of: ResourceType, right: Rights) -> Limit {
+        let restricted = self.such(of, &grant.restriction);
+        match grant.context {
+            Context::User | Context::System => restricted,
+            Context::Patient => restricted.and(self.about_patient(of, right)),
+        }
+    }
+
+    /// What is in the compartment of the patient in context.
+    fn about_patient(&self, of: ResourceType, right: Rights) -> Limit {
+        let Some(patient) = &self.caller.launch().patient else { return Limit::Nothing };
+        match self.words.compartment(patient, of) {
+            Some(members) => Limit::Such(vec![members]),
+            None => {
+                let is_shared = self.settings.shared_types.contains(&of);
+                let shows = Rights::READ.and(Rights::SEARCH).has(right);
+                if is_shared && shows { Limit::Everything } else { Limit::Nothing }
+            }
+        }
+    }
+
+    /// What satisfies a search; nothing where the search cannot be understood for the type.
+    fn such(&self, of: ResourceType, pairs: &[(String, String)]) -> Limit {
+        if pairs.is_empty() {
+            return Limit::Everything;
+        }
+        self.words.conditions(of, pairs).map_or(Limit::Nothing, Limit::Such)
+    }
+
+    fn by_rules(&self, of: ResourceType, right: Rights) -> Limit {
+        let (mut allowed, mut denied) = (Limit::Nothing, Limit::Nothing);
+        if self.settings.rules.is_empty() && self.settings.scopes == ScopeUse::Needed {
+            return Limit::Everything;
+        }
+        let about = |rule: &&Rule| {
+            rule.rights().has(right)
+                && (rule.types().is_empty() || rule.types().contains(&of))
+                && rule.is_about(self.caller)
+        };
+        for rule in self.settings.rules.iter().filter(about) {
+            let Some(condition) = rule.condition(self.caller) else {
+                // What a denial rests on isn't known of the caller: nothing is safe to show.
+                if rule.effect() == Effect::Deny {
+                    return Limit::Nothing;
+                }
+                continue;
+            };
+            match rule.effect() {
+                Effect::Allow => allowed = allowed.or(self.such(of, &condition)),
+                Effect::Deny => denied = denied.or(self.denied(of, &condition)),
+            }
+        }
+        allowed.without(denied)
+    }
+
+    /// What a denial takes away; everything where its search cannot be understood for the type.
+    fn denied(&self, of: ResourceType, pairs: &[(String, String)]) -> Limit {
+        if pairs.is_empty() {
+            return Limit::Everything;
+        }
+        self.words.conditions(of, pairs).map_or(Limit::Everything, Limit::Such)
+    }
+}

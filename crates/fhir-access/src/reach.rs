@@ -1,0 +1,192 @@
+//! How far a caller reaches: for each right and each type nothing, everything, or what satisfies
+//! conditions.
+
+use std::collections::BTreeMap;
+
+use fhir_definitions::ResourceType;
+use fhir_search::{Match, Predicate};
+
+use crate::Rights;
+
+/// What of a type is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Limit {
+    /// Nothing of it.
+    #[default]
+    Nothing,
+    /// All of it.
+    Everything,
+    /// Resources that satisfy all of these.
+    Such(Vec<Predicate>),
+}
+
+impl Limit {
+    /// What either of them reaches.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Everything, _) | (_, Self::Everything) => Self::Everything,
+            (Self::Nothing, one) | (one, Self::Nothing) => one,
+            (Self::Such(one), Self::Such(other)) if one == other => Self::Such(one),
+            (Self::Such(one), Self::Such(other)) => {
+                let mut any = alternatives(one);
+                for each in alternatives(other) {
+                    if !any.contains(&each) {
+                        any.push(each);
+                    }
+                }
+                Self::Such(vec![Predicate { any }])
+            }
+        }
+    }
+
+    /// What both of them reach.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Nothing, _) | (_, Self::Nothing) => Self::Nothing,
+            (Self::Everything, one) | (one, Self::Everything) => one,
+            (Self::Such(mut all), Self::Such(other)) => {
+                for each in other {
+                    if !all.contains(&each) {
+                        all.push(each);
+                    }
+                }
+                Self::Such(all)
+            }
+        }
+    }
+
+    /// What `self` reaches and `other` doesn't.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        match other {
+            Self::Nothing => self,
+            Self::Everything => Self::Nothing,
+            Self::Such(all) => {
+                let none = Match::Not(alternatives(all));
+                self.and(Self::Such(vec![Predicate { any: vec![none] }]))
+            }
+        }
+    }
+}
+
+/// A conjunction as alternatives: its only predicate's, or itself as one.
+fn alternatives(mut all: Vec<Predicate>) -> Vec<Match> {
+    match (all.pop(), all.is_empty()) {
+        (Some(only), true) => only.any,
+        (Some(last), false) => {
+            all.push(last);
+            vec![Match::All(all)]
+        }
+        (None, _) => vec![Match::All(all)],
+    }
+}
+
+/// A limit for each of the five rights, in the order of [`RIGHTS`].
+type Limits = [Limit; 5];
+
+/// The rights one by one.
+pub(crate) const RIGHTS: [Rights; 5] =
+    [Rights::CREATE, Rights::READ, Rights::UPDATE, Rights::DELETE, Rights::SEARCH];
+
+/// What a caller may do with which resources.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Of the types that have no line of their own.
+    others: Limits,
+    by_type: BTreeMap<ResourceType, Limits>,
+}
+
+impl Reach {
+    /// Everything may be done with everything.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self::of_all_types(&Limit::Everything)
+    }
+
+    /// The same for every right and every type.
+    #[must_use]
+    pub fn of_all_types(limit: &Limit) -> Self {
+        Self { others: std::array::from_fn(|_| limit.clone()), by_type: BTreeMap::new() }
+    }
+
+    /// Sets what is reached of a type by all of these rights.
+    pub fn set(&mut self, resource_type: ResourceType, rights: Rights, limit: &Limit) {
+        let others = &self.others;
+        let line = self.by_type.entry(resource_type).or_insert_with(|| others.clone());
+        for (right, own) in RIGHTS.into_iter().zip(line) {
+            if rights.has(right) {
+                *own = limit.clone();
+            }
+        }
+    }
+
+    /// What is reached of a type by any of these rights.
+    #[must_use]
+    pub fn of(&self, resource_type: ResourceType, rights: Rights) -> Limit {
+        let line = self.by_type.get(&resource_type).unwrap_or(&self.others);
+        let asked = RIGHTS.into_iter().zip(line).filter(|(right, _)| rights.has_any(*right));
+        asked.fold(Limit::Nothing, |limit, (_, own)| limit.or(own.clone()))
+    }
+
+    /// Whether all of every type is reached by any of these rights.
+    #[must_use]
+    pub fn is_everything(&self, rights: Rights) -> bool {
+        let mut lines = std::iter::once(&self.others).chain(self.by_type.values());
+        lines.all(|line| {
+            let mut asked = RIGHTS.into_iter().zip(line);
+            asked.any(|(right, own)| rights.has_any(right) && *own == Limit::Everything)
+        })
+    }
+
+    /// Whether anything of any type is reached by any of these rights.
+    #[must_use]
+    pub fn is_anything(&self, rights: Rights) -> bool {
+        let mut lines = std::iter::once(&self.others).chain(self.by_type.values());
+        lines.any(|line| {
+            let mut asked = RIGHTS.into_iter().zip(line);
+            asked.any(|(right, own)| rights.has_any(right) && *own != Limit::Nothing)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn such(id: &str) -> Limit {
+        Limit::Such(vec![Predicate { any: vec![Match::Id(id.parse().unwrap())] }])
+    }
+
+    #[test]
+    fn limits_are_joined_and_cut() {
+        let (all, none) = (Limit::Everything, Limit::Nothing);
+        assert_eq!(such("a").or(none.clone()), such("a"));
+        assert_eq!(such("a").or(all.clone()), all);
+        assert_eq!(such("a").or(such("a")), such("a"));
+        let ids = ["a", "b"].map(|id| Match::Id(id.parse().unwrap()));
+        let either = Limit::Such(vec![Predicate { any: ids.to_vec() }]);
+        assert_eq!(such("a").or(such("b")), either);
+        let one = |each: &Match| Predicate { any: vec![each.clone()] };
+        assert_eq!(such("a").and(such("b")), Limit::Such(ids.iter().map(one).collect()));
+        assert_eq!(such("a").and(none.clone()), none);
+        assert_eq!(such("a").without(all.clone()), none);
+        assert_eq!(such("a").without(none), such("a"));
+        let not = Match::Not(vec![Match::Id("a".parse().unwrap())]);
+        assert_eq!(all.without(such("a")), Limit::Such(vec![one(&not)]));
+    }
+
+    #[test]
+    fn a_type_without_a_line_is_one_of_the_others() {
+        let mut reach = Reach::default();
+        assert!(!reach.is_anything(Rights::ALL));
+        reach.set(ResourceType::PATIENT, Rights::READ, &Limit::Everything);
+        assert!(reach.is_anything(Rights::READ) && !reach.is_anything(Rights::SEARCH));
+        assert_eq!(reach.of(ResourceType::PATIENT, Rights::READ), Limit::Everything);
+        assert_eq!(reach.of(ResourceType::PATIENT, Rights::SEARCH), Limit::Nothing);
+        assert_eq!(reach.of(ResourceType::BASIC, Rights::ALL), Limit::Nothing);
+        assert!(!reach.is_everything(Rights::READ));
+        assert!(Reach::everything().is_everything(Rights::READ));
+    }
+}

@@ -1,0 +1,245 @@
+//! Rules of access beyond scopes: who may do what with which resources.
+
+use fhir_definitions::ResourceType;
+use serde::Deserialize;
+
+use crate::{Caller, CallerKind, Claims, Identifier, Rights};
+
+/// What a rule does where it applies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// It adds to what callers reach.
+    #[default]
+    Allow,
+    /// It takes away, whatever else allows.
+    Deny,
+}
+
+/// One rule, as its file has it. A list that is empty asks nothing; of one that isn't, any word
+/// will do. Identifiers are written as `system|value`, or as a value alone for any system.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RuleText {
+    /// What the rule is called where it is told of.
+    pub name: String,
+    /// What it does.
+    pub effect: Effect,
+    /// Kinds of callers ([`CallerKind::code`]).
+    pub kind: Vec<String>,
+    /// Issuers of the token.
+    pub issuer: Vec<String>,
+    /// Client programs.
+    pub client: Vec<String>,
+    /// Organisations that ask.
+    pub organisation: Vec<String>,
+    /// Service units.
+    pub unit: Vec<String>,
+    /// Registers that are acted for.
+    pub register: Vec<String>,
+    /// Roles.
+    pub role: Vec<String>,
+    /// Purposes of use.
+    pub purpose: Vec<String>,
+    /// Resource types; none: all.
+    pub types: Vec<String>,
+    /// Letters of `cruds`; empty: all five.
+    pub rights: String,
+    /// Operations that are allowed or denied by name (`$purge`); these only, where the rule names
+    /// no types and no rights.
+    pub operations: Vec<String>,
+    /// A FHIR search that the resources satisfy (`status=booked&actor.identifier={organisation}`).
+    /// Words in braces stand for what is known of the caller: `person`, `represented`,
+    /// `fhir_user`, `organisation`, `unit`, `register`, `patient`. Where one isn't known, the rule
+    /// doesn't apply.
+    #[serde(rename = "where")]
+    pub condition: String,
+}
+
+/// A rule that was read and found right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    text: RuleText,
+    kinds: Vec<CallerKind>,
+    types: Vec<ResourceType>,
+    rights: Rights,
+    condition: Vec<(String, String)>,
+}
+
+/// Why a text is no rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRule {
+    /// It has no name.
+    #[error("a rule has no name")]
+    Name,
+    /// A word that is none of those that may stand there.
+    #[error("rule `{rule}`: `{word}` is no {what}")]
+    Word {
+        /// The rule.
+        rule: String,
+        /// What was found.
+        word: String,
+        /// What was expected.
+        what: &'static str,
+    },
+}
+
+impl TryFrom<RuleText> for Rule {
+    type Error = InvalidRule;
+
+    fn try_from(text: RuleText) -> Result<Self, InvalidRule> {
+        if text.name.is_empty() {
+            return Err(InvalidRule::Name);
+        }
+        let bad = |word: &str, what| InvalidRule::Word {
+            rule: text.name.clone(),
+            word: word.to_owned(),
+            what,
+        };
+        let kind = |word: &String| CallerKind::of(word).ok_or_else(|| bad(word, "kind of caller"));
+        let of = |word: &String| word.parse().map_err(|_unknown| bad(word, "resource type"));
+        let kinds = text.kind.iter().map(kind).collect::<Result<_, _>>()?;
+        let types = text.types.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+        let rights = match text.rights.as_str() {
+            "" if types.is_empty() && !text.operations.is_empty() => Rights::default(),
+            "" => Rights::ALL,
+            letters => Rights::parse(letters).ok_or_else(|| bad(letters, "list of rights"))?,
+        };
+        if let Some(word) = text.operations.iter().find(|name| !name.starts_with('$')) {
+            return Err(bad(word, "name of an operation"));
+        }
+        let condition = match text.condition.as_str() {
+            "" => Vec::new(),
+            search => crate::scope::pairs(search).ok_or_else(|| bad(search, "FHIR search"))?,
+        };
+        for (_, value) in &condition {
+            if let Some(word) = placeholders(value).find(|word| !KNOWN.contains(word)) {
+                return Err(bad(word, "word for something known of the caller"));
+            }
+        }
+        Ok(Self { kinds, types, rights, condition, text })
+    }
+}
+
+/// What may stand in braces.
+const KNOWN: [&str; 7] =
+    ["person", "represented", "fhir_user", "organisation", "unit", "register", "patient"];
+
+/// The words in braces.
+fn placeholders(value: &str) -> impl Iterator<Item = &str> {
+    value.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(word, _)| word))
+}
+
+impl Rule {
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.text.name
+    }
+
+    /// What it does.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        self.text.effect
+    }
+
+    /// The types that it speaks of; none: all.
+    #[must_use]
+    pub fn types(&self) -> &[ResourceType] {
+        &self.types
+    }
+
+    /// The rights that it gives or takes.
+    #[must_use]
+    pub fn rights(&self) -> Rights {
+        self.rights
+    }
+
+    /// Whether it names an operation.
+    #[must_use]
+    pub fn names(&self, operation: &str) -> bool {
+        self.text.operations.iter().any(|name| name == operation)
+    }
+
+    /// Whether it is about this caller.
+    #[must_use]
+    pub fn is_about(&self, caller: &Caller) -> bool {
+        let (text, claims) = (&self.text, caller.claims());
+        let word = |asked: &[String], own: &Option<String>| {
+            asked.is_empty() || own.as_ref().is_some_and(|own| asked.contains(own))
+        };
+        let identifier = |asked: &[String], own: &Option<Identifier>| {
+            asked.is_empty()
+                || own.as_ref().is_some_and(|own| asked.iter().any(|asked| is_named(asked, own)))
+        };
+        (self.kinds.is_empty() || self.kinds.contains(&caller.kind()))
+            && word(&text.issuer, &claims.issuer)
+            && word(&text.client, &claims.client)
+            && word(&text.role, &claims.role)
+            && word(&text.purpose, &claims.purpose)
+            && identifier(&text.organisation, &claims.organisation)
+            && identifier(&text.unit, &claims.unit)
+            && identifier(&text.register, &claims.register)
+    }
+
+    /// The search that its resources satisfy, with what is known of the caller put in; none where
+    /// something is not known.
+    #[must_use]
+    pub fn condition(&self, caller: &Caller) -> Option<Vec<(String, String)>> {
+        let fill = |(name, value): &(String, String)| Some((name.clone(), filled(value, caller)?));
+        self.condition.iter().map(fill).collect()
+    }
+}
+
+/// Whether an identifier is the one that a rule writes as `system|value` or as a value alone.
+fn is_named(asked: &str, own: &Identifier) -> bool {
+    match asked.rsplit_once('|') {
+        Some((system, value)) => own.system == system && own.value == value,
+        None => own.value == asked,
+    }
+}
+
+/// A value with its words in braces replaced; none where one isn't known.
+fn filled(value: &str, caller: &Caller) -> Option<String> {
+    let mut parts = value.split('{');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (word, rest) = part.split_once('}')?;
+        out.push_str(&known(word, caller)?);
+        out.push_str(rest);
+    }
+    Some(out)
+}
+
+fn known(word: &str, caller: &Caller) -> Option<String> {
+    let Claims { person, represented, organisation, unit, register, fhir_user, .. } =
+        caller.claims();
+    let token = |identifier: &Option<Identifier>| {
+        let Identifier { system, value } = identifier.as_ref()?;
+        let value = escaped(value);
+        Some(if system.is_empty() { value } else { format!("{}|{value}", escaped(system)) })
+    };
+    match word {
+        "person" => token(person),
+        "represented" => token(represented),
+        "organisation" => token(organisation),
+        "unit" => token(unit),
+        "register" => token(register),
+        "fhir_user" => fhir_user.as_ref().map(ToString::to_string),
+        "patient" => caller.launch().patient.as_ref().map(ToString::to_string),
+        _ => None,
+    }
+}
+
+/// The value of a search parameter, so that nothing that a token says becomes a second value.
+/// Spec: <https://hl7.org/fhir/R4/search.html#escaping>
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if matches!(letter, '\\' | ',' | '$' | '|') {
+            out.push('\\');
+        }
+        out.push(letter);
+    }
+    out
+}
