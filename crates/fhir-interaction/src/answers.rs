@@ -42,7 +42,7 @@ pub(crate) async fn resolved(
     mut query: SearchQuery,
 ) -> Result<SearchQuery, Failure> {
     if !query.has_lookups() {
-        return Ok(permitted(&query, permit).into_owned());
+        return Ok(permitted(&query, permit, &app.definitions().registry).into_owned());
     }
     let (inside, base) = (app.clone(), request.base.clone());
     let work = move |sight: &mut Sight<'_>| {
@@ -50,7 +50,7 @@ pub(crate) async fn resolved(
         Ok(query)
     };
     let query = app.read(permit, work).await?;
-    Ok(permitted(&query, permit).into_owned())
+    Ok(permitted(&query, permit, &app.definitions().registry).into_owned())
 }
 
 struct InSnapshot<'s, 'a> {

@@ -8,17 +8,26 @@ use std::borrow::Cow;
 
 use fhir_access::{Limit, Permit};
 use fhir_definitions::ResourceType;
-use fhir_search::{Chain, Has, Match, Predicate, Scope, SearchQuery};
+use fhir_search::{Chain, Has, Match, ParameterId, Predicate, Registry, Scope, SearchQuery};
 
 /// The query that finds of `query` what `permit` shows.
-pub(crate) fn permitted<'q>(query: &'q SearchQuery, permit: &Permit) -> Cow<'q, SearchQuery> {
+pub(crate) fn permitted<'q>(
+    query: &'q SearchQuery,
+    permit: &Permit,
+    registry: &Registry,
+) -> Cow<'q, SearchQuery> {
     if permit.sees_all() {
         return Cow::Borrowed(query);
     }
-    let mut guarded = guarded_chains(query, permit);
-    let (scope, conditions) = Guard { permit }.of_scope(&query.scope);
-    guarded.scope = scope;
+    let (scope, conditions) = Guard { permit, only: None }.of_scope(&query.scope);
+    let only = match &scope {
+        Scope::Types(visible) => Some((visible.as_slice(), registry)),
+        Scope::Type(_) | Scope::All => None,
+    };
+    let mut guarded = query.clone();
+    guarded.predicates = Guard { permit, only }.guarded_all(&query.predicates);
     guarded.predicates.extend(conditions);
+    guarded.scope = scope;
     Cow::Owned(guarded)
 }
 
@@ -26,12 +35,15 @@ pub(crate) fn permitted<'q>(query: &'q SearchQuery, permit: &Permit) -> Cow<'q, 
 /// resources are given out.
 pub(crate) fn guarded_chains(query: &SearchQuery, permit: &Permit) -> SearchQuery {
     let mut guarded = query.clone();
-    guarded.predicates = Guard { permit }.guarded_all(&query.predicates);
+    guarded.predicates = Guard { permit, only: None }.guarded_all(&query.predicates);
     guarded
 }
 
 struct Guard<'a> {
     permit: &'a Permit,
+    /// Alternatives about other types than these go: a store takes a row of a parameter as proof
+    /// of the type, and would bring what nobody may see.
+    only: Option<(&'a [ResourceType], &'a Registry)>,
 }
 
 impl Guard<'_> {
@@ -81,20 +93,27 @@ impl Guard<'_> {
     }
 
     fn guarded(&self, each: &Match) -> Match {
+        let inner = Guard { permit: self.permit, only: None };
         match each {
             Match::All(all) => Match::All(self.guarded_all(all)),
             Match::Not(any) => Match::Not(self.guarded_any(any)),
             Match::Chain(chain) => {
-                let mut all = self.guarded_all(&chain.all);
+                let mut all = inner.guarded_all(&chain.all);
                 all.extend(self.of_type(chain.target));
-                Match::Chain(Chain { all, ..chain.clone() })
+                let parameters = self.asked(&chain.parameters);
+                if parameters.is_empty() {
+                    return Match::Never;
+                }
+                Match::Chain(Chain { parameters, target: chain.target, all })
             }
             Match::Has(has) => {
-                let mut all = self.guarded_all(&has.all);
+                let mut all = inner.guarded_all(&has.all);
                 all.extend(self.of_type(has.source));
                 Match::Has(Has { all, ..has.clone() })
             }
-            Match::Present(_)
+            Match::Row(row) if self.asked(&[row.parameter()]).is_empty() => Match::Never,
+            Match::Present(parameters) => Match::Present(self.asked(parameters)),
+            Match::Row(_)
             | Match::Keys(_)
             | Match::Hashes(_)
             | Match::Text(_)
@@ -102,9 +121,17 @@ impl Guard<'_> {
             | Match::OfType(_)
             | Match::Id(_)
             | Match::LastUpdated(_)
-            | Match::Row(_)
             | Match::Never => each.clone(),
         }
+    }
+
+    /// Those of the parameters that are about types that are looked at.
+    fn asked(&self, parameters: &[ParameterId]) -> Vec<ParameterId> {
+        let Some((only, registry)) = self.only else { return parameters.to_vec() };
+        let is_asked = |p: &ParameterId| {
+            registry.by_id(*p).is_some_and(|parameter| only.contains(&parameter.base))
+        };
+        parameters.iter().copied().filter(is_asked).collect()
     }
 }
 
@@ -141,7 +168,7 @@ mod tests {
 
     use fhir_access::{Ask, Caller, Decision, Interaction, Policy, Reach, Rights, Words, gate};
     use fhir_model::ResourceKey;
-    use fhir_search::{Lookup, ParameterId, Registry, RowMatch};
+    use fhir_search::{Lookup, RowMatch};
 
     use super::*;
 
@@ -213,7 +240,7 @@ mod tests {
         let permit = gate(&Fixed(Arc::new(reach)), &ask).unwrap();
         let mut query = crate::sight::of_type(PATIENT, client);
         query.scope = scope;
-        permitted(&query, &permit).into_owned()
+        permitted(&query, &permit, &registry()).into_owned()
     }
 
     #[test]
@@ -238,6 +265,14 @@ mod tests {
         assert_eq!(found.predicates, [Predicate { any }]);
         let nothing = asked(Reach::default(), Scope::All, Vec::new());
         assert_eq!(nothing.scope, Scope::Types(Vec::new()));
+    }
+
+    #[test]
+    fn alternatives_about_hidden_types_go() {
+        let lines = [(PATIENT, Limit::Everything)];
+        let client = Predicate { any: vec![tag(PATIENT), tag(OBSERVATION)] };
+        let found = asked(reach(&lines), Scope::All, vec![client]);
+        assert_eq!(found.predicates, [Predicate { any: vec![tag(PATIENT), Match::Never] }]);
     }
 
     #[test]

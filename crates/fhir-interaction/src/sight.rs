@@ -183,7 +183,7 @@ impl<'a> Sight<'a> {
         if self.is_about_contained(query) {
             return self.containers(query, after, limit);
         }
-        let query = permitted(query, self.permit);
+        let query = permitted(query, self.permit, self.registry);
         self.reader.search(&query, after, limit)
     }
 
@@ -191,7 +191,7 @@ impl<'a> Sight<'a> {
         if self.is_about_contained(query) {
             return self.count_containers(query);
         }
-        let query = permitted(query, self.permit);
+        let query = permitted(query, self.permit, self.registry);
         self.reader.count(&query)
     }
 
@@ -254,7 +254,7 @@ impl<'a> Sight<'a> {
         before: &Position,
         limit: usize,
     ) -> Result<Option<Vec<Hit>>, StoreError> {
-        let query = permitted(query, self.permit);
+        let query = permitted(query, self.permit, self.registry);
         self.reader.search_before(&query, before, limit)
     }
 
@@ -264,7 +264,7 @@ impl<'a> Sight<'a> {
         query: &SearchQuery,
         limit: usize,
     ) -> Result<Explanation, StoreError> {
-        let query = permitted(query, self.permit);
+        let query = permitted(query, self.permit, self.registry);
         self.reader.explain(&query, limit)
     }
 

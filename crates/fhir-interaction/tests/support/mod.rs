@@ -165,7 +165,8 @@ impl TestApp {
     /// The same database under an app that knows nothing yet.
     pub fn anew(&self) -> TestApp {
         let app = App::new(self.store.clone(), self.app.settings().clone(), &[&MarkRule]);
-        TestApp { app, store: self.store.clone(), is_owner: false, _folder: None }
+        let caller = Caller::everyone();
+        TestApp { app, caller, store: self.store.clone(), is_owner: false, _folder: None }
     }
 
     /// The same database under a policy.
