@@ -9,6 +9,7 @@ use actix_web::http::KeepAlive;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{Data, to};
 use actix_web::{App as HttpApp, HttpServer};
+use fhir_access::{AccessPolicy, AllowAll, Policy};
 use fhir_interaction::App;
 use fhir_model::Limits as ParseLimits;
 use fhir_store::{DatabaseUrl, Store};
@@ -49,7 +50,11 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
     let guard = Guard::new(&settings.access, settings.network.base_url.as_deref())?;
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let acceptor = settings.tls.as_ref().map(tls::acceptor).transpose()?;
-    let app = App::new(store.clone(), interaction, kanta_rules::RULES);
+    let policy: Box<dyn Policy> = match settings.access.mode {
+        Mode::Open => Box::new(AllowAll::default()),
+        Mode::Required => Box::new(AccessPolicy::new(settings.rights.clone())),
+    };
+    let app = App::with_policy(store.clone(), interaction, kanta_rules::RULES, policy);
     package::install_configured(&app, &settings.packages)?;
     if let Some(external) = &settings.external {
         app.ask_elsewhere(Box::new(Server::new(external)), external.asked.clone());

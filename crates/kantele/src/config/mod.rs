@@ -14,6 +14,7 @@ pub(crate) mod nearest;
 mod network;
 mod packages;
 mod references;
+mod rights;
 mod search;
 mod terminology;
 mod tls;
@@ -44,6 +45,7 @@ pub(crate) struct Settings {
     pub(crate) network: Network,
     pub(crate) tls: Option<Tls>,
     pub(crate) access: Access,
+    pub(crate) rights: fhir_access::AccessSettings,
     pub(crate) database: Database,
     pub(crate) search: Search,
     pub(crate) packages: Packages,
@@ -65,6 +67,7 @@ fn all() -> impl Iterator<Item = &'static Setting> {
         Network::SETTINGS,
         Tls::SETTINGS,
         Access::SETTINGS,
+        rights::SETTINGS,
         Cors::SETTINGS,
         Database::SETTINGS,
         Search::SETTINGS,
@@ -113,6 +116,7 @@ impl Settings {
             network,
             tls,
             access,
+            rights: rights::read(layers),
             database,
             search,
             packages: Packages::read(layers),

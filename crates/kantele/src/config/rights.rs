@@ -60,9 +60,8 @@ fn read_rules(layers: &mut Layers) -> Vec<Rule> {
         return Vec::new();
     }
     let read = std::fs::read_to_string(&path).map_err(|error| error.to_string());
-    let file = read.and_then(|text| {
-        toml::from_str::<File>(&text).map_err(|error| error.message().to_owned())
-    });
+    let file = read
+        .and_then(|text| toml::from_str::<File>(&text).map_err(|error| error.message().to_owned()));
     let mut rules = Vec::new();
     match file {
         Err(why) => layers.refuse(&RULES_FILE, &format!("cannot be used: {why}")),
