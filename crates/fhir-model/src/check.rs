@@ -21,6 +21,8 @@ use crate::failure::Issue;
 use crate::json;
 use crate::tape::Value;
 
+pub(crate) use faults::form;
+
 /// At most so many faults are told of one body.
 pub const MAX_FAULTS: usize = 100;
 

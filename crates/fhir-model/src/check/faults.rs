@@ -58,7 +58,23 @@ pub(crate) fn shape(value: Value<'_>) -> Cow<'static, str> {
     }
 }
 
-/// A value that may be shown, cut to a sensible length and without control characters.
+/// The form of a text that must not be shown: digits as 9, letters as a.
+pub(crate) fn form(text: &str) -> String {
+    const LONGEST: usize = 64;
+    let outline = text.chars().take(LONGEST).map(|letter| match letter {
+        '0'..='9' => '9',
+        letter if letter.is_alphanumeric() => 'a',
+        letter if letter.is_ascii_graphic() => letter,
+        _ => ' ',
+    });
+    let mut outline: String = outline.collect();
+    if text.chars().nth(LONGEST).is_some() {
+        outline.push('…');
+    }
+    outline
+}
+
+/// A name that may be shown, cut to a sensible length and without control characters.
 pub(crate) fn shown(text: &str) -> String {
     const LONGEST: usize = 64;
     let mut out: String =
@@ -67,4 +83,17 @@ pub(crate) fn shown(text: &str) -> String {
         out.push('…');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_says_nothing_of_what_the_text_says() {
+        assert_eq!(form("2020-02-30"), "9999-99-99");
+        assert_eq!(form("010190-999W"), "999999-999a");
+        assert_eq!(form("Åse\u{1}  B."), "aaa   a.");
+        assert_eq!(form(&"x".repeat(65)), format!("{}…", "a".repeat(64)));
+    }
 }

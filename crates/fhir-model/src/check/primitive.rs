@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use fhir_definitions::Primitive;
 
-use super::faults::{self, FORM, JSON_TYPE, RANGE, Rule, TOO_LONG, shape, shown};
+use super::faults::{self, FORM, JSON_TYPE, RANGE, Rule, TOO_LONG, form, shape};
 use super::{narrative, temporal};
 use crate::id::Id;
 use crate::scan;
@@ -49,7 +49,7 @@ fn json_type(expected: &'static str, value: Value<'_>) -> Wrong {
 
 fn number(text: &str, primitive: Primitive) -> Option<Wrong> {
     let wrong = |rule: Rule, expected: &'static str| {
-        let found = shown(text).into();
+        let found = format!("a number of the form {}", form(text)).into();
         Some(Wrong { rule, expected: expected.into(), found })
     };
     if text.len() > MAX_NUMBER {
@@ -136,7 +136,7 @@ fn text_form(text: &str, is_escaped: bool, primitive: Primitive) -> Option<Wrong
             return None;
         }
     };
-    let found = format!("\"{}\"", shown(text)).into();
+    let found = format!("a string of the form \"{}\"", form(text)).into();
     Some(Wrong { rule: FORM, expected: expected.into(), found })
 }
 

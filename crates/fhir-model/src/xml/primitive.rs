@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use fhir_definitions::{ElementDefinition, Primitive};
 
+use crate::check::form;
 use crate::decimal::Decimal;
 use crate::write as json_write;
 
@@ -145,7 +146,8 @@ impl<'n> Reader<'n, '_> {
             Literal::Bare(text) => self.out.extend_from_slice(text.as_bytes()),
             Literal::Wrong { expected, stand_in } => {
                 let offset = self.nodes.get(index).map_or(0, |node| node.offset);
-                let told = format!("expected {expected}, found {}", shown(value));
+                let told =
+                    format!("expected {expected}, found one of the form \"{}\"", form(value));
                 self.fault(offset, "form of the value", told);
                 self.out.extend_from_slice(stand_in.as_bytes());
             }
