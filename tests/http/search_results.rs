@@ -192,7 +192,9 @@ fn circles_of_includes_end() {
         let client = server.client();
         for (id, parent) in [("a", "b"), ("b", "c"), ("c", "a")] {
             let part_of = json!({"reference": format!("Organization/{parent}")});
-            client.store(&json!({"resourceType": "Organization", "id": id, "partOf": part_of}));
+            let body =
+                json!({"resourceType": "Organization", "id": id, "name": id, "partOf": part_of});
+            client.store(&body);
         }
         let page = client.get("Organization?_id=a&_include:iterate=Organization:partof");
         let keys: BTreeSet<String> = page.expecting(200).keys("include").into_iter().collect();

@@ -10,3 +10,4 @@ mod again;
 mod interrupted;
 mod readback;
 mod snapshot;
+mod validation;

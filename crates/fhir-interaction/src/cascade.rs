@@ -130,7 +130,10 @@ async fn find(
 }
 
 /// Who refers to one of these. What a permit hides is not deleted unseen: then nothing is.
-fn referrers(
+///
+/// # Errors
+/// `Conflict` where some of them are hidden, and the store's failures.
+pub(crate) fn referrers(
     app: &App,
     sight: &mut Sight<'_>,
     targets: &[ResourceKey],

@@ -112,8 +112,7 @@ pub async fn patch_where(
             return Err(Failure::new(FailureKind::NotFound, text));
         };
         let expect = expectation(&query, Some(&stored));
-        let asked =
-            patch::Asked { patch, conditions: &conditions, return_: request.prefer.return_ };
+        let asked = patch::Asked { request, patch, conditions: &conditions };
         if let Some(answer) = patch::attempt(app, &permit, &asked, &stored, expect).await? {
             return Ok(answer);
         }

@@ -16,8 +16,8 @@ use crate::app::App;
 use crate::check;
 use crate::conditional::{changing, met};
 use crate::read;
-use crate::request::{Answer, Conditions, Request, Return};
-use crate::{validation, write};
+use crate::request::{Answer, Conditions, Request};
+use crate::write;
 
 /// So often a patch starts over because the resource has a new version.
 const MAX_TURNS: u32 = 50;
@@ -35,7 +35,7 @@ pub async fn patch(
     conditions: Conditions,
 ) -> Result<Answer, Failure> {
     let permit = app.gate(request, Interaction::Patch, Some(key.resource_type))?;
-    let asked = Asked { patch, conditions: &conditions, return_: request.prefer.return_ };
+    let asked = Asked { request, patch, conditions: &conditions };
     let mut turns = Turns::default();
     loop {
         let _turn = turns.next(app, Some(key)).await?;
@@ -50,9 +50,9 @@ pub async fn patch(
 
 /// What a request asks of whatever version it meets.
 pub(crate) struct Asked<'a> {
+    pub(crate) request: &'a Request,
     pub(crate) patch: &'a Patch,
     pub(crate) conditions: &'a Conditions,
-    pub(crate) return_: Return,
 }
 
 /// How often a request has tried.
@@ -97,28 +97,31 @@ pub(crate) async fn attempt(
     if let Some(fault) = met(asked.conditions, stored.version) {
         return Err(write::write_fault(key, &fault));
     }
-    let (resource, warnings) = patched(app, asked.patch, stored)?;
+    let (resource, warnings) = patched(app, asked.request, permit, asked.patch, stored).await?;
     let if_match = Some(vec![stored.version]);
     let preconditions = Preconditions { if_match, ..Preconditions::default() };
     let op = write::put(app, key.clone(), resource.view(), preconditions);
     match write::write_expecting(app, permit, op, expect).await? {
         Ok(written) => {
-            write::answer(app, permit, &written, &warnings, asked.return_).await.map(Some)
+            let return_ = asked.request.prefer.return_;
+            write::answer(app, permit, &written, &warnings, return_).await.map(Some)
         }
         Err(WriteFault::Stale | WriteFault::VersionMismatch { .. }) => Ok(None),
         Err(fault) => Err(write::write_fault(key, &fault)),
     }
 }
 
-/// What a patch makes of a stored version: checked like the body of an update, as far as that goes
-/// without the store, with the warnings of rules and validation. The write that follows must name the version in its preconditions (`if_match`)
-/// and start again from the then current version on `WriteFault::VersionMismatch`.
+/// What a patch makes of a stored version: checked like the body of an update, with the warnings of
+/// rules and validation. The write that follows must name the version in its preconditions
+/// (`if_match`) and start again from the then current version on `WriteFault::VersionMismatch`.
 ///
 /// # Errors
 /// `Deleted` where the version is a delete, what [`Patch::apply`] fails with, and what an update
 /// is refused for.
-pub(crate) fn patched(
+pub(crate) async fn patched(
     app: &App,
+    request: &Request,
+    permit: &Permit,
     patch: &Patch,
     stored: &StoredVersion,
 ) -> Result<(Resource, Vec<Issue>), Failure> {
@@ -128,7 +131,7 @@ pub(crate) fn patched(
     body.write_json(key, Some(stored.version), Some(stored.updated), &mut json);
     let current = Resource::trusted(json)?;
     let resource = patch.apply(current.view(), &Limits::default())?;
-    let mut warnings = check::check(app, resource.view(), key.resource_type, Some(&key.id))?;
-    warnings.extend(validation::on_write_alone(app, resource.view())?);
+    let (view, id) = (resource.view(), Some(&key.id));
+    let warnings = check::checked(app, request, permit, view, key.resource_type, id).await?;
     Ok((resource, warnings))
 }

@@ -111,16 +111,6 @@ pub(crate) async fn on_write(
     judged(&in_store(app, permit, &request.base, &resource, &asked).await?)
 }
 
-/// [`on_write`] as far as it goes without the store.
-///
-/// # Errors
-/// As [`on_write`].
-pub(crate) fn on_write_alone(app: &App, view: ResourceView<'_>) -> Result<Vec<Issue>, Failure> {
-    let settings = &app.settings().validation;
-    let Some(asked) = Asked::on_write(settings, view.resource_type) else { return Ok(Vec::new()) };
-    judged(&alone(app, view, &asked).0)
-}
-
 /// Validates without the store; whether that was enough stands beside the report.
 fn alone(app: &App, view: ResourceView<'_>, asked: &Asked) -> (Report, bool) {
     let world = Alone::new(app, !asked.is_base());
@@ -182,12 +172,12 @@ fn run(
     let settings = &app.settings().validation;
     let options = Options {
         best_practice: settings.best_practice,
+        unknown_profiles: settings.unknown_profiles,
         budget: settings.budget,
         now: Some(app.now()),
         zone: app.zone().clone(),
         declared_profiles: asked.declared,
         preferred_bindings: asked.information,
-        ..Options::default()
     };
     let profiles: Vec<&str> = asked.profiles.iter().map(String::as_str).collect();
     app.validation().validator.validate(view, &profiles, world, &options)

@@ -16,6 +16,7 @@ mod narrative;
 mod native;
 mod options;
 mod path;
+mod place;
 mod program;
 mod questionnaire;
 mod report;
@@ -26,6 +27,7 @@ mod whole;
 mod world;
 
 pub use options::{BestPractice, Options};
+pub use place::find;
 pub use report::{Finding, Report, RuleKind};
 pub use validator::Validator;
 pub use world::{Coded, Found, Membership, NoWorld, World};

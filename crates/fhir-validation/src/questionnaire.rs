@@ -29,16 +29,23 @@ use self::response::Response;
 use crate::report::{Finding, RuleKind};
 use crate::world::{Found, World};
 
+/// What is around a response.
+pub(crate) struct Asked<'q> {
+    /// The document, in whose entries the Questionnaire is looked for before the world is asked.
+    pub(crate) root: ResourceView<'q>,
+    pub(crate) world: &'q dyn World,
+    pub(crate) zone: &'q Zone,
+    /// Counts a step; whether the time of the validation is used up.
+    pub(crate) is_late: &'q dyn Fn() -> bool,
+}
+
 /// Holds a QuestionnaireResponse to the Questionnaire that it names; nothing for other types.
 ///
-/// `place` is the expression of the response in the document, `root` the document, in whose
-/// entries the Questionnaire is looked for before the world is asked.
+/// `place` is the expression of the response in the document.
 pub(crate) fn check(
     view: ResourceView<'_>,
     place: &str,
-    root: ResourceView<'_>,
-    world: &dyn World,
-    zone: &Zone,
+    asked: &Asked<'_>,
     findings: &mut Vec<Finding>,
 ) {
     if view.resource_type != ResourceType::QUESTIONNAIRE_RESPONSE {
@@ -65,7 +72,7 @@ pub(crate) fn check(
         });
     };
     let owned: Arc<Resource>;
-    let questionnaire = match find(view, root, &canonical, world) {
+    let questionnaire = match find(view, asked.root, &canonical, asked.world) {
         Lead::Inside(view) => view,
         Lead::Outside(resource) => {
             owned = resource;
@@ -85,7 +92,7 @@ pub(crate) fn check(
     let response = Response::read(view, place, &form);
     let status = view.value.get("status").and_then(Value::text);
     let is_final = matches!(status.as_deref(), Some("completed" | "amended"));
-    walk::Walk { form: &form, response: &response, world, zone, is_final, findings }.run(place);
+    walk::Walk { form: &form, response: &response, asked, is_final, findings }.run(place);
 }
 
 /// Where the Questionnaire is.

@@ -59,12 +59,11 @@ impl Validator {
         }
         let path = Path::root(resource.resource_type.as_str());
         walk.whole(resource, resource, &programs, &path);
+        whole::check(&inquiry, &mut walk.sink);
         if inquiry.was_late() {
             walk.sink.push(usize::MAX, late(resource, options));
         }
-        let mut report = walk.sink.report();
-        whole::check(resource, world, options, &mut report.findings);
-        report
+        walk.sink.report()
     }
 
     /// The programs of the definitions as they are now.

@@ -2,28 +2,49 @@
 
 use fhir_model::{ResourceType, ResourceView, Value};
 
-use crate::options::Options;
-use crate::report::Finding;
-use crate::world::World;
-use crate::{bundle, narrative, questionnaire};
+use crate::inquiry::Inquiry;
+use crate::sink::{MAX_FINDINGS, Sink};
+use crate::{bundle, narrative, place, questionnaire};
 
-/// Looks at a document and at the resources of its entries, also of a Bundle in a Bundle.
-pub(crate) fn check(
-    document: ResourceView<'_>,
-    world: &dyn World,
-    options: &Options,
-    findings: &mut Vec<Finding>,
-) {
+/// Looks at a document and at the resources of its entries, also of a Bundle in a Bundle. Where
+/// the budget of the inquiry is used up, what is left is not looked at.
+pub(crate) fn check(inquiry: &Inquiry<'_>, sink: &mut Sink) {
+    let (document, zone) = (inquiry.document, &inquiry.options.zone);
     let place = document.resource_type.to_string();
+    let mut findings = Vec::new();
     below(document, &place, &mut |view, place| {
-        bundle::check(view, place, findings);
-        narrative::check(view, place, findings);
-        questionnaire::check(view, place, document, world, &options.zone, findings);
+        inquiry.look();
+        if inquiry.was_late() {
+            return false;
+        }
+        let is_late = || inquiry.is_late();
+        bundle::check(view, place, &mut findings);
+        narrative::check(view, place, &mut findings);
+        let asked =
+            questionnaire::Asked { root: document, world: inquiry.world, zone, is_late: &is_late };
+        questionnaire::check(view, place, &asked, &mut findings);
+        true
     });
+    for (count, finding) in findings.into_iter().enumerate() {
+        // What comes after so many is hardly told, and need not be looked for.
+        let offset = if count < 2 * MAX_FINDINGS {
+            place::find(document.value, &finding.expression).offset()
+        } else {
+            usize::MAX
+        };
+        sink.push(offset, finding);
+    }
 }
 
-fn below<'a>(view: ResourceView<'a>, place: &str, check: &mut dyn FnMut(ResourceView<'a>, &str)) {
-    check(view, place);
+/// Ends where the check says false.
+fn below<'a>(
+    view: ResourceView<'a>,
+    place: &str,
+    check: &mut dyn FnMut(ResourceView<'a>, &str) -> bool,
+) {
+    if !check(view, place) {
+        return;
+    }
     if view.resource_type != ResourceType::BUNDLE {
         return;
     }

@@ -4,7 +4,7 @@ use fhir_definitions::ResourceType;
 use fhir_model::{Failure, FailureKind, Issue, Resource, ResourceKey, VersionId};
 use fhir_store::{Preconditions, StoredVersion};
 
-use crate::app::App;
+use crate::bundle::Running;
 use crate::bundle::entry::{Action, Entry, Who, at_entry};
 use crate::bundle::question::Found;
 use crate::conditional::{self, met};
@@ -64,19 +64,24 @@ impl Fate {
 ///
 /// # Errors
 /// What stands against it already, naming the entry.
-pub(crate) fn decide(
-    app: &App,
+pub(crate) async fn decide(
+    running: Running<'_>,
     entries: &[Entry<'_>],
     found: &Found,
 ) -> Result<Vec<Fate>, Failure> {
-    let decide = |entry: &Entry<'_>| {
-        one(app, &entry.action, found.of(entry.index))
-            .map_err(|failure| at_entry(failure, entry.index))
-    };
-    entries.iter().map(decide).collect()
+    let mut fates = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let fate = one(running, &entry.action, found.of(entry.index)).await;
+        fates.push(fate.map_err(|failure| at_entry(failure, entry.index))?);
+    }
+    Ok(fates)
 }
 
-fn one(app: &App, action: &Action<'_>, found: &[StoredVersion]) -> Result<Fate, Failure> {
+async fn one(
+    running: Running<'_>,
+    action: &Action<'_>,
+    found: &[StoredVersion],
+) -> Result<Fate, Failure> {
     Ok(match action {
         Action::Get(_) | Action::Operate(_) => Fate::Read,
         Action::Create { .. } => match found {
@@ -114,7 +119,8 @@ fn one(app: &App, action: &Action<'_>, found: &[StoredVersion]) -> Result<Fate, 
             if let Some(fault) = met(conditions, stored.version).filter(|_| stored.body.is_some()) {
                 return Err(write::write_fault(&stored.key, &fault));
             }
-            let (resource, warnings) = patch::patched(app, patch, stored)?;
+            let Running { app, request, permit, .. } = running;
+            let (resource, warnings) = patch::patched(app, request, permit, patch, stored).await?;
             let (key, version) = (stored.key.clone(), stored.version);
             Fate::Patched { key, version, resource, warnings }
         }

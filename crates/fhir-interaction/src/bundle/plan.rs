@@ -59,7 +59,7 @@ impl Plan {
     ) -> Result<Self, Failure> {
         let app = running.app;
         let found = question::answer(running, entries, questions).await?;
-        let fates = fate::decide(app, entries, &found)?;
+        let fates = fate::decide(running, entries, &found).await?;
         overlap::refuse_found(entries, &fates)?;
         let mut expect: Vec<Expectation> = questions
             .iter()

@@ -5,20 +5,24 @@
 //! The answer is an OperationOutcome and its status 200, whatever is found: the operation went
 //! well even where the resource didn't. Only what keeps it from being run is a failure.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fhir_access::Interaction;
+use fhir_definitions::ResourceType;
 use fhir_model::failure::outcome_json;
 use fhir_model::{
     Failure, FailureKind, Issue, IssueType, Resource, ResourceKey, ResourceView, rewrite,
 };
+use fhir_store::{Referrers, StoredVersion};
 
 use super::{Invocation, Site};
-use crate::app::ReadFailure;
-use crate::check;
+use crate::app::{App, ReadFailure};
+use crate::reference::{self, Integrity};
 use crate::request::Answer;
 use crate::sight::Sight;
 use crate::validation::{self, Asked, position};
+use crate::{cascade, check};
 
 /// What the client means to do with the resource.
 /// Spec: <https://hl7.org/fhir/R4/valueset-resource-validation-mode.html>
@@ -144,24 +148,63 @@ pub(super) fn whole(sight: &mut Sight<'_>, key: &ResourceKey) -> Result<Resource
     Ok(Resource::trusted(json)?)
 }
 
-/// Whether the resource is there and the caller may delete it. References to it are looked at when
-/// it is deleted.
+/// Whether the resource is there, the caller may delete it, and, where settings ask for that,
+/// nobody refers to it.
 async fn deletable(call: &Invocation<'_>) -> Result<Answer, Failure> {
     let key = call.key()?.clone();
     let permit = match call.app.gate(call.request, Interaction::Delete, Some(key.resource_type)) {
         Ok(permit) => permit,
         Err(failure) => return Ok(told(&failure.issues)),
     };
-    let named = key.clone();
-    let found = call.app.read(&permit, move |sight| Ok(sight.current(&named)?)).await?;
-    let issue = match found {
-        Some(stored) if stored.body.is_some() => {
+    let (app, named) = (call.app.clone(), key.clone());
+    let look = move |sight: &mut Sight<'_>| {
+        let Some(stored) = sight.current(&named)? else { return Ok(Stands::Nowhere) };
+        if stored.body.is_none() {
+            return Ok(Stands::Deleted);
+        }
+        if app.settings().references.integrity == Integrity::Off {
+            return Ok(Stands::Free);
+        }
+        match cascade::referrers(&app, sight, std::slice::from_ref(&named)) {
+            Ok(found) => Ok(held(&app, &named, &found)),
+            Err(ReadFailure::Client(failure)) => Ok(Stands::Held(failure)),
+            Err(failure @ ReadFailure::Store(_)) => Err(failure),
+        }
+    };
+    let issue = match call.app.read(&permit, look).await? {
+        Stands::Free => {
             Issue::information(IssueType::Informational, format!("{key} can be deleted"))
         }
-        Some(_) => Issue::warning(IssueType::Deleted, format!("{key} is deleted already")),
-        None => Issue::warning(IssueType::NotFound, format!("there is no {key} to delete")),
+        Stands::Held(failure) => return Ok(told(&failure.issues)),
+        Stands::Deleted => Issue::warning(IssueType::Deleted, format!("{key} is deleted already")),
+        Stands::Nowhere => {
+            Issue::warning(IssueType::NotFound, format!("there is no {key} to delete"))
+        }
     };
     Ok(told(&[issue.at(key.resource_type.to_string())]))
+}
+
+/// How a resource stands that is to be deleted.
+enum Stands {
+    Free,
+    /// Others refer to it.
+    Held(Failure),
+    Deleted,
+    Nowhere,
+}
+
+/// What those who refer to a resource say about its delete; it may refer to itself.
+fn held(app: &App, key: &ResourceKey, found: &[StoredVersion]) -> Stands {
+    let mut by_type: BTreeMap<ResourceType, u64> = BTreeMap::new();
+    for stored in found.iter().filter(|stored| stored.key != *key) {
+        *by_type.entry(stored.key.resource_type).or_default() += 1;
+    }
+    if by_type.is_empty() {
+        return Stands::Free;
+    }
+    let has_more = found.len() > app.settings().references.max_cascade;
+    let referrers = Referrers { by_type: by_type.into_iter().collect(), has_more };
+    Stands::Held(reference::referenced(key, &referrers))
 }
 
 /// An outcome; where there is nothing to tell, it says so.

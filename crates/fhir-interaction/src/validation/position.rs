@@ -1,6 +1,7 @@
 //! Lines and columns of findings in the body that a client sent.
 
 use fhir_model::{Issue, Value};
+use fhir_validation::find;
 
 /// Gives each issue the line and column of its place, as far as the document has it: `root` is
 /// the resource that the expressions start from, inside the document as it was sent.
@@ -15,38 +16,6 @@ pub(crate) fn place(issues: &mut [Issue], root: Value<'_>) {
         issue.line = u32::try_from(line).ok();
         issue.column = u32::try_from(column).ok();
     }
-}
-
-/// The value at an expression such as `Patient.name[0].given[1]`, or the innermost one on the way
-/// to it that is there.
-fn find<'a>(root: Value<'a>, expression: &str) -> Value<'a> {
-    let mut found = root;
-    for step in expression.split('.').skip(1) {
-        let (name, index) = match step.split_once('[') {
-            Some((name, rest)) => (name, rest.trim_end_matches(']').parse::<usize>().ok()),
-            None => (step, None),
-        };
-        let Some(member) = member(found, name) else { break };
-        found = match index {
-            None => member,
-            Some(index) => match member.items().nth(index) {
-                Some(item) => item,
-                None => break,
-            },
-        };
-    }
-    found
-}
-
-/// The member of this name, also where it is a choice: `value` finds `valueString`.
-fn member<'a>(holder: Value<'a>, name: &str) -> Option<Value<'a>> {
-    holder.get(name).or_else(|| {
-        let is_choice = |key: &str| {
-            let rest = key.strip_prefix(name);
-            rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_uppercase()))
-        };
-        holder.members().find(|(key, _)| is_choice(key)).map(|(_, value)| value)
-    })
 }
 
 #[cfg(test)]

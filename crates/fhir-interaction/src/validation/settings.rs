@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fhir_definitions::ResourceType;
+use fhir_model::Severity;
 use fhir_validation::BestPractice;
 
 /// What a resource is held to before it is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnWrite {
     /// To nothing beside the checks of the parser.
-    #[default]
     Off,
     /// To the base definition of its type.
+    #[default]
     Base,
     /// And to the profiles that its `meta.profile` names.
     Declared,
@@ -31,6 +32,8 @@ pub struct ValidationSettings {
     pub profiles: BTreeMap<ResourceType, Vec<String>>,
     /// What becomes of best-practice invariants.
     pub best_practice: BestPractice,
+    /// How bad it is that a profile which `meta.profile` names is not here, or cannot be used.
+    pub unknown_profiles: Severity,
     /// What one validation may take.
     pub budget: Duration,
 }
@@ -42,6 +45,7 @@ impl Default for ValidationSettings {
             by_type: BTreeMap::new(),
             profiles: BTreeMap::new(),
             best_practice: BestPractice::default(),
+            unknown_profiles: Severity::Warning,
             budget: Duration::from_secs(2),
         }
     }

@@ -69,14 +69,14 @@ impl Walk<'_, '_> {
         let any = |test: &dyn Fn(&Typed<'_>) -> bool| answers.iter().any(test);
         let ordered = |wanted: &[Ordering]| {
             any(&|answer| {
-                compare::order(answer, &expected, self.zone)
+                compare::order(answer, &expected, self.asked.zone)
                     .is_some_and(|order| wanted.contains(&order))
             })
         };
         let is_met = match text("operator").as_deref() {
             Some("exists") => answers.is_empty() != (expected.1.literal() == Some("true")),
-            Some("=") => any(&|answer| compare::is_equal(answer, &expected, self.zone)),
-            Some("!=") => any(&|answer| !compare::is_equal(answer, &expected, self.zone)),
+            Some("=") => any(&|answer| compare::is_equal(answer, &expected, self.asked.zone)),
+            Some("!=") => any(&|answer| !compare::is_equal(answer, &expected, self.asked.zone)),
             Some(">") => ordered(&[Ordering::Greater]),
             Some("<") => ordered(&[Ordering::Less]),
             Some(">=") => ordered(&[Ordering::Greater, Ordering::Equal]),

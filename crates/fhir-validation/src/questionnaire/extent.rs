@@ -65,7 +65,7 @@ impl<'d> Walk<'_, 'd> {
                 let number = |value: Value<'_>| value.literal()?.parse::<Decimal>().ok();
                 Some(number(typed.1.get("value")?)?.cmp(&number(bound.1)?))
             }
-            _ => compare::order(typed, bound, self.zone),
+            _ => compare::order(typed, bound, self.asked.zone),
         };
         let is_below = bound(MIN_VALUE).as_ref().and_then(order) == Some(Ordering::Less);
         let is_above = bound(MAX_VALUE).as_ref().and_then(order) == Some(Ordering::Greater);

@@ -20,7 +20,8 @@ impl<'d> Walk<'_, 'd> {
     /// Whether an answer is among the options.
     pub(super) fn option(&mut self, item: &FormItem<'d>, typed: &Typed<'_>, place: &str) {
         let options = self.options(item);
-        let is_listed = options.iter().any(|(_, each)| compare::is_equal(typed, each, self.zone));
+        let is_listed =
+            options.iter().any(|(_, each)| compare::is_equal(typed, each, self.asked.zone));
         if is_listed {
             return;
         }
@@ -55,7 +56,7 @@ impl<'d> Walk<'_, 'd> {
             display: display.as_deref(),
         };
         let membership = match value_set.strip_prefix('#') {
-            None => self.world.member(value_set, &coded),
+            None => self.asked.world.member(value_set, &coded),
             Some(id) => self.contained(id, &coded),
         };
         match membership {
@@ -128,14 +129,14 @@ impl<'d> Walk<'_, 'd> {
                 ));
             }
             let whole = format!("{system}?fhir_vs");
-            let membership = self.world.member(&whole, coded);
+            let membership = self.asked.world.member(&whole, coded);
             if !matches!(membership, Membership::In { .. }) {
                 return membership;
             }
         }
         for value_set in include.get("valueSet").into_iter().flat_map(Value::items) {
             let Some(url) = value_set.text() else { continue };
-            let membership = self.world.member(&url, coded);
+            let membership = self.asked.world.member(&url, coded);
             if !matches!(membership, Membership::In { .. }) {
                 return membership;
             }
@@ -154,7 +155,7 @@ impl<'d> Walk<'_, 'd> {
         let options = self.options(item);
         let alone: Vec<_> = options.iter().filter(|(option, _)| is_exclusive(option)).collect();
         let is_alone = |typed: &Typed<'_>| {
-            alone.iter().any(|(_, each)| compare::is_equal(typed, each, self.zone))
+            alone.iter().any(|(_, each)| compare::is_equal(typed, each, self.asked.zone))
         };
         let place = given
             .answers

@@ -1,13 +1,12 @@
 //! The walk over form and response at once: which items are there, in which order, how often.
 
-use fhir_model::date::Zone;
 use fhir_model::{Severity, Value};
 
+use super::Asked;
 use super::enable::{Enabled, Spot};
 use super::form::{Form, FormItem, ItemKind};
 use super::response::{Response, ResponseItem};
 use crate::report::{Finding, RuleKind};
-use crate::world::World;
 
 const MIN_OCCURS: &str = "http://hl7.org/fhir/StructureDefinition/questionnaire-minOccurs";
 const MAX_OCCURS: &str = "http://hl7.org/fhir/StructureDefinition/questionnaire-maxOccurs";
@@ -16,8 +15,7 @@ const MAX_OCCURS: &str = "http://hl7.org/fhir/StructureDefinition/questionnaire-
 pub(super) struct Walk<'w, 'd> {
     pub(super) form: &'w Form<'d>,
     pub(super) response: &'w Response<'d>,
-    pub(super) world: &'w dyn World,
-    pub(super) zone: &'w Zone,
+    pub(super) asked: &'w Asked<'w>,
     /// Whether required answers must be there.
     pub(super) is_final: bool,
     pub(super) findings: &'w mut Vec<Finding>,
@@ -83,6 +81,9 @@ impl<'d> Walk<'_, 'd> {
         }
         let mut near = spot.near;
         for (index, found) in wanted.iter().zip(&found) {
+            if (self.asked.is_late)() {
+                return;
+            }
             let first = found.first().copied();
             let spot = Spot { near: first.unwrap_or(near), ..spot };
             self.item(*index, found, place, spot);

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fhir_interaction::{BestPractice, OnWrite, ValidationSettings};
-use fhir_model::ResourceType;
+use fhir_model::{ResourceType, Severity};
 
 use super::layers::{Layers, Setting};
 
 static ON_WRITE: Setting = Setting {
     key: "validation.on_write",
-    default: "off",
+    default: "base",
     flag: None,
     about: "What creates, updates, patches, entries of Bundles and loaded files are held to before \
             they are written: off, base (the definition of the type), declared (and the profiles in \
@@ -36,6 +36,13 @@ static BEST_PRACTICE: Setting = Setting {
     flag: None,
     about: "What becomes of rules that are marked as best practice: ignore, warning or error.",
 };
+static UNKNOWN_PROFILES: Setting = Setting {
+    key: "validation.unknown_profiles",
+    default: "warning",
+    flag: None,
+    about: "What it is that a profile of `meta.profile` is nowhere to be found, where declared \
+            profiles count: ignore (mere information), warning or error.",
+};
 static TIMEOUT_MS: Setting = Setting {
     key: "validation.timeout_ms",
     default: "2000",
@@ -44,7 +51,7 @@ static TIMEOUT_MS: Setting = Setting {
 };
 
 pub(super) const SETTINGS: &[&Setting] =
-    &[&ON_WRITE, &BY_TYPE, &REQUIRED, &BEST_PRACTICE, &TIMEOUT_MS];
+    &[&ON_WRITE, &BY_TYPE, &REQUIRED, &BEST_PRACTICE, &UNKNOWN_PROFILES, &TIMEOUT_MS];
 
 const WORDS: [(&str, OnWrite); 4] = [
     ("off", OnWrite::Off),
@@ -59,11 +66,19 @@ pub(super) fn read(layers: &mut Layers) -> ValidationSettings {
         ("warning", BestPractice::Warning),
         ("error", BestPractice::Error),
     ];
+    let unknown_profiles = [
+        ("ignore", Severity::Information),
+        ("warning", Severity::Warning),
+        ("error", Severity::Error),
+    ];
     let settings = ValidationSettings {
         on_write: layers.word(&ON_WRITE, &WORDS).unwrap_or_default(),
         by_type: by_type(layers),
         profiles: profiles(layers),
         best_practice: layers.word(&BEST_PRACTICE, &best_practice).unwrap_or_default(),
+        unknown_profiles: layers
+            .word(&UNKNOWN_PROFILES, &unknown_profiles)
+            .unwrap_or(Severity::Warning),
         budget: Duration::from_millis(layers.number(&TIMEOUT_MS, 1..=600_000)),
     };
     let is_required =
@@ -138,6 +153,16 @@ mod tests {
         assert_eq!(settings.of(ResourceType::PATIENT), OnWrite::Required);
         assert_eq!(settings.of(ResourceType::AUDIT_EVENT), OnWrite::Off);
         assert_eq!(settings.profiles[&ResourceType::PATIENT], ["http://a/p|1", "http://a/q"]);
+    }
+
+    #[test]
+    fn base_definitions_are_held_to_unless_told_otherwise() {
+        let (settings, faults) = read_from(&[]);
+        assert!(faults.is_empty(), "{faults:?}");
+        assert_eq!(settings.of(ResourceType::OBSERVATION), OnWrite::Base);
+        assert_eq!(settings.unknown_profiles, Severity::Warning);
+        let (settings, _) = read_from(&[("validation.unknown_profiles", "error")]);
+        assert_eq!(settings.unknown_profiles, Severity::Error);
     }
 
     #[test]
