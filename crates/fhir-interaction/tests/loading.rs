@@ -59,7 +59,10 @@ fn transactions_and_batches_run_and_other_bundles_are_stored() {
         assert_eq!(refused.len(), 1);
         assert!(refused[0].to_string().contains("Bundle.entry[1]"), "{}", refused[0]);
         assert_eq!(app.get("Patient/a").unwrap().status, 200);
-        assert_eq!(load(app, 3, &bundle("collection")).unwrap(), Loaded::Created);
+        let collection = r#"{"resourceType":"Bundle","id":"x","type":"collection","entry":[
+            {"fullUrl":"http://example.org/fhir/Patient/a",
+             "resource":{"resourceType":"Patient","id":"a"}}]}"#;
+        assert_eq!(load(app, 3, collection).unwrap(), Loaded::Created);
         assert_eq!(json(&app.get("Bundle/x").unwrap())["type"], "collection");
         let marks = wait(load::loaded(&app.app, &request(), "a.ndjson".to_owned())).unwrap();
         assert_eq!(marks, [2, 3], "what was refused has no mark");
