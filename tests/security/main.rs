@@ -8,5 +8,6 @@
 
 mod guarded;
 mod hostile;
+mod routes;
 mod tls;
 mod tokens;

@@ -24,7 +24,9 @@ mod server;
 
 pub use client::{Client, Reply};
 pub use folder::repository;
-pub use server::{Backend, Options, TestServer, on_each_backend, on_each_backend_with};
+pub use server::{
+    Backend, Options, TestServer, on_each_backend, on_each_backend_present, on_each_backend_with,
+};
 
 /// A number from the environment, or `default`: how long checks are scaled.
 pub fn scale(variable: &str, default: u64) -> u64 {

@@ -58,6 +58,14 @@ pub fn on_each_backend_with(options: &Options, test: impl Fn(TestServer)) {
     }
 }
 
+/// Runs a test once for each back end that this machine has, which starts its own servers.
+pub fn on_each_backend_present(test: impl Fn(Backend)) {
+    test(Backend::Sqlite);
+    if postgres::is_present() {
+        test(Backend::Postgres);
+    }
+}
+
 impl TestServer {
     /// Starts a server over an empty database.
     pub fn start(backend: Backend) -> Self {
