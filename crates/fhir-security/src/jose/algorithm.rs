@@ -4,7 +4,7 @@ use openssl::bn::BigNum;
 use openssl::ecdsa::EcdsaSig;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
-use openssl::pkey::{PKey, Public};
+use openssl::pkey::{Id, PKey, Public};
 use openssl::rsa::Padding;
 use openssl::sign::{RsaPssSaltlen, Verifier};
 
@@ -69,6 +69,15 @@ impl Algorithm {
     /// Whether `signature` over `message` was made with the private half of `key`. Whatever
     /// OpenSSL cannot make sense of is no signature.
     pub(crate) fn verifies(self, key: &PKey<Public>, message: &[u8], signature: &[u8]) -> bool {
+        let made_of = match self.material() {
+            Material::Rsa => Id::RSA,
+            Material::P256 | Material::P384 | Material::P521 => Id::EC,
+            Material::Ed25519 => Id::ED25519,
+        };
+        // Without this, OpenSSL would take an RSA signature where none but EdDSA's is asked for.
+        if key.id() != made_of {
+            return false;
+        }
         let verified = match self.material() {
             Material::Rsa => self.rsa(key, message, signature),
             Material::P256 => self.ecdsa(key, message, signature, 32),
