@@ -280,6 +280,24 @@ impl Source {
         self.merged(dialect, piece, "rid, dk, ok", list)
     }
 
+    /// Whether it is all resources of one type.
+    pub(crate) fn is_of_types(&self) -> bool {
+        matches!(self.arms.as_slice(), [arm] if arm.table == "access" && arm.is_point)
+    }
+
+    /// The first and the last row of a source of one list in SQLite; zeros where it is empty.
+    pub(crate) fn ends(&self) -> Sql {
+        let mut sql = Sql::new("SELECT ");
+        for (word, next) in [("min", ", "), ("max", ", 0")] {
+            sql.push(&format!("coalesce((SELECT {word}(rid) FROM "));
+            for arm in self.arms.iter().take(1) {
+                sql.push(arm.table).push(" WHERE ").append(&arm.condition);
+            }
+            sql.push("), 0)").push(next);
+        }
+        sql
+    }
+
     /// Among the first rows of a piece of a list, `fuel` of them, those that satisfy `probes`.
     /// Only for an ordered source of one list. Columns: rid, dk, 1.
     pub(crate) fn walk_some(
