@@ -230,6 +230,8 @@ fn store_what_is_searched(client: &Client) {
         })
     };
     client.store(&json!({ "resourceType": "Appointment", "id": "varaus", "status": "booked",
+        "start": "2026-03-02T09:00:00+02:00", "end": "2026-03-02T09:30:00+02:00",
+        "supportingInformation": [ { "reference": "#unit" } ],
         "contained": [ { "resourceType": "Organization", "id": "unit",
             "identifier": [oid("1.2.246.10.99999999.10.20")],
             "partOf": { "identifier": oid("1.2.246.10.99999999.10.0") } } ],

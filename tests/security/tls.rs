@@ -153,6 +153,8 @@ fn a_certificate_may_say_who_asks_and_binds_tokens() {
     let table = files.folder.path().join("claims.toml");
     let rows = "[[certificate]]\nfrom = \"subject.serialNumber\"\nto = \"kind\"\n\
         values = { \"1.2.246.10.*\" = \"system\" }\n\
+        [[certificate]]\nfrom = \"subject.serialNumber\"\nto = \"scope\"\n\
+        values = { \"1.2.246.10.*\" = \"system/Patient.rs\" }\n\
         [[certificate]]\nfrom = \"subject.CN\"\nto = \"subject\"\n";
     std::fs::write(&table, rows).unwrap();
     let mut more = Vec::new();
