@@ -6,14 +6,13 @@
 #![cfg(test)]
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fhir_model::{Limits, Resource, ResourceType, Severity};
+use fhir_model::{Limits, Resource, Severity};
 use fhir_structure::r4;
-use fhir_terminology::{CodeOptions, Problem, Stored, Terminology, Verdict};
+use fhir_terminology::{CodeOptions, NothingStored, Problem, Terminology, Verdict};
 use fhir_validation::{Coded, Found, Membership, Options, Validator, World};
 use serde::Deserialize;
 
@@ -29,23 +28,6 @@ struct Wrong {
 /// R4's own definitions and terminology, and nothing else.
 struct Official;
 
-impl Stored for Official {
-    type Error = Infallible;
-
-    fn canonicals(
-        &mut self,
-        _: ResourceType,
-        _: &str,
-        _: Option<&str>,
-    ) -> Result<Vec<Arc<Resource>>, Infallible> {
-        Ok(Vec::new())
-    }
-
-    fn value_set_by_id(&mut self, _: &str) -> Result<Option<Arc<Resource>>, Infallible> {
-        Ok(None)
-    }
-}
-
 impl World for Official {
     fn resolve(&self, _: &str) -> Found {
         Found::Unread
@@ -59,7 +41,8 @@ impl World for Official {
             display: coded.display,
         };
         let options = CodeOptions::default();
-        let found = Terminology::embedded().validate_code(&mut Self, value_set, &coded, &options);
+        let found =
+            Terminology::embedded().validate_code(&mut NothingStored, value_set, &coded, &options);
         match found {
             Ok(Verdict::In(_)) => Membership::In { wrong_display: None },
             Ok(Verdict::Out(_)) => Membership::Out,

@@ -17,6 +17,7 @@ mod history;
 mod online;
 mod open;
 mod packages;
+mod people;
 mod plans;
 mod purge;
 mod references;
