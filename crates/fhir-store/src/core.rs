@@ -14,6 +14,7 @@ use crate::backend::presence;
 use crate::codec::Codec;
 use crate::error::StoreError;
 use crate::id::{IdCipher, bucket};
+use crate::pace::Pace;
 use crate::query::statistic::Statistics;
 use crate::settings::{Clock, StoreSettings};
 
@@ -63,6 +64,7 @@ pub(crate) struct Core {
     pub(crate) codec: Codec,
     pub(crate) clock: Clock,
     pub(crate) statistics: Statistics,
+    pub(crate) pace: Pace,
 }
 
 /// What a database keeps about itself; drawn once, when it is made.
@@ -120,6 +122,7 @@ impl Core {
             codec,
             clock: settings.clock.clone(),
             statistics: Statistics::default(),
+            pace: Pace::new(settings.reindex_percent),
         }
     }
 

@@ -16,6 +16,7 @@ mod explain;
 mod id;
 mod kept;
 mod online;
+mod pace;
 mod packages;
 mod position;
 mod purge;

@@ -4,13 +4,14 @@
 //! write indexes by it. A thread in the background walks the resources of its types in row order
 //! and adds the rows that are missing, a small commit at a time, each with the place it has come
 //! to. When it is through, the parameter is live and searches may use it. A store that was killed
-//! goes on at the place of the last commit.
+//! goes on at the place of the last commit. While others are served, the thread rests between its
+//! commits (`Pace`).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fhir_definitions::ResourceType;
 use fhir_search::{CustomParameter, Indexer, ParameterId, Registry, SearchParameter};
@@ -22,7 +23,7 @@ use crate::error::StoreError;
 use crate::read::RowKey;
 
 /// Resources that one commit of the background work indexes.
-const BATCH: usize = 200;
+const BATCH: usize = 500;
 
 /// So often a failing batch is tried again before the work rests until the next start.
 const TRIES: u32 = 5;
@@ -120,6 +121,7 @@ pub(crate) trait Workbench: Send + Sync + 'static {
     /// Indexes the next resources after a place; gives the place it has come to, none at the end.
     fn build(
         &self,
+        core: &Arc<Core>,
         job: &Arc<Job>,
         after: RowKey,
         limit: usize,
@@ -259,10 +261,11 @@ impl Online {
     pub(crate) fn close(&self) {
         self.is_closing.store(true, Ordering::Release);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            tracing::error!("the reindex ended in a panic");
+        if let Some(thread) = thread {
+            thread.thread().unpark();
+            if thread.join().is_err() {
+                tracing::error!("the reindex ended in a panic");
+            }
         }
     }
 
@@ -360,13 +363,23 @@ fn step(
     let from = same.iter().map(|row| row.progress).min().unwrap_or(i64::MIN);
     let job = Arc::new(Job { base, parameters: numbers.clone(), indexer, from });
     let mut place = RowKey { rid: job.from, dk: i64::MIN };
-    while let Some(next) = bench.build(&job, place, BATCH)? {
+    let mut begin = Instant::now();
+    while let Some(next) = bench.build(core, &job, place, BATCH)? {
         place = next;
+        core.pace.rest(begin.elapsed(), |part| wait(part, is_closing));
         if is_closing.load(Ordering::Acquire) {
             return Ok(false);
         }
+        begin = Instant::now();
     }
     redefine(core, bench, |bench| bench.mark(numbers, ParameterState::Live, 0))?;
     tracing::info!(%base, parameters = job.parameters.len(), "search parameters are live");
     Ok(true)
+}
+
+/// Waits for so long, or until the store closes; gives how long that was, none where it closes.
+fn wait(part: Duration, is_closing: &AtomicBool) -> Option<Duration> {
+    let begin = Instant::now();
+    std::thread::park_timeout(part);
+    (!is_closing.load(Ordering::Acquire)).then(|| begin.elapsed())
 }

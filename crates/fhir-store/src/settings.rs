@@ -38,6 +38,9 @@ pub struct StoreSettings {
     pub sorted_in_memory: usize,
     /// Connections to PostgreSQL, and threads that use them.
     pub connections: u32,
+    /// How much of the time the building of index rows in the background takes while reads and
+    /// writes are served, in percent; it takes all of it while nobody asks for anything.
+    pub reindex_percent: u32,
 }
 
 impl StoreSettings {
@@ -56,6 +59,7 @@ impl StoreSettings {
             read_timeout_ms: 30_000,
             sorted_in_memory: 10_000,
             connections: 8,
+            reindex_percent: 40,
         }
     }
 }
@@ -70,6 +74,7 @@ impl std::fmt::Debug for StoreSettings {
             .field("mmap_mib", &self.mmap_mib)
             .field("read_timeout_ms", &self.read_timeout_ms)
             .field("connections", &self.connections)
+            .field("reindex_percent", &self.reindex_percent)
             .finish_non_exhaustive()
     }
 }

@@ -109,6 +109,7 @@ impl Store {
         F: FnOnce(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
         T: Send + 'static,
     {
+        self.core.pace.serve();
         match &self.engine {
             Engine::Sqlite(engine) => engine.read(&self.core, work),
             Engine::Postgres(engine) => engine.read(&self.core, work).await,
@@ -123,6 +124,7 @@ impl Store {
         &self,
         group: WriteGroup,
     ) -> Result<Vec<Result<Written, WriteFault>>, StoreError> {
+        self.core.pace.serve();
         match &self.engine {
             Engine::Sqlite(engine) => engine.write(&self.core, group).await,
             Engine::Postgres(engine) => engine.write(&self.core, group).await,

@@ -53,6 +53,13 @@ static CONNECTIONS: Setting = Setting {
     flag: None,
     about: "Connections to PostgreSQL.",
 };
+static REINDEX_PERCENT: Setting = Setting {
+    key: "store.reindex_percent",
+    default: "40",
+    flag: None,
+    about: "Share of the time that the building of index rows in the background takes while \
+            requests are served; it takes all of it while there are none.",
+};
 
 /// The database and the store over it.
 #[derive(Clone, Debug)]
@@ -62,8 +69,16 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    pub(crate) const SETTINGS: &[&Setting] =
-        &[&URL, &ZONE, &CACHE_KIB, &MMAP_MIB, &QUEUE_LENGTH, &READ_TIMEOUT_MS, &CONNECTIONS];
+    pub(crate) const SETTINGS: &[&Setting] = &[
+        &URL,
+        &ZONE,
+        &CACHE_KIB,
+        &MMAP_MIB,
+        &QUEUE_LENGTH,
+        &READ_TIMEOUT_MS,
+        &CONNECTIONS,
+        &REINDEX_PERCENT,
+    ];
 
     pub(crate) fn read(layers: &mut Layers) -> Self {
         let zone = read_zone(layers);
@@ -75,6 +90,7 @@ impl Database {
         store.queue_length = usize::try_from(length).unwrap_or(usize::MAX);
         store.read_timeout_ms = layers.number(&READ_TIMEOUT_MS, 1..=3_600_000);
         store.connections = small(layers.number(&CONNECTIONS, 1..=1_000));
+        store.reindex_percent = small(layers.number(&REINDEX_PERCENT, 1..=100));
         Self { url: read_url(layers), store }
     }
 

@@ -75,6 +75,7 @@ impl Workbench for Engine {
 
     fn build(
         &self,
+        _core: &Arc<Core>,
         job: &Arc<Job>,
         after: RowKey,
         limit: usize,
