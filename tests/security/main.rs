@@ -6,6 +6,7 @@
 #![allow(clippy::panic, reason = "what is missing fails the test")]
 #![allow(clippy::disallowed_methods, reason = "tokens are held against the real clock")]
 
+mod authorize;
 mod guarded;
 mod hostile;
 mod routes;

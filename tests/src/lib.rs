@@ -14,6 +14,7 @@
 
 pub mod binary;
 mod client;
+pub mod development;
 pub mod exact;
 pub mod examples;
 mod folder;

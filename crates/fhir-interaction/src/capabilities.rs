@@ -141,7 +141,11 @@ fn write_security(authorization: &Authorization, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"service\":[{\"coding\":[{\"system\":");
     write::string(SERVICES, out);
     member("code", "SMART-on-FHIR", out);
-    out.extend_from_slice(b"}]}]}");
+    out.extend_from_slice(b"}]}]");
+    if let Some(description) = &authorization.description {
+        member("description", description, out);
+    }
+    out.push(b'}');
 }
 
 /// What holds of references, as `CapabilityStatement.rest.resource.referencePolicy`.

@@ -31,6 +31,22 @@ pub fn base64url(bytes: &[u8]) -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// 256 bits that nobody can guess, as text for URLs.
+///
+/// # Errors
+/// Where the machine has no randomness.
+pub fn random_text() -> Result<String, jose::SigningError> {
+    let mut bytes = [0; 32];
+    openssl::rand::rand_bytes(&mut bytes)?;
+    Ok(base64url(&bytes))
+}
+
+/// Whether two secrets are the same, in a time that tells nothing of where they differ.
+#[must_use]
+pub fn is_same_secret(one: &[u8], other: &[u8]) -> bool {
+    openssl::memcmp::eq(&sha256(one), &sha256(other))
+}
+
 /// The bytes of base64url; none where there is padding, whitespace or anything else that
 /// RFC 7515 has no place for.
 pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {

@@ -4,6 +4,7 @@
 //! FHIR logic and SQL stay in the crates below.
 
 mod access;
+mod authorize;
 mod check;
 mod cli;
 mod config;

@@ -1,5 +1,6 @@
 //! `kantele serve`: opens the store, then the port; stops cleanly.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use fhir_store::{DatabaseUrl, Store};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::access::Guard;
+use crate::authorize::{self, Authority};
 use crate::config::{Mode, Settings};
 use crate::external::Server;
 use crate::http::{Admission, Documents, Jobs, Metrics, ROOT, State, handle, watch};
@@ -46,9 +48,15 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
         workers => workers,
     };
     let limits = settings.limits.clone();
-    let interaction = settings.search.interaction.clone();
-    let guard = Guard::new(&settings.access, settings.network.base_url.as_deref())?;
+    let mut interaction = settings.search.interaction.clone();
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    let mut access = settings.access.clone();
+    let authority = embedded(&settings, &format!("{scheme}://{bound}{ROOT}"))?;
+    if let Some(authority) = &authority {
+        authority.introduce(&mut access);
+        interaction.authorization = access.told();
+    }
+    let guard = Guard::new(&access, settings.network.base_url.as_deref())?;
     let acceptor = settings.tls.as_ref().map(tls::acceptor).transpose()?;
     let policy: Box<dyn Policy> = match settings.access.mode {
         Mode::Open => Box::new(AllowAll::default()),
@@ -67,6 +75,7 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
         parse_limits: ParseLimits { max_bytes: limits.max_body_bytes, ..ParseLimits::default() },
         network: settings.network,
         guard,
+        authority,
         limits: settings.limits,
         cors: settings.cors,
         jobs: Jobs::new(settings.jobs),
@@ -108,6 +117,15 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
     say(&format!("listening on {scheme}://{bound}{ROOT}\n"))?;
     actix_web::rt::spawn(stop_on_signal(server.handle(), state));
     Ok(server.await?)
+}
+
+/// The authorization server for development, where the settings ask for it.
+fn embedded(settings: &Settings, base: &str) -> Result<Option<Arc<Authority>>, Error> {
+    let Some(users) = &settings.access.development else { return Ok(None) };
+    let base = settings.network.base_url.as_deref().unwrap_or(base);
+    let authority = Authority::new(users.clone(), base)?;
+    tracing::warn!(issuer = authority.issuer(), "DEVELOPMENT SERVER: {}", authorize::WARNING);
+    Ok(Some(Arc::new(authority)))
 }
 
 /// What is required of every write must be here before the first one comes.

@@ -42,6 +42,8 @@ pub struct Authorization {
     pub authorize: String,
     /// Where tokens are given; empty where the settings do not tell.
     pub token: String,
+    /// What whoever reads of it must know.
+    pub description: Option<String>,
 }
 
 /// What a conditional delete may do. Spec:

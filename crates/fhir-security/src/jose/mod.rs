@@ -9,12 +9,14 @@
 mod algorithm;
 mod key;
 mod replay;
+mod signer;
 mod strict;
 mod token;
 mod verifier;
 
 pub use algorithm::Algorithm;
 pub use key::{Key, KeySet, KeySetError};
+pub use signer::{Signer, SigningError};
 pub use strict::parse as parse_json;
 pub use token::TokenError;
 pub use verifier::{Issuer, Limits, Presented, Verified, Verifier};

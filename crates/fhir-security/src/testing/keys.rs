@@ -72,6 +72,11 @@ impl SigningKey {
         jwk
     }
 
+    /// The key itself in PEM form (PKCS#8), for programs that sign with it.
+    pub fn private_pem(&self) -> Vec<u8> {
+        self.key.private_key_to_pem_pkcs8().unwrap()
+    }
+
     /// The public half in PEM form: what key confusion takes for a secret.
     pub fn public_pem(&self) -> Vec<u8> {
         self.key.public_key_to_pem().unwrap()

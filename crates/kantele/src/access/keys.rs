@@ -40,6 +40,7 @@ impl Keys {
         for (place, source) in self.sources.iter().enumerate() {
             match (self.read(place), source) {
                 (Ok(()), _) => {}
+                (Err(error), KeySource::Here(_)) => return Err(error),
                 (Err(error), KeySource::File(path)) => {
                     return Err(format!("access.issuers: {}: {error}", path.display()).into());
                 }
@@ -96,6 +97,7 @@ impl Keys {
     fn read(&self, place: usize) -> Result<(), Error> {
         let document = match self.sources.get(place) {
             None => return Ok(()),
+            Some(KeySource::Here(document)) => document.clone().into_bytes(),
             Some(KeySource::File(path)) => std::fs::read(path)?,
             Some(KeySource::Url(url)) => self.outbound.get(url)?,
         };

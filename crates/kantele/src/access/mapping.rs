@@ -80,6 +80,8 @@ pub(crate) struct Mapping {
     certificates: Vec<Row>,
     /// What absolute references to this server start with.
     bases: Vec<String>,
+    /// How many rows of claims stand last because they always do.
+    usual: usize,
 }
 
 impl Mapping {
@@ -88,14 +90,16 @@ impl Mapping {
     /// # Errors
     /// Where the file cannot be read or a row says something unknown.
     pub(crate) fn read(file: Option<&Path>, bases: Vec<String>) -> Result<Self, Error> {
-        let mut mapping = Self { claims: Vec::new(), certificates: Vec::new(), bases };
+        let mut mapping = Self { claims: Vec::new(), certificates: Vec::new(), bases, usual: 0 };
         if let Some(path) = file {
             let shown = path.display();
             let text =
                 std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
             mapping.add(&text).map_err(|why| format!("{shown}: {why}"))?;
         }
+        let own = mapping.claims.len();
         mapping.add(USUAL)?;
+        mapping.usual = mapping.claims.len() - own;
         Ok(mapping)
     }
 
@@ -113,6 +117,22 @@ impl Mapping {
             }
         }
         Ok(())
+    }
+
+    /// Lets the claim `kind` of this issuer say what kind of caller somebody is, unless the file says
+    /// otherwise: for the development server, whose users have one by its settings.
+    pub(crate) fn believe_kinds_of(&mut self, issuer: &str) {
+        let row = Row {
+            from: "/kind".to_owned(),
+            to: Field::Kind,
+            values: Vec::new(),
+            system: String::new(),
+            strip: String::new(),
+            issuer: Some(issuer.to_owned()),
+        };
+        // Behind the rows of the file, before the usual ones.
+        let usual = self.claims.len().saturating_sub(self.usual);
+        self.claims.insert(usual, row);
     }
 
     /// Whether a certificate may tell who asks without a token.
@@ -338,7 +358,7 @@ mod tests {
 
     fn mapping(text: &str) -> Mapping {
         let bases = vec!["https://fhir.example.org/fhir".to_owned()];
-        let mut mapping = Mapping { claims: Vec::new(), certificates: Vec::new(), bases };
+        let mut mapping = Mapping { claims: Vec::new(), certificates: Vec::new(), bases, usual: 0 };
         mapping.add(text).unwrap();
         mapping.add(USUAL).unwrap();
         mapping

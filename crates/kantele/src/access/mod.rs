@@ -82,7 +82,10 @@ impl Guard {
     pub(crate) fn new(settings: &Access, base_url: Option<&str>) -> Result<Self, Error> {
         let bases: Vec<String> =
             base_url.map(str::to_owned).into_iter().chain(settings.audience.clone()).collect();
-        let mapping = Mapping::read(settings.claims_file.as_deref(), bases)?;
+        let mut mapping = Mapping::read(settings.claims_file.as_deref(), bases)?;
+        if let Some(issuer) = &settings.development_issuer {
+            mapping.believe_kinds_of(issuer);
+        }
         let issuers = settings.issuers.iter().map(|(name, _)| Issuer {
             name: name.clone(),
             audiences: settings.audience.clone(),

@@ -1,6 +1,7 @@
 //! Who may ask: which issuers' tokens are believed, how claims become a caller, and what SMART
 //! discovery tells of it.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use fhir_interaction::Authorization;
 use fhir_security::jose::Algorithm;
 
 use super::layers::{Layers, Setting};
+use super::network::Network;
+use crate::authorize;
 
 static MODE: Setting = Setting {
     key: "access.mode",
@@ -126,6 +129,14 @@ static CAPABILITIES: Setting = Setting {
     flag: None,
     about: "For SMART discovery: what the authorization server can do.",
 };
+static DEVELOPMENT_SERVER: Setting = Setting {
+    key: "access.development_server",
+    default: "",
+    flag: None,
+    about: "TOML file with users and clients of an embedded authorization server, where anybody may be \
+            anybody: for development and tests on one machine. Needs a loopback address. See \
+            docs/security.md.",
+};
 static SCOPES_SUPPORTED: Setting = Setting {
     key: "access.scopes_supported",
     default: "",
@@ -138,6 +149,8 @@ static SCOPES_SUPPORTED: Setting = Setting {
 pub(crate) enum KeySource {
     File(PathBuf),
     Url(String),
+    /// The key set itself: that of the embedded server.
+    Here(String),
 }
 
 /// Whether anybody is asked who they are.
@@ -182,6 +195,10 @@ pub(crate) struct Access {
     pub(crate) trusted_authorities: Option<PathBuf>,
     pub(crate) introspection: Option<Introspection>,
     pub(crate) discovery: Option<Discovery>,
+    /// The embedded server for development.
+    pub(crate) development: Option<authorize::Settings>,
+    /// `iss` of the embedded server, once it runs.
+    pub(crate) development_issuer: Option<String>,
 }
 
 impl Access {
@@ -205,6 +222,7 @@ impl Access {
         &TOKEN_ENDPOINT,
         &CAPABILITIES,
         &SCOPES_SUPPORTED,
+        &DEVELOPMENT_SERVER,
     ];
 
     /// `base_url` is the audience where none is named.
@@ -233,6 +251,8 @@ impl Access {
             trusted_authorities: path(layers, &TRUSTED_AUTHORITIES),
             introspection: read_introspection(layers),
             discovery: read_discovery(layers),
+            development: read_development(layers),
+            development_issuer: None,
         };
         if access.mode == Mode::Required && !access.issuers.is_empty() && access.audience.is_empty()
         {
@@ -242,11 +262,33 @@ impl Access {
         access
     }
 
+    /// Holds the embedded server against where the server listens: nobody proves there who they
+    /// are, so nobody but this machine may reach it.
+    pub(super) fn confine(&self, layers: &mut Layers, network: &Network) {
+        if self.development.is_none() {
+            return;
+        }
+        let is_local = network.base_url.as_deref().is_none_or(is_local);
+        if !network.listen.ip().is_loopback() || !network.trusted_proxies.is_empty() || !is_local {
+            let why = "runs only where `listen` is a loopback address, base_url names one or is \
+                       empty, and there are no trusted proxies: anybody may be anybody there";
+            layers.refuse(&DEVELOPMENT_SERVER, why);
+        }
+        if self.mode != Mode::Required {
+            layers.refuse(&DEVELOPMENT_SERVER, "is of no use without access.mode=required");
+        }
+        if self.discovery.is_some() {
+            let why = "fills SMART discovery by itself: leave access.token_endpoint empty";
+            layers.refuse(&DEVELOPMENT_SERVER, why);
+        }
+    }
+
     /// What the `CapabilityStatement` tells of it.
     pub(crate) fn told(&self) -> Option<Authorization> {
         let endpoints = self.discovery.as_ref().map(|it| Authorization {
             authorize: it.authorization_endpoint.clone(),
             token: it.token_endpoint.clone(),
+            description: self.development_issuer.as_ref().map(|_| authorize::WARNING.to_owned()),
         });
         (self.mode == Mode::Required).then(|| endpoints.unwrap_or_default())
     }
@@ -266,6 +308,27 @@ fn path(layers: &Layers, setting: &'static Setting) -> Option<PathBuf> {
 fn is_url(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|host| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic()))
+}
+
+/// Whether a URL leads to this machine.
+fn is_local(url: &str) -> bool {
+    let host = url.split("://").nth(1).unwrap_or(url).split('/').next().unwrap_or_default();
+    let host = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|it| it.is_loopback())
+}
+
+fn read_development(layers: &mut Layers) -> Option<authorize::Settings> {
+    let path = path(layers, &DEVELOPMENT_SERVER)?;
+    match authorize::Settings::read(&path) {
+        Ok(settings) => Some(settings),
+        Err(why) => {
+            layers.refuse(&DEVELOPMENT_SERVER, &format!("cannot be used: {why}"));
+            None
+        }
+    }
 }
 
 fn read_issuers(layers: &mut Layers) -> Vec<(String, KeySource)> {
@@ -375,6 +438,39 @@ mod tests {
         assert_eq!(access.audience, ["https://f"]);
         assert_eq!(access.issuers[0].1, KeySource::File("keys.json".into()));
         assert_eq!(access.issuers[1].1, KeySource::Url("https://b.example.org/k".to_owned()));
+    }
+
+    #[test]
+    fn the_embedded_server_stays_on_this_machine() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("users.toml");
+        std::fs::write(&file, "[[client]]\nid = 'a'\nscopes = []").unwrap();
+        let faults = |mode: &str, pairs: &[(&str, &str)]| {
+            let mut layers = Layers::new(Access::SETTINGS.iter().chain(Network::SETTINGS).copied());
+            layers.add("access.mode", mode, "test");
+            layers.add("access.development_server", file.to_str().unwrap(), "test");
+            for (key, text) in pairs {
+                layers.add(key, text, "test");
+            }
+            let network = Network::read(&mut layers);
+            Access::read(&mut layers, None).confine(&mut layers, &network);
+            layers.take_faults().len()
+        };
+        assert_eq!(faults("required", &[]), 0);
+        for fine in ["http://localhost:1/fhir", "https://127.0.0.1", "http://[::1]:8080/fhir"] {
+            assert_eq!(faults("required", &[("base_url", fine)]), 0, "{fine}");
+        }
+        assert_eq!(faults("open", &[]), 1);
+        for wrong in [
+            ("listen", "0.0.0.0:8080"),
+            ("base_url", "https://fhir.example.org/fhir"),
+            ("base_url", "http://localhost.example.org"),
+            ("trusted_proxies", "127.0.0.0/8"),
+            ("access.token_endpoint", "https://idp.example.org/token"),
+            ("access.development_server", "/nonexistent"),
+        ] {
+            assert_eq!(faults("required", &[wrong]), 1, "{wrong:?}");
+        }
     }
 
     #[test]

@@ -22,9 +22,7 @@ mod validation;
 
 use std::fmt::Write;
 
-#[cfg(test)]
-pub(crate) use access::Discovery;
-pub(crate) use access::{Access, Introspection, KeySource, Mode};
+pub(crate) use access::{Access, Discovery, Introspection, KeySource, Mode};
 pub(crate) use cors::Cors;
 pub(crate) use database::Database;
 pub(crate) use jobs::Jobs;
@@ -105,6 +103,7 @@ impl Settings {
         let tls = Tls::read(layers);
         let access = Access::read(layers, network.base_url.as_deref());
         network.secure(layers, tls.is_some(), access.mode == Mode::Required);
+        access.confine(layers, &network);
         let mut database = Database::read(layers);
         // References under the configured root are references to this server.
         database.store.base.clone_from(&network.base_url);

@@ -21,7 +21,9 @@ use super::body::Payload;
 use super::exchange::{Exchange, Form, Head};
 use super::jobs::{self, Jobs, Work};
 use super::route::Target;
-use super::{State, binary, cors, handler, health, identity, openapi, reply, smart, status};
+use super::{
+    State, authorize, binary, cors, handler, health, identity, openapi, reply, smart, status,
+};
 use crate::access::Refused;
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -124,6 +126,9 @@ async fn answer(
     if head.uri.path().strip_prefix(ROOT).unwrap_or(head.uri.path()) == smart::PATH {
         *interaction = "capabilities";
         return smart::answer(state, &head);
+    }
+    if let Some(asked) = authorize::of(state, &head) {
+        return authorize::answer(state, &head, asked, payload).await;
     }
     let below = head.uri.path().strip_prefix(ROOT);
     let below = below.filter(|rest| rest.is_empty() || rest.starts_with('/')).ok_or_else(|| {

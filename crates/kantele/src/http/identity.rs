@@ -107,7 +107,10 @@ pub(crate) fn harden(state: &State, reply: &mut HttpResponse) {
     ];
     let headers = reply.headers_mut();
     for (name, value) in HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
+        // A page for people says itself what it may do.
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
     }
     if state.network.is_tls {
         let value = HeaderValue::from_static("max-age=31536000; includeSubDomains");

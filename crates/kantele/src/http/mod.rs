@@ -5,6 +5,7 @@
 //! no status code stands in a handler.
 
 mod admission;
+mod authorize;
 mod base;
 mod binary;
 mod body;
@@ -27,6 +28,7 @@ mod smart;
 mod status;
 mod text;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use fhir_interaction::App;
@@ -34,6 +36,7 @@ use fhir_model::Limits as ParseLimits;
 use fhir_store::Store;
 
 use crate::access::Guard;
+use crate::authorize::Authority;
 use crate::config::{Cors, Limits, Network};
 
 pub(crate) use admission::{Admission, watch};
@@ -42,6 +45,7 @@ pub(crate) use edge::handle;
 pub(crate) use jobs::Jobs;
 pub(crate) use metrics::Metrics;
 pub(crate) use openapi::Documents;
+pub(crate) use text::decode_percent;
 
 /// What all requests share.
 pub(crate) struct State {
@@ -50,6 +54,8 @@ pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) network: Network,
     pub(crate) guard: Guard,
+    /// The authorization server for development, where it is on.
+    pub(crate) authority: Option<Arc<Authority>>,
     pub(crate) limits: Limits,
     pub(crate) cors: Cors,
     pub(crate) jobs: Jobs,

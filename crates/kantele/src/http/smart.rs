@@ -25,7 +25,9 @@ pub(crate) fn answer(state: &State, head: &Head<'_>) -> Result<HttpResponse, Fai
     if ![Method::GET, Method::HEAD].contains(head.method) {
         return Ok(HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, ALLOW)).finish());
     }
-    let document = document(state.guard.settings()).filter(|_| state.guard.is_required());
+    let embedded = state.authority.as_ref().map(|authority| authority.smart_configuration());
+    let document = embedded.or_else(|| document(state.guard.settings()));
+    let document = document.filter(|_| state.guard.is_required());
     let document = document.ok_or_else(|| {
         let text = "this server has no authorization server that it could tell of";
         Failure::new(FailureKind::NotFound, text)
