@@ -1,7 +1,7 @@
 //! A server that asks everybody who they are, with keys and certificates of this run.
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fhir_security::testing::{Authority, Issued, SigningKey, TlsClient};
 use kantele_tests::{Backend, Options, TestServer};
@@ -128,4 +128,13 @@ impl Files {
 pub(crate) fn status(answer: &str) -> u16 {
     let word = answer.split(' ').nth(1).unwrap_or_else(|| panic!("no status: {answer}"));
     word.parse().unwrap()
+}
+
+/// Waits for something that happens soon; how soon is not the point.
+pub(crate) fn until(mut is_so: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !is_so() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "it does not happen");
+        std::thread::yield_now();
+    }
 }

@@ -9,6 +9,8 @@
 mod authorize;
 mod guarded;
 mod hostile;
+mod introspection;
+mod keys;
 mod routes;
 mod tls;
 mod tokens;

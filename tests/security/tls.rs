@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fhir_security::base64url;
 use fhir_security::testing::versions::{TLS1_0, TLS1_1, TLS1_2, TLS1_3};
@@ -11,7 +11,7 @@ use fhir_security::testing::{Authority, TlsClient, Wanted};
 use kantele_tests::{Backend, TestServer};
 use serde_json::json;
 
-use crate::guarded::{Files, Guarded, set, status};
+use crate::guarded::{Files, Guarded, set, status, until};
 
 const LIVE: &str = "/health/live";
 
@@ -218,13 +218,4 @@ fn tls_and_callers_allow_any_address() {
     }
     server.kill().unwrap();
     server.wait().unwrap();
-}
-
-/// Waits for something that happens soon; how soon is not the point.
-fn until(mut is_so: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !is_so() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "it does not happen");
-        std::thread::yield_now();
-    }
 }

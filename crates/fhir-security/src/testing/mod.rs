@@ -3,10 +3,12 @@
 mod authority;
 mod client;
 mod keys;
+mod responder;
 
 pub use authority::{Authority, Issued, Wanted};
 pub use client::TlsClient;
 pub use keys::{SigningKey, hmac_sha256};
+pub use responder::{Came, Gate, Responder, Told};
 
 /// The versions of TLS that a client may be held to.
 pub mod versions {

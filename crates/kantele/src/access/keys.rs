@@ -1,10 +1,11 @@
 //! The keys of issuers: read at the start, again every some minutes, and when a token names a key
 //! that nobody knows.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fhir_security::jose::{KeySet, Verifier};
+use tokio::sync::Mutex;
 
 use super::outbound::Outbound;
 use crate::Error;
@@ -18,8 +19,9 @@ pub(super) struct Keys {
     sources: Vec<KeySource>,
     verifier: Arc<Verifier>,
     outbound: Outbound,
-    /// When the keys of each issuer were last asked for.
-    asked: Mutex<Vec<Option<Instant>>>,
+    /// When a token last made the keys of each issuer be asked for. Held while they are: tokens that
+    /// come meanwhile wait for the same answer.
+    asked: Vec<Mutex<Option<Instant>>>,
 }
 
 impl Keys {
@@ -28,7 +30,7 @@ impl Keys {
         verifier: Arc<Verifier>,
         outbound: Outbound,
     ) -> Self {
-        let asked = Mutex::new(vec![None; sources.len()]);
+        let asked = sources.iter().map(|_| Mutex::default()).collect();
         Self { sources, verifier, outbound, asked }
     }
 
@@ -70,21 +72,20 @@ impl Keys {
         Ok(())
     }
 
-    /// Reads the keys of an issuer again, unless that has just been done.
+    /// Reads the keys of an issuer again, unless that has just been done; where it is being done,
+    /// waits for the end of it.
     pub(super) async fn refresh(self: &Arc<Self>, place: Option<usize>) {
-        let Some(place) = place.filter(|place| self.may_ask(*place)) else { return };
+        let Some((place, asked)) = place.and_then(|it| Some((it, self.asked.get(it)?))) else {
+            return;
+        };
+        let mut last = asked.lock().await;
+        if last.is_some_and(|last| last.elapsed() < PAUSE) {
+            return;
+        }
+        // Told before the answer is there: whoever gives up waiting doesn't let the next one ask.
+        *last = Some(Instant::now());
         let keys = Arc::clone(self);
         drop(tokio::task::spawn_blocking(move || keys.read_or_keep(place)).await);
-    }
-
-    fn may_ask(&self, place: usize) -> bool {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(last) = asked.get_mut(place) else { return false };
-        if last.is_some_and(|last| last.elapsed() < PAUSE) {
-            return false;
-        }
-        *last = Some(Instant::now());
-        true
     }
 
     /// The old keys stay where no new ones can be had.
