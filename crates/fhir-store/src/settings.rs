@@ -55,7 +55,7 @@ impl StoreSettings {
             queue_length: 4096,
             commit_ops: 128,
             cache_kib: 16 * 1024,
-            mmap_mib: 1024,
+            mmap_mib: 2047,
             read_timeout_ms: 30_000,
             sorted_in_memory: 10_000,
             connections: 8,

@@ -2,7 +2,7 @@
 
 use fhir_search::{ContainedMode, Match, Predicate, SearchQuery};
 
-use super::condition::{Conditions, Mode};
+use super::condition::Mode;
 use super::plan::{self, Plan};
 use super::reading::Reading;
 use super::run::Run;
@@ -44,14 +44,7 @@ impl<S: Reading> Run<'_, S> {
         }
         // Whatever memory would have to compare one by one is a set for the database.
         let mut probes = plan.probes.clone();
-        let hasher = self.reading.core().hasher.clone();
-        let conditions = Conditions {
-            dialect: self.reading.dialect(),
-            registry: &self.definitions.registry,
-            hasher: &hasher,
-            is_access: false,
-            beside: self.beside.as_deref().unwrap_or_default(),
-        };
+        let conditions = self.conditions();
         for (place, leg) in legs.iter().enumerate() {
             let is_driver = Some(place) == plan.driver && plan.source.is_exact;
             if is_driver || leg.is_implied || leg.probe.is_some() {

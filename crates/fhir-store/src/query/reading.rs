@@ -19,6 +19,8 @@ pub(crate) trait Reading {
     fn hits(&mut self, sql: &Sql) -> Result<Vec<Hit>, StoreError>;
     /// Rows of three integers.
     fn numbers(&mut self, sql: &Sql) -> Result<Vec<(i64, i64, i64)>, StoreError>;
+    /// Rows of one text.
+    fn texts(&mut self, sql: &Sql) -> Result<Vec<String>, StoreError>;
     /// The current versions of rows, in the order asked.
     fn bodies(&mut self, rows: &[RowKey]) -> Result<Vec<StoredVersion>, StoreError>;
     /// The database's own plan of a statement, line by line.

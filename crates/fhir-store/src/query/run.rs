@@ -143,14 +143,7 @@ impl<'a, S: Reading> Run<'a, S> {
         let mut flat = Vec::with_capacity(predicates.len());
         flatten(predicates, &mut flat);
         let predicates = self.merged_dates(flat)?;
-        let core = self.reading.core();
-        let conditions = Conditions {
-            dialect: self.reading.dialect(),
-            registry: &self.definitions.registry,
-            hasher: &core.hasher,
-            is_access: false,
-            beside: self.beside.as_deref().unwrap_or_default(),
-        };
+        let conditions = self.conditions();
         let mut implied = Vec::new();
         if let [of] = self.types.as_slice() {
             let registry = &self.definitions.registry;
@@ -166,6 +159,17 @@ impl<'a, S: Reading> Run<'a, S> {
         }
         legs.append(&mut implied);
         Ok(legs)
+    }
+
+    /// What conditions are made with.
+    pub(super) fn conditions(&self) -> Conditions<'_> {
+        Conditions {
+            dialect: self.reading.dialect(),
+            registry: &self.definitions.registry,
+            hasher: &self.reading.core().hasher,
+            is_access: false,
+            beside: self.beside.as_deref().unwrap_or_default(),
+        }
     }
 
     /// Several conditions on the dates of a parameter become one, where no resource has two dates
@@ -293,6 +297,7 @@ impl<'a, S: Reading> Run<'a, S> {
             legs = self.legs(&resolved)?;
             self.measure(&mut legs, wanted)?;
         }
+        self.name_values(&mut legs)?;
         let choice = plan::choose(&legs, self.total, wanted as u64);
         Ok((Plan::new(self.reading.dialect(), &legs, choice, &self.types, self.total), legs))
     }

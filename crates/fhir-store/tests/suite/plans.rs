@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::cases;
 use crate::world::World;
 
-cases!(searches_are_driven_from_what_is_short);
+cases!(searches_are_driven_from_what_is_short, a_start_of_few_values_is_asked_for_by_them);
 
 const PATIENTS: usize = 60;
 const OBSERVATIONS: usize = 1_500;
@@ -59,4 +59,39 @@ fn searches_are_driven_from_what_is_short(world: &World) {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Two towns begin alike, of 300 each, while every family has a name of its own.
+fn resident(n: usize) -> String {
+    let town = ["Turku", "Turkula", "Tampere"][n % 3];
+    let year = 1950 + n / 3 % 40;
+    format!(
+        r#"{{"resourceType":"Patient","id":"r{n:03}","name":[{{"family":"Family{n}"}}],"address":[{{"city":"{town}"}}],"birthDate":"{year}-05-01"}}"#
+    )
+}
+
+fn a_start_of_few_values_is_asked_for_by_them(world: &World) {
+    const RESIDENTS: usize = 900;
+    let ops = (0..RESIDENTS).map(|n| world.put(&resident(n))).collect();
+    world.group(WriteGroup { ops, ..WriteGroup::default() }).unwrap();
+    let born = |n: &usize| (1960..1980).contains(&(1950 + n / 3 % 40));
+    let all = |is_one: &dyn Fn(&usize) -> bool| -> Vec<String> {
+        (0..RESIDENTS).filter(born).filter(is_one).map(|n| format!("r{n:03}")).collect()
+    };
+    let years = "birthdate=ge1960&birthdate=lt1980";
+    let turku = format!("Patient?address-city=turku&{years}");
+    assert_eq!(world.found(&turku), all(&|n| n % 3 < 2));
+    assert_eq!(world.pages(&turku, 7), all(&|n| n % 3 < 2));
+    assert_eq!(world.count(&turku), 300);
+    let several = format!("Patient?address-city=turkul,tam&{years}");
+    assert_eq!(world.found(&several), all(&|n| n % 3 > 0));
+    // Everybody's name begins with this.
+    assert_eq!(world.found(&format!("Patient?family=fam&{years}")), all(&|_| true));
+    let says = |when: &str, part: &str| {
+        let query = world.query(when);
+        let explained = world.read(move |reader| reader.explain(&query, 20));
+        explained.statements.iter().any(|one| one.text.contains(part))
+    };
+    assert!(says(&turku, "folded = "));
+    assert!(!says(&format!("Patient?family=fam&{years}"), "folded = "));
 }

@@ -31,9 +31,9 @@ static CACHE_KIB: Setting = Setting {
 };
 static MMAP_MIB: Setting = Setting {
     key: "store.mmap_mib",
-    default: "1024",
+    default: "2047",
     flag: None,
-    about: "How much of a SQLite file is mapped into memory.",
+    about: "How much of a SQLite file is mapped into memory; SQLite maps no more than 2047.",
 };
 static QUEUE_LENGTH: Setting = Setting {
     key: "store.write_queue_length",

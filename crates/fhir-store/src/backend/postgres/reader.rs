@@ -131,6 +131,12 @@ impl Reading for PostgresReader<'_> {
         Ok(rows)
     }
 
+    fn texts(&mut self, sql: &Sql) -> Result<Vec<String>, StoreError> {
+        let texts: Vec<String> = sql.typed::<Text>().load(self.connection)?;
+        self.work.note(sql, texts.len());
+        Ok(texts)
+    }
+
     fn bodies(&mut self, rows: &[RowKey]) -> Result<Vec<StoredVersion>, StoreError> {
         self.load(rows)
     }
