@@ -19,6 +19,7 @@ use crate::read::RowKey;
 use crate::sql::Sql;
 
 type Row = (BigInt, BigInt, Text, Integer, Binary);
+type Tuple = (i64, i64, String, i32, Vec<u8>);
 
 /// The rows that a version of a resource lacks.
 pub(super) struct Lacking {
@@ -95,16 +96,102 @@ fn prepare(
     after: i64,
     limit: usize,
 ) -> Result<Vec<Lacking>, StoreError> {
-    let kind = row::number_of(job.base);
+    let mut sql = read(job);
+    sql.push(" AND rid > ").integer(after);
+    sql.push(" ORDER BY rid LIMIT ").integer(row::limit_of(limit));
+    let found: Vec<Tuple> = sql.typed::<Row>().load(connection)?;
+    found.into_iter().map(|tuple| index(core, job, tuple)).collect()
+}
+
+/// The rows of a live resource as it is now.
+pub(super) fn again(
+    core: &Core,
+    connection: &mut SqliteConnection,
+    job: &Job,
+    rid: i64,
+) -> Result<IndexRows, StoreError> {
+    let mut sql = read(job);
+    sql.push(" AND rid = ").integer(rid);
+    let tuple: Tuple = sql.typed::<Row>().get_result(connection)?;
+    Ok(index(core, job, tuple)?.rows)
+}
+
+fn read(job: &Job) -> Sql {
     let mut sql = Sql::new("SELECT rid, version, id, dict, body FROM resource WHERE type = ");
-    sql.integer(kind).push(" AND body IS NOT NULL AND rid > ");
-    sql.integer(after).push(" ORDER BY rid LIMIT ").integer(row::limit_of(limit));
-    let found: Vec<(i64, i64, String, i32, Vec<u8>)> = sql.typed::<Row>().load(connection)?;
-    let index = |(rid, version, id, dict, bytes): (i64, i64, String, i32, Vec<u8>)| {
-        let body = core.codec.unpack(dict, &bytes)?;
-        let key = row::key_of(kind, &id)?;
-        let rows = core.rows_of_some(&job.parameters, &job.indexer, &key, &body)?;
-        Ok(Lacking { rid, version, rows })
-    };
-    found.into_iter().map(index).collect()
+    sql.integer(row::number_of(job.base)).push(" AND body IS NOT NULL");
+    sql
+}
+
+fn index(
+    core: &Core,
+    job: &Job,
+    (rid, version, id, dict, bytes): Tuple,
+) -> Result<Lacking, StoreError> {
+    let body = core.codec.unpack(dict, &bytes)?;
+    let key = row::key_of(row::number_of(job.base), &id)?;
+    let rows = core.rows_of_some(&job.parameters, &job.indexer, &key, &body)?;
+    Ok(Lacking { rid, version, rows })
+}
+
+#[cfg(test)]
+mod tests {
+    use fhir_definitions::ResourceType;
+    use fhir_model::date::Zone;
+    use fhir_model::{Body, Instant, Resource};
+    use fhir_search::{Indexer, Registry};
+
+    use super::*;
+    use crate::read::Method;
+    use crate::settings::StoreSettings;
+    use crate::write::{Action, Preconditions, WriteGroup, WriteOp};
+
+    fn put(core: &Core, engine: &Engine, family: &str) {
+        let json = format!(
+            r#"{{"resourceType":"Patient","id":"p","gender":"male","name":[{{"family":"{family}"}}]}}"#
+        );
+        let resource = Resource::trusted(json.into_bytes()).unwrap();
+        let key = "Patient/p".parse().unwrap();
+        let rows = Box::new(core.definitions().indexer.index(resource.view(), &key));
+        let body = Arc::new(Body::from_view(resource.view(), None));
+        let action = Action::Put { body, rows, method: Method::Put };
+        let op = WriteOp { key, action, preconditions: Preconditions::default() };
+        let mut answer =
+            engine.queue.send(core, WriteGroup { ops: vec![op], ..WriteGroup::default() }).unwrap();
+        // The writer takes what comes in turn.
+        engine.queue.run(|_| Ok(())).unwrap();
+        answer.try_recv().unwrap().unwrap().unwrap().pop().unwrap().unwrap();
+    }
+
+    #[test]
+    fn what_is_written_between_reading_and_adding_has_its_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings =
+            StoreSettings::new(Arc::new(|| Instant(1)), Zone::named("Europe/Helsinki").unwrap());
+        let (core, engine) = Engine::open(&folder.path().join("one.sqlite"), &settings).unwrap();
+        put(&core, &engine, "Virtanen");
+        // As if the parameter had come after the resource.
+        let base = ResourceType::PATIENT;
+        let gender = core.definitions().registry.get(base, "gender").unwrap().clone();
+        let p = gender.id.0;
+        let count = Sql::new(&format!("SELECT count(*) FROM token WHERE p = {p}"));
+        let remove = Sql::new(&format!("DELETE FROM token WHERE p = {p}"));
+        engine
+            .queue
+            .run(move |writer| Ok(remove.typed::<()>().execute(writer.connection())?))
+            .unwrap();
+        let indexer =
+            Indexer::compile(&Registry::new(vec![gender]), core.hasher.clone(), core.zone.clone());
+        let job = Arc::new(Job { base, parameters: vec![p], indexer, from: i64::MIN });
+        let found = engine.read_aside(|own| prepare(&core, own, &job, i64::MIN, 10)).unwrap();
+        assert_eq!(found.len(), 1);
+        // A write adds what it changes, which the gender is not.
+        put(&core, &engine, "Korhonen");
+        let rows = |engine: &Engine| -> i64 {
+            engine.read_aside(|own| Ok(count.typed::<BigInt>().get_result(own)?)).unwrap()
+        };
+        assert_eq!(rows(&engine), 0);
+        let last = found[0].rid;
+        engine.queue.run(move |writer| writer.supply(&job, i64::MIN, last, &found)).unwrap();
+        assert_eq!(rows(&engine), 1);
+    }
 }

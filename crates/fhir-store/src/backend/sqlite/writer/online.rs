@@ -1,11 +1,13 @@
 //! Rows of search parameters that are built while the store is open.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use diesel::RunQueryDsl;
 use diesel::sql_types::BigInt;
+use fhir_search::IndexRows;
 
-use super::super::online::Lacking;
+use super::super::online::{Lacking, again};
 use super::super::rows;
 use super::apply::Writer;
 use crate::backend::parameters::{self, ParameterColumns, ParameterRow, ParameterTuple};
@@ -49,9 +51,8 @@ impl Writer {
         })
     }
 
-    /// Adds the rows that resources lack in the stretch of rows after `after` up to `last`. A
-    /// resource that has another version by now was written, and its rows with it, after the
-    /// parameters were put in force.
+    /// Adds the rows that resources lack in the stretch of rows after `after` up to `last`. What
+    /// was written since it was read is indexed here: a write adds only what it changes.
     pub(crate) fn supply(
         &mut self,
         job: &Job,
@@ -67,21 +68,31 @@ impl Writer {
             let present: Vec<(i64, i64)> =
                 sql.typed::<(BigInt, BigInt)>().load(writer.connection())?;
             let present: HashMap<i64, i64> = present.into_iter().collect();
-            let definitions = writer.core().definitions();
             for Lacking { rid, version, rows } in lacking {
-                if present.get(rid) != Some(version) {
-                    continue;
+                match present.get(rid) {
+                    Some(now) if now == version => writer.supply_one(kind, *rid, rows)?,
+                    Some(_) => {
+                        let core = Arc::clone(writer.core());
+                        let rows = again(&core, writer.connection(), job, *rid)?;
+                        writer.supply_one(kind, *rid, &rows)?;
+                    }
+                    None => {}
                 }
-                rows::replace(writer.connection(), *rid, None, Some(rows))?;
-                if let Some(mut sql) = parameters::present(&definitions.registry, kind, rows) {
-                    sql.push(" AND rid = ").integer(*rid);
-                    sql.typed::<()>().execute(writer.connection())?;
-                }
-                writer.note(rows)?;
             }
             let state = parameters::progress(&job.parameters, last);
             state.typed::<()>().execute(writer.connection())?;
             Ok(())
         })
+    }
+
+    fn supply_one(&mut self, kind: i32, rid: i64, rows: &IndexRows) -> Result<(), StoreError> {
+        rows::replace(self.connection(), rid, None, Some(rows))?;
+        let definitions = self.core().definitions();
+        if let Some(mut sql) = parameters::present(&definitions.registry, kind, rows) {
+            sql.push(" AND rid = ").integer(rid);
+            sql.typed::<()>().execute(self.connection())?;
+        }
+        self.note(rows)?;
+        Ok(())
     }
 }
