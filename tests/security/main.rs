@@ -12,5 +12,6 @@ mod hostile;
 mod introspection;
 mod keys;
 mod routes;
+mod rules;
 mod tls;
 mod tokens;

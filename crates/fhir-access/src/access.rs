@@ -1,7 +1,7 @@
 //! The policy of a server that asks who is asking: scopes, cut by rules.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use fhir_definitions::ResourceType;
 
@@ -32,36 +32,68 @@ pub struct AccessSettings {
     /// The rules. Where there are some, what none of them allows is denied. Where there are none,
     /// scopes alone decide.
     pub rules: Vec<Rule>,
+    /// Whether resources with the code [`RULE_CODE`] are rules: then only administrators, and whom
+    /// a rule names, write them.
+    pub has_stored_rules: bool,
 }
 
-/// Decides by scopes and rules.
+/// System and code of the `Basic` resources that carry rules.
+pub const RULE_CODE: (&str, &str) = ("urn:kantele:CodeSystem:carrier", "access-rule");
+
+/// Decides by scopes and rules, which may be replaced while it is asked.
 #[derive(Debug)]
 pub struct AccessPolicy {
-    settings: AccessSettings,
-    generation: u64,
+    current: RwLock<Arc<Current>>,
     everything: Arc<Reach>,
     nothing: Arc<Reach>,
 }
 
-impl AccessPolicy {
-    /// A policy of these settings. What callers reach is worked out once for each of them and
-    /// kept with them; a new policy, made of changed rules, works it out anew.
-    #[must_use]
-    pub fn new(settings: AccessSettings) -> Self {
+/// What holds until it is replaced.
+#[derive(Debug)]
+struct Current {
+    settings: AccessSettings,
+    generation: u64,
+}
+
+impl Current {
+    fn new(settings: AccessSettings) -> Arc<Self> {
         static GENERATIONS: AtomicU64 = AtomicU64::new(0);
         let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self { settings, generation })
+    }
+}
+
+impl AccessPolicy {
+    /// A policy of these settings. What callers reach is worked out once for each of them and
+    /// kept with them until the settings are replaced.
+    #[must_use]
+    pub fn new(settings: AccessSettings) -> Self {
+        let current = RwLock::new(Current::new(settings));
         let (everything, nothing) = (Arc::new(Reach::everything()), Arc::new(Reach::default()));
-        Self { settings, generation, everything, nothing }
+        Self { current, everything, nothing }
+    }
+
+    /// Puts other settings in force, for every question from now on.
+    pub fn replace(&self, settings: AccessSettings) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Current::new(settings);
+    }
+
+    fn current(&self) -> Arc<Current> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// How far a caller reaches.
     #[must_use]
     pub fn reach(&self, caller: &Caller, words: &dyn Words) -> Arc<Reach> {
+        self.reach_by(&self.current(), caller, words)
+    }
+
+    fn reach_by(&self, current: &Current, caller: &Caller, words: &dyn Words) -> Arc<Reach> {
         if caller.kind() == CallerKind::Everyone {
             return Arc::clone(&self.everything);
         }
-        caller.reach((self.generation, words.generation()), || {
-            let asking = Asking { settings: &self.settings, caller, words };
+        caller.reach((current.generation, words.generation()), || {
+            let asking = Asking { settings: &current.settings, caller, words };
             let mut reach = Reach::default();
             for of in ResourceType::all() {
                 for right in RIGHTS {
@@ -72,7 +104,9 @@ impl AccessPolicy {
             reach
         })
     }
+}
 
+impl Current {
     /// What the rules say of an operation by name.
     fn named(&self, caller: &Caller, operation: &str) -> Option<Effect> {
         let rules = self.settings.rules.iter();
@@ -121,8 +155,9 @@ impl Policy for AccessPolicy {
         if ask.caller.kind() == CallerKind::Everyone {
             return Decision::Allow(Arc::clone(&self.everything));
         }
-        let reach = self.reach(ask.caller, ask.words);
-        if !self.allows(ask, &reach) {
+        let current = self.current();
+        let reach = self.reach_by(&current, ask.caller, ask.words);
+        if !current.allows(ask, &reach) {
             let is_unknown = ask.caller.kind() == CallerKind::Unknown;
             return Decision::Refuse(if is_unknown {
                 Refusal::Unauthenticated
@@ -189,9 +224,38 @@ impl Asking<'_> {
     }
 
     fn by_rules(&self, of: ResourceType, right: Rights) -> Limit {
+        let (allowed, denied) = self.said_by_rules(of, right);
+        if of != ResourceType::BASIC || !self.settings.has_stored_rules {
+            return allowed.without(denied);
+        }
+        // Who may write rules gets at them even where a rule went wrong; nobody else may.
+        let (system, code) = RULE_CODE;
+        let stored_rules = [("code".to_owned(), format!("{system}|{code}"))];
+        if self.may_write_rules() {
+            return allowed.or(self.such(of, &stored_rules)).without(denied);
+        }
+        let writes = Rights::CREATE.and(Rights::UPDATE).and(Rights::DELETE).has(right);
+        let kept = if writes { self.denied(of, &stored_rules) } else { Limit::Nothing };
+        allowed.without(denied.or(kept))
+    }
+
+    /// Whether the caller is an administrator, or named by a rule as who writes rules.
+    fn may_write_rules(&self) -> bool {
+        let rules = self.settings.rules.iter();
+        let about = rules.filter(|rule| rule.is_about_rules() && rule.is_about(self.caller));
+        let effect = about.map(Rule::effect).max_by_key(|effect| *effect == Effect::Deny);
+        match effect {
+            Some(Effect::Deny) => false,
+            Some(Effect::Allow) => true,
+            None => self.caller.kind() == CallerKind::Administrator,
+        }
+    }
+
+    /// What the rules together allow, and what they deny.
+    fn said_by_rules(&self, of: ResourceType, right: Rights) -> (Limit, Limit) {
         let (mut allowed, mut denied) = (Limit::Nothing, Limit::Nothing);
         if self.settings.rules.is_empty() && self.settings.scopes == ScopeUse::Needed {
-            return Limit::Everything;
+            return (Limit::Everything, Limit::Nothing);
         }
         let about = |rule: &&Rule| {
             rule.rights().has(right)
@@ -199,19 +263,19 @@ impl Asking<'_> {
                 && rule.is_about(self.caller)
         };
         for rule in self.settings.rules.iter().filter(about) {
-            let Some(condition) = rule.condition(self.caller) else {
-                // What a denial rests on isn't known of the caller: nothing is safe to show.
-                if rule.effect() == Effect::Deny {
-                    return Limit::Nothing;
+            match (rule.effect(), rule.condition(self.caller)) {
+                (Effect::Allow, Some(condition)) => {
+                    allowed = allowed.or(self.such(of, &condition));
                 }
-                continue;
-            };
-            match rule.effect() {
-                Effect::Allow => allowed = allowed.or(self.such(of, &condition)),
-                Effect::Deny => denied = denied.or(self.denied(of, &condition)),
+                (Effect::Allow, None) => {}
+                (Effect::Deny, Some(condition)) => {
+                    denied = denied.or(self.denied(of, &condition));
+                }
+                // What a denial rests on isn't known of the caller: nothing is safe to show.
+                (Effect::Deny, None) => denied = Limit::Everything,
             }
         }
-        allowed.without(denied)
+        (allowed, denied)
     }
 
     /// What a denial takes away; everything where its search cannot be understood for the type.

@@ -15,8 +15,9 @@ mod policy;
 mod reach;
 mod rule;
 mod scope;
+mod who;
 
-pub use access::{AccessPolicy, AccessSettings, ScopeUse};
+pub use access::{AccessPolicy, AccessSettings, RULE_CODE, ScopeUse};
 pub use caller::{Caller, CallerKind, Claims, Identifier, LaunchContext};
 pub use interaction::{Interaction, Level};
 pub use permit::{Permit, gate};
@@ -24,3 +25,4 @@ pub use policy::{AllowAll, Ask, Decision, Operation, Policy, Refusal, Touches, W
 pub use reach::{Limit, Reach};
 pub use rule::{Effect, InvalidRule, Rule, RuleText};
 pub use scope::{Context, Grant, InvalidScope, Rights, Scopes};
+pub use who::WhoText;

@@ -89,6 +89,12 @@ pub trait Policy: Send + Sync {
     fn decide(&self, ask: &Ask<'_>) -> Decision;
 }
 
+impl<P: Policy + ?Sized> Policy for Arc<P> {
+    fn decide(&self, ask: &Ask<'_>) -> Decision {
+        (**self).decide(ask)
+    }
+}
+
 /// The policy of a server without access settings: everyone may do everything.
 #[derive(Clone, Debug)]
 pub struct AllowAll(Arc<Reach>);

@@ -1,9 +1,11 @@
 //! Rules of access beyond scopes: who may do what with which resources.
 
 use fhir_definitions::ResourceType;
+use fhir_model::ResourceKey;
 use serde::Deserialize;
 
-use crate::{Caller, CallerKind, Claims, Identifier, Rights};
+use crate::who::{Who, WhoText};
+use crate::{Caller, CallerKind, Claims, Identifier, LaunchContext, Rights, Scopes, Words};
 
 /// What a rule does where it applies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -48,6 +50,8 @@ pub struct RuleText {
     /// Operations that are allowed or denied by name (`$purge`); these only, where the rule names
     /// no types and no rights.
     pub operations: Vec<String>,
+    /// Whether the rule lets callers write the rules that are stored, or keeps them from it.
+    pub writes_rules: bool,
     /// A FHIR search that the resources satisfy (`status=booked&actor.identifier={organisation}`).
     /// Words in braces stand for what is known of the caller: `person`, `represented`,
     /// `fhir_user`, `organisation`, `unit`, `register`, `patient`. Where one isn't known, the rule
@@ -60,7 +64,7 @@ pub struct RuleText {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     text: RuleText,
-    kinds: Vec<CallerKind>,
+    who: Who,
     types: Vec<ResourceType>,
     rights: Rights,
     condition: Vec<(String, String)>,
@@ -96,12 +100,11 @@ impl TryFrom<RuleText> for Rule {
             word: word.to_owned(),
             what,
         };
-        let kind = |word: &String| CallerKind::of(word).ok_or_else(|| bad(word, "kind of caller"));
+        let who = text.who().try_into().map_err(|word: String| bad(&word, "kind of caller"))?;
         let of = |word: &String| word.parse().map_err(|_unknown| bad(word, "resource type"));
-        let kinds = text.kind.iter().map(kind).collect::<Result<_, _>>()?;
         let types = text.types.iter().map(of).collect::<Result<Vec<_>, _>>()?;
         let rights = match text.rights.as_str() {
-            "" if types.is_empty() && !text.operations.is_empty() => Rights::default(),
+            "" if types.is_empty() && text.is_about_no_resources() => Rights::default(),
             "" => Rights::ALL,
             letters => Rights::parse(letters).ok_or_else(|| bad(letters, "list of rights"))?,
         };
@@ -117,8 +120,60 @@ impl TryFrom<RuleText> for Rule {
                 return Err(bad(word, "word for something known of the caller"));
             }
         }
-        Ok(Self { kinds, types, rights, condition, text })
+        Ok(Self { who, types, rights, condition, text })
     }
+}
+
+impl RuleText {
+    fn who(&self) -> WhoText {
+        WhoText {
+            kind: self.kind.clone(),
+            issuer: self.issuer.clone(),
+            client: self.client.clone(),
+            organisation: self.organisation.clone(),
+            unit: self.unit.clone(),
+            register: self.register.clone(),
+            role: self.role.clone(),
+            purpose: self.purpose.clone(),
+        }
+    }
+
+    /// Whether it speaks of operations or of rules, and of resources only where it names some.
+    fn is_about_no_resources(&self) -> bool {
+        !self.operations.is_empty() || self.writes_rules
+    }
+}
+
+impl Rule {
+    /// Whether its search can be understood: for each type that it names, or for any type where it
+    /// names none.
+    #[must_use]
+    pub fn is_understood(&self, words: &dyn Words) -> bool {
+        let Some(condition) = self.condition(&specimen()) else { return false };
+        let is_of = |of: ResourceType| words.conditions(of, &condition).is_some();
+        condition.is_empty()
+            || match self.types.as_slice() {
+                [] => ResourceType::all().any(is_of),
+                types => types.iter().copied().all(is_of),
+            }
+    }
+}
+
+/// Somebody of whom everything is known that a rule may name.
+fn specimen() -> Caller {
+    let identifier = || Some(Identifier { system: "urn:x".to_owned(), value: "x".to_owned() });
+    let key = |of| "x".parse().ok().map(|id| ResourceKey::new(of, id));
+    let claims = Claims {
+        person: identifier(),
+        represented: identifier(),
+        organisation: identifier(),
+        unit: identifier(),
+        register: identifier(),
+        fhir_user: key(ResourceType::PRACTITIONER),
+        ..Claims::default()
+    };
+    let launch = LaunchContext { patient: key(ResourceType::PATIENT), encounter: None };
+    Caller::new(CallerKind::Professional, claims, Scopes::default(), launch)
 }
 
 /// What may stand in braces.
@@ -161,25 +216,29 @@ impl Rule {
         self.text.operations.iter().any(|name| name == operation)
     }
 
+    /// Whether it speaks of who may write rules.
+    #[must_use]
+    pub fn is_about_rules(&self) -> bool {
+        self.text.writes_rules
+    }
+
     /// Whether it is about this caller.
     #[must_use]
     pub fn is_about(&self, caller: &Caller) -> bool {
-        let (text, claims) = (&self.text, caller.claims());
-        let word = |asked: &[String], own: &Option<String>| {
-            asked.is_empty() || own.as_ref().is_some_and(|own| asked.contains(own))
-        };
-        let identifier = |asked: &[String], own: &Option<Identifier>| {
-            asked.is_empty()
-                || own.as_ref().is_some_and(|own| asked.iter().any(|asked| is_named(asked, own)))
-        };
-        (self.kinds.is_empty() || self.kinds.contains(&caller.kind()))
-            && word(&text.issuer, &claims.issuer)
-            && word(&text.client, &claims.client)
-            && word(&text.role, &claims.role)
-            && word(&text.purpose, &claims.purpose)
-            && identifier(&text.organisation, &claims.organisation)
-            && identifier(&text.unit, &claims.unit)
-            && identifier(&text.register, &claims.register)
+        self.who.is(caller)
+    }
+
+    /// The first thing that keeps it from being about this caller, as its key in the file; none
+    /// where it is about them.
+    #[must_use]
+    pub fn differs_in(&self, caller: &Caller) -> Option<&'static str> {
+        self.who.differs_in(caller)
+    }
+
+    /// Its search as it was written; empty where it has none.
+    #[must_use]
+    pub fn search(&self) -> &str {
+        &self.text.condition
     }
 
     /// The search that its resources satisfy, with what is known of the caller put in; none where
@@ -188,14 +247,6 @@ impl Rule {
     pub fn condition(&self, caller: &Caller) -> Option<Vec<(String, String)>> {
         let fill = |(name, value): &(String, String)| Some((name.clone(), filled(value, caller)?));
         self.condition.iter().map(fill).collect()
-    }
-}
-
-/// Whether an identifier is the one that a rule writes as `system|value` or as a value alone.
-fn is_named(asked: &str, own: &Identifier) -> bool {
-    match asked.rsplit_once('|') {
-        Some((system, value)) => own.system == system && own.value == value,
-        None => own.value == asked,
     }
 }
 

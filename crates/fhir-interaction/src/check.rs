@@ -9,7 +9,7 @@ use fhir_model::{Failure, FailureKind, Id, Issue, IssueType, ResourceView};
 
 use crate::app::App;
 use crate::request::Request;
-use crate::{rule, validation};
+use crate::{rule, stored_rules, validation};
 
 /// [`check`], and what settings say about validation on write; gives the warnings of both.
 ///
@@ -53,6 +53,7 @@ pub(crate) fn check(
         same_id(view, id)?;
     }
     subscription_is_off(view)?;
+    stored_rules::check(app, view)?;
     rule::check_all(app.rules(), view)
 }
 

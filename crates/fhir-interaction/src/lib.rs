@@ -30,6 +30,7 @@ mod request;
 pub mod rule;
 mod search;
 mod sight;
+mod stored_rules;
 mod subset;
 mod terminology;
 mod tree;

@@ -53,6 +53,7 @@ fn policy(case: &Value) -> AccessPolicy {
         scopes: if ignores { ScopeUse::Ignored } else { ScopeUse::Needed },
         shared_types: shared.iter().filter_map(|of| ResourceType::named(of.as_str()?)).collect(),
         rules: rules.collect(),
+        has_stored_rules: false,
     })
 }
 

@@ -13,6 +13,7 @@ mod external;
 mod http;
 mod load;
 mod package;
+mod rules;
 mod serve;
 mod store;
 mod terminology;

@@ -21,6 +21,7 @@ use crate::authorize::{self, Authority};
 use crate::config::{Mode, Settings};
 use crate::external::Server;
 use crate::http::{Admission, Documents, Jobs, Metrics, ROOT, State, handle, watch};
+use crate::rules::Follower;
 use crate::{Error, package, say, store, tls};
 
 /// How long a client may take to agree on TLS.
@@ -58,9 +59,10 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
     }
     let guard = Guard::new(&access, settings.network.base_url.as_deref())?;
     let acceptor = settings.tls.as_ref().map(tls::acceptor).transpose()?;
+    let asking = Arc::new(AccessPolicy::new(settings.rights.access.clone()));
     let policy: Box<dyn Policy> = match settings.access.mode {
         Mode::Open => Box::new(AllowAll::default()),
-        Mode::Required => Box::new(AccessPolicy::new(settings.rights.clone())),
+        Mode::Required => Box::new(Arc::clone(&asking)),
     };
     let app = App::with_policy(store.clone(), interaction, kanta_rules::RULES, policy);
     package::install_configured(&app, &settings.packages)?;
@@ -69,6 +71,10 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
     }
     know_profiles(&app)?;
     watch_packages(&app, &settings);
+    if settings.access.mode == Mode::Required {
+        let follower = Follower::start(settings.rights.clone(), asking, app.clone()).await?;
+        actix_web::rt::spawn(follower.follow());
+    }
     let state = Data::new(State {
         app,
         store,

@@ -30,6 +30,9 @@ pub struct InteractionSettings {
     pub references: References,
     /// What resources are held to, and when.
     pub validation: ValidationSettings,
+    /// Whether resources that carry rules of access are checked as such: see
+    /// [`fhir_access::RULE_CODE`].
+    pub stored_rules: bool,
     /// Where apps get their tokens, where the server wants tokens.
     pub authorization: Option<Authorization>,
 }
@@ -82,6 +85,7 @@ impl Default for InteractionSettings {
             always_allowed: Vec::new(),
             references: References::default(),
             validation: ValidationSettings::default(),
+            stored_rules: false,
             authorization: None,
         }
     }

@@ -31,6 +31,7 @@ pub(crate) use limits::Limits;
 pub(crate) use log::Log;
 pub(crate) use network::Network;
 pub(crate) use packages::Packages;
+pub(crate) use rights::{Rights, read_rules};
 pub(crate) use search::Search;
 pub(crate) use terminology::External;
 pub(crate) use tls::{ClientCertificates, Tls};
@@ -43,7 +44,7 @@ pub(crate) struct Settings {
     pub(crate) network: Network,
     pub(crate) tls: Option<Tls>,
     pub(crate) access: Access,
-    pub(crate) rights: fhir_access::AccessSettings,
+    pub(crate) rights: Rights,
     pub(crate) database: Database,
     pub(crate) search: Search,
     pub(crate) packages: Packages,
@@ -111,11 +112,13 @@ impl Settings {
         search.interaction.references = references::read(layers);
         search.interaction.validation = validation::read(layers);
         search.interaction.authorization = access.told();
+        let rights = rights::read(layers);
+        search.interaction.stored_rules = rights.access.has_stored_rules;
         let settings = Self {
             network,
             tls,
             access,
-            rights: rights::read(layers),
+            rights,
             database,
             search,
             packages: Packages::read(layers),

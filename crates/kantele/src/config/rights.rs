@@ -1,4 +1,8 @@
-//! What callers may do, where they are asked who they are: scopes, and rules from a file.
+//! What callers may do, where they are asked who they are: scopes, and rules from a file and from
+//! the store.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fhir_access::{AccessSettings, Rule, RuleText, ScopeUse};
 use fhir_definitions::ResourceType;
@@ -28,7 +32,32 @@ static SHARED_TYPES: Setting = Setting {
             show nevertheless, to read and search.",
 };
 
-pub(super) const SETTINGS: &[&Setting] = &[&SCOPES, &RULES_FILE, &SHARED_TYPES];
+static RULES_EVERY_S: Setting = Setting {
+    key: "access.rules_every_s",
+    default: "5",
+    flag: None,
+    about: "How often rules are looked at: those of the file, and those that are stored. SIGHUP does \
+            it at once.",
+};
+static STORED_RULES: Setting = Setting {
+    key: "access.stored_rules",
+    default: "off",
+    flag: None,
+    about: "on: resources with the code `access-rule` are rules, too, which administrators write; see \
+            docs/security.md.",
+};
+
+pub(super) const SETTINGS: &[&Setting] =
+    &[&SCOPES, &RULES_FILE, &RULES_EVERY_S, &STORED_RULES, &SHARED_TYPES];
+
+/// What callers may do, and where that is looked at again.
+#[derive(Clone, Debug)]
+pub(crate) struct Rights {
+    /// With the rules of the file as it was at the start.
+    pub(crate) access: AccessSettings,
+    pub(crate) rules_file: Option<PathBuf>,
+    pub(crate) rules_every: Duration,
+}
 
 /// A file of rules.
 #[derive(Deserialize)]
@@ -38,7 +67,7 @@ struct File {
     rule: Vec<RuleText>,
 }
 
-pub(super) fn read(layers: &mut Layers) -> AccessSettings {
+pub(super) fn read(layers: &mut Layers) -> Rights {
     let words = [("needed", ScopeUse::Needed), ("ignored", ScopeUse::Ignored)];
     let mut shared_types = Vec::new();
     for name in layers.list(&SHARED_TYPES) {
@@ -47,35 +76,50 @@ pub(super) fn read(layers: &mut Layers) -> AccessSettings {
             None => layers.refuse(&SHARED_TYPES, "its items are resource types of R4"),
         }
     }
-    AccessSettings {
+    let path = layers.text(&RULES_FILE);
+    let rules_file = (!path.is_empty()).then(|| PathBuf::from(path));
+    let rules = match rules_file.as_deref().map(read_rules) {
+        None => Vec::new(),
+        Some(Ok(rules)) => rules,
+        Some(Err(faults)) => {
+            for why in faults {
+                layers.refuse(&RULES_FILE, &why);
+            }
+            Vec::new()
+        }
+    };
+    let access = AccessSettings {
         scopes: layers.word(&SCOPES, &words).unwrap_or_default(),
         shared_types,
-        rules: read_rules(layers),
-    }
+        rules,
+        has_stored_rules: layers
+            .word(&STORED_RULES, &[("off", false), ("on", true)])
+            .unwrap_or(false),
+    };
+    let rules_every = Duration::from_secs(layers.number(&RULES_EVERY_S, 1..=86_400));
+    Rights { access, rules_file, rules_every }
 }
 
-fn read_rules(layers: &mut Layers) -> Vec<Rule> {
-    let path = layers.text(&RULES_FILE).to_owned();
-    if path.is_empty() {
-        return Vec::new();
+/// The rules of a file.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(crate) fn read_rules(path: &Path) -> Result<Vec<Rule>, Vec<String>> {
+    let unusable = |why: &str| vec![format!("cannot be used: {why}")];
+    let text = std::fs::read_to_string(path).map_err(|error| unusable(&error.to_string()))?;
+    let file: File = toml::from_str(&text).map_err(|error| unusable(error.message()))?;
+    if file.rule.is_empty() {
+        return Err(vec!["holds no [[rule]]".to_owned()]);
     }
-    let read = std::fs::read_to_string(&path).map_err(|error| error.to_string());
-    let file = read
-        .and_then(|text| toml::from_str::<File>(&text).map_err(|error| error.message().to_owned()));
-    let mut rules = Vec::new();
-    match file {
-        Err(why) => layers.refuse(&RULES_FILE, &format!("cannot be used: {why}")),
-        Ok(file) if file.rule.is_empty() => layers.refuse(&RULES_FILE, "holds no [[rule]]"),
-        Ok(file) => {
-            for text in file.rule {
-                match Rule::try_from(text) {
-                    Ok(rule) => rules.push(rule),
-                    Err(why) => layers.refuse(&RULES_FILE, &why.to_string()),
-                }
-            }
-        }
+    let (rules, faults): (Vec<_>, Vec<_>) =
+        file.rule.into_iter().map(Rule::try_from).partition(Result::is_ok);
+    let faults: Vec<String> =
+        faults.into_iter().filter_map(Result::err).map(|why| why.to_string()).collect();
+    if faults.is_empty() {
+        Ok(rules.into_iter().filter_map(Result::ok).collect())
+    } else {
+        Err(faults)
     }
-    rules
 }
 
 #[cfg(test)]
@@ -88,14 +132,14 @@ mod tests {
         std::fs::write(&path, rules).unwrap();
         let mut layers = Layers::new(SETTINGS.iter().copied());
         layers.add("access.rules_file", path.to_str().unwrap(), "test");
-        let rights = read(&mut layers);
+        let rights = read(&mut layers).access;
         (rights, layers.take_faults())
     }
 
     #[test]
     fn without_a_file_scopes_decide() {
         let mut layers = Layers::new(SETTINGS.iter().copied());
-        let found = read(&mut layers);
+        let found = read(&mut layers).access;
         assert!(found.rules.is_empty() && found.scopes == ScopeUse::Needed);
         assert!(found.shared_types.contains(&ResourceType::PRACTITIONER));
         assert!(layers.take_faults().is_empty());
