@@ -166,6 +166,10 @@ fn write_type(
     out.extend_from_slice(b"{\"type\":");
     write::string(resource_type.as_str(), out);
     member("profile", &format!("http://hl7.org/fhir/StructureDefinition/{resource_type}"), out);
+    if settings.post_only.has(resource_type) {
+        let text = "Searched by POST to _search alone: criteria in URLs are refused.";
+        member("documentation", text, out);
+    }
     interactions(Level::Type, out);
     // What is said here is what the interactions do: create takes If-None-Exist, update makes
     // resources under new ids, update, patch and delete take criteria, reads answer If-None-Match

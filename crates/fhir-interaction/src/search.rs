@@ -7,6 +7,7 @@
 mod answer;
 mod link;
 mod place;
+pub(crate) mod posted;
 
 use std::collections::HashMap;
 
@@ -20,6 +21,7 @@ use crate::app::{App, ReadFailure};
 use crate::cursor::{self, IncludedCursor, SearchCursor};
 use crate::include::{self, Included};
 use crate::package;
+use crate::permitted::unconcealed::refuse_hidden_order;
 use crate::query_string;
 use crate::request::{Answer, Request};
 use crate::sight::{Count, Sight};
@@ -46,6 +48,10 @@ pub async fn search(
     let (interaction, resource_type) = place.interaction();
     let permit = app.gate(request, interaction, resource_type)?;
     let mut question = Question::parse(app, request, place, pairs, posted)?;
+    refuse_hidden_order(&question.query, &permit)?;
+    if !question.is_posted {
+        posted::refuse_in_url(&question.query, &app.settings().post_only)?;
+    }
     let (inside, base) = (app.clone(), request.base.clone());
     let work = move |sight: &mut Sight<'_>| {
         answers::resolve(&inside, sight, &base, &mut question.query)?;

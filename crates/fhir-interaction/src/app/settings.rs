@@ -1,5 +1,7 @@
 //! What the operator chose about interactions.
 
+use fhir_definitions::ResourceType;
+
 use crate::reference::References;
 use crate::validation::ValidationSettings;
 
@@ -30,11 +32,37 @@ pub struct InteractionSettings {
     pub references: References,
     /// What resources are held to, and when.
     pub validation: ValidationSettings,
+    /// Types that are searched by POST alone, so that no criteria stand in URLs.
+    pub post_only: PostOnly,
     /// Whether resources that carry rules of access are checked as such: see
     /// [`fhir_access::RULE_CODE`].
     pub stored_rules: bool,
     /// Where apps get their tokens, where the server wants tokens.
     pub authorization: Option<Authorization>,
+}
+
+/// Types that are searched by POST alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PostOnly {
+    /// None: GET and POST find the same.
+    #[default]
+    Nothing,
+    /// These.
+    Types(Vec<ResourceType>),
+    /// All.
+    Everything,
+}
+
+impl PostOnly {
+    /// Whether a type is one of them.
+    #[must_use]
+    pub fn has(&self, resource_type: ResourceType) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Types(types) => types.contains(&resource_type),
+            Self::Everything => true,
+        }
+    }
 }
 
 /// The endpoints of OAuth 2.0 that `CapabilityStatement.rest.security` tells of. Spec:
@@ -85,6 +113,7 @@ impl Default for InteractionSettings {
             always_allowed: Vec::new(),
             references: References::default(),
             validation: ValidationSettings::default(),
+            post_only: PostOnly::default(),
             stored_rules: false,
             authorization: None,
         }

@@ -2,7 +2,7 @@
 
 use fhir_model::{Failure, Limits, Resource, ResourceView};
 
-use crate::app::App;
+use crate::app::{App, PostOnly};
 use crate::bundle::entry::{Get, Operate, Target};
 use crate::operation::{self, Input};
 use crate::page::{BundleWriter, Response};
@@ -90,7 +90,11 @@ pub(crate) async fn get(app: &App, request: &Request, get: &Get) -> Result<Answe
             read::vread_unless_seen(app, request, (&key, version), &pairs, seen).await?
         }
         Target::History(scope, pairs) => history::history(app, request, scope, pairs).await?,
-        Target::Search(scope, pairs) => search::search(app, request, scope, pairs, false).await?,
+        Target::Search(scope, pairs) => {
+            // The criteria of an entry stand in the body of its Bundle.
+            let is_posted = app.settings().post_only != PostOnly::Nothing;
+            search::search(app, request, scope, pairs, is_posted).await?
+        }
         Target::Capabilities => capabilities::capabilities(app, request)?,
     };
     if get.is_head {

@@ -1,6 +1,7 @@
 //! How searches, pages and Bundles are bounded, and how strict parameters are taken.
 
-use fhir_interaction::{ConditionalDelete, InteractionSettings};
+use fhir_definitions::ResourceType;
+use fhir_interaction::{ConditionalDelete, InteractionSettings, PostOnly};
 
 use super::layers::{Layers, Setting};
 
@@ -63,6 +64,13 @@ static MAX_CONDITIONAL_DELETES: Setting = Setting {
     about: "The most resources that one conditional delete ends; where more match, none is \
             deleted.",
 };
+static POST_ONLY_TYPES: Setting = Setting {
+    key: "search.post_only_types",
+    default: "",
+    flag: None,
+    about: "Types that are searched by POST `_search` alone, so that no criteria stand in URLs; `*`: \
+            all.",
+};
 static MAX_BUNDLE_ENTRIES: Setting = Setting {
     key: "limits.max_bundle_entries",
     default: "10000",
@@ -85,6 +93,7 @@ impl Search {
         &MAX_COUNT,
         &MAX_INCLUDED,
         &MAX_CODES,
+        &POST_ONLY_TYPES,
         &MAX_BUNDLE_ENTRIES,
         &CONDITIONAL_DELETE,
         &MAX_CONDITIONAL_DELETES,
@@ -110,6 +119,7 @@ impl Search {
                 .word(&CONDITIONAL_DELETE, &deletes)
                 .unwrap_or(ConditionalDelete::Single),
             max_conditional_deletes: size(layers.number(&MAX_CONDITIONAL_DELETES, 1..=100_000)),
+            post_only: post_only(layers),
             ..InteractionSettings::default()
         };
         if interaction.default_count > interaction.max_count {
@@ -117,4 +127,18 @@ impl Search {
         }
         Self { interaction }
     }
+}
+fn post_only(layers: &mut Layers) -> PostOnly {
+    let names = layers.list(&POST_ONLY_TYPES);
+    if names.iter().any(|name| name == "*") {
+        return PostOnly::Everything;
+    }
+    let mut types = Vec::new();
+    for name in names {
+        match ResourceType::named(&name) {
+            Some(of) => types.push(of),
+            None => layers.refuse(&POST_ONLY_TYPES, "its items are resource types of R4, or *"),
+        }
+    }
+    if types.is_empty() { PostOnly::Nothing } else { PostOnly::Types(types) }
 }

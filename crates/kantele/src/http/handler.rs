@@ -3,7 +3,7 @@
 use actix_web::http::header::HeaderName;
 use fhir_definitions::ResourceType;
 use fhir_interaction::operation::{Called, Input};
-use fhir_interaction::{self as interaction, Answer, Criteria, Place};
+use fhir_interaction::{self as interaction, Answer, Criteria, Place, PostOnly};
 use fhir_model::{Failure, FailureKind, Id, Resource, ResourceKey, VersionId};
 use fhir_search::Scope;
 use fhir_store::HistoryScope;
@@ -211,13 +211,16 @@ async fn search(
 ) -> Result<Answer, Failure> {
     let is_posted = exchange.head.method == actix_web::http::Method::POST;
     let mut pairs = exchange.pairs.clone();
+    // Where criteria must not stand in URLs, a POST is no excuse for it.
+    let app = &exchange.state.app;
+    let has_own = pairs.iter().any(|(name, _)| !["_format", "_pretty"].contains(&name.as_str()));
+    let is_in_url = has_own && app.settings().post_only != PostOnly::Nothing;
     if is_posted {
         let posted = body::form(exchange, payload).await?;
         exchange.read_form_parameters(&posted)?;
         pairs.extend(posted);
     }
-    let app = &exchange.state.app;
-    interaction::search(app, &exchange.request(), place, pairs, is_posted).await
+    interaction::search(app, &exchange.request(), place, pairs, is_posted && !is_in_url).await
 }
 
 async fn operation(
