@@ -106,6 +106,7 @@ fn stored_rules_hold_at_the_next_look() {
         assert_eq!(get(client, "Patient/a", &boss), 403);
         assert_eq!(put(client, &rule("s", "allow", "Patient"), &boss), 201);
         until(|| get(client, "Patient/a", &system) == 200);
+        guarded.server.stop();
         guarded.server.start_again();
         let client = guarded.server.client();
         assert_eq!(get(client, "Patient/a", &system), 200, "from the first request on");
@@ -128,7 +129,7 @@ fn stored_rules_that_cannot_be_used_keep_the_server_from_starting() {
         assert_eq!(put(guarded.server.client(), &bad, &all), 201);
         let mut guarded = guarded;
         guarded.server.stop();
-        let mut arguments = vec!["--database".to_owned(), guarded.server.database().to_owned()];
+        let mut arguments = Vec::new();
         set(&mut arguments, "access.mode", "required");
         set(&mut arguments, "access.stored_rules", "on");
         set(&mut arguments, "listen", "127.0.0.1:0");

@@ -7,8 +7,8 @@ use fhir_definitions::ResourceType;
 
 use crate::reach::RIGHTS;
 use crate::{
-    Ask, Caller, CallerKind, Context, Decision, Effect, Grant, Interaction, Limit, Operation,
-    Policy, Reach, Refusal, Rights, Rule, Touches, Words,
+    Ask, Caller, CallerKind, Concealed, Context, Decision, Effect, Explanation, Grant, Interaction,
+    Label, Limit, Operation, Policy, Reach, Refusal, Rights, Rule, Touches, Words,
 };
 
 /// What scopes are worth.
@@ -32,6 +32,8 @@ pub struct AccessSettings {
     /// The rules. Where there are some, what none of them allows is denied. Where there are none,
     /// scopes alone decide.
     pub rules: Vec<Rule>,
+    /// What is hidden of resources that bear a security label, and from whom.
+    pub labels: Vec<Label>,
     /// Whether resources with the code [`RULE_CODE`] are rules: then only administrators, and whom
     /// a rule names, write them.
     pub has_stored_rules: bool,
@@ -50,8 +52,8 @@ pub struct AccessPolicy {
 
 /// What holds until it is replaced.
 #[derive(Debug)]
-struct Current {
-    settings: AccessSettings,
+pub(crate) struct Current {
+    pub(crate) settings: AccessSettings,
     generation: u64,
 }
 
@@ -78,6 +80,12 @@ impl AccessPolicy {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Current::new(settings);
     }
 
+    /// What a question comes to, and why.
+    #[must_use]
+    pub fn explain(&self, ask: &Ask<'_>) -> Explanation {
+        self.current().explain(self, ask)
+    }
+
     fn current(&self) -> Arc<Current> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -97,8 +105,10 @@ impl AccessPolicy {
             let mut reach = Reach::default();
             for of in ResourceType::all() {
                 for right in RIGHTS {
-                    let limit = asking.by_scopes(of, right).and(asking.by_rules(of, right));
-                    reach.set(of, right, &limit);
+                    reach.set(of, right, &asking.limit(of, right));
+                }
+                for concealed in asking.concealed(of) {
+                    reach.conceal(of, concealed);
                 }
             }
             reach
@@ -176,14 +186,49 @@ impl Policy for AccessPolicy {
 }
 
 /// What one caller's reach is worked out from.
-struct Asking<'a> {
-    settings: &'a AccessSettings,
-    caller: &'a Caller,
-    words: &'a dyn Words,
+pub(crate) struct Asking<'a> {
+    pub(crate) settings: &'a AccessSettings,
+    pub(crate) caller: &'a Caller,
+    pub(crate) words: &'a dyn Words,
 }
 
 impl Asking<'_> {
-    fn by_scopes(&self, of: ResourceType, right: Rights) -> Limit {
+    /// What of a type is reached by a right.
+    pub(crate) fn limit(&self, of: ResourceType, right: Rights) -> Limit {
+        let limit = self.by_scopes(of, right).and(self.by_rules(of, right));
+        // Who doesn't see all of a resource would destroy the rest by writing it.
+        let destroys = Rights::UPDATE.and(Rights::DELETE).has(right);
+        self.labels(of).filter(|label| label.hides_whole() || destroys).fold(
+            limit,
+            |limit, label| {
+                let is_met = label.hides_whole() || self.conceals(label, of);
+                if is_met { limit.without(self.denied(of, &[label.search()])) } else { limit }
+            },
+        )
+    }
+
+    /// The labels that hide something of this type from the caller.
+    pub(crate) fn labels(&self, of: ResourceType) -> impl Iterator<Item = &Label> {
+        let labels = self.settings.labels.iter();
+        labels.filter(move |label| label.is_about(of) && !label.spares(self.caller))
+    }
+
+    fn conceals(&self, label: &Label, of: ResourceType) -> bool {
+        label.concealed(of, Vec::new(), self.words).is_some()
+    }
+
+    /// What labels hide of resources of this type.
+    fn concealed(&self, of: ResourceType) -> Vec<Concealed> {
+        let labels = self.labels(of).filter(|label| !label.hides_whole());
+        let concealed = labels.filter_map(|label| {
+            // A label that cannot be searched for is borne by everything.
+            let labelled = self.words.conditions(of, &[label.search()]).unwrap_or_default();
+            label.concealed(of, labelled, self.words)
+        });
+        concealed.collect()
+    }
+
+    pub(crate) fn by_scopes(&self, of: ResourceType, right: Rights) -> Limit {
         if self.settings.scopes == ScopeUse::Ignored {
             return Limit::Everything;
         }
@@ -194,7 +239,7 @@ impl Asking<'_> {
         about.fold(Limit::Nothing, |limit, grant| limit.or(self.by_grant(grant, of, right)))
     }
 
-    fn by_grant(&self, grant: &Grant, of: ResourceType, right: Rights) -> Limit {
+    pub(crate) fn by_grant(&self, grant: &Grant, of: ResourceType, right: Rights) -> Limit {
         let restricted = self.such(of, &grant.restriction);
         match grant.context {
             Context::User | Context::System => restricted,
@@ -216,7 +261,7 @@ impl Asking<'_> {
     }
 
     /// What satisfies a search; nothing where the search cannot be understood for the type.
-    fn such(&self, of: ResourceType, pairs: &[(String, String)]) -> Limit {
+    pub(crate) fn such(&self, of: ResourceType, pairs: &[(String, String)]) -> Limit {
         if pairs.is_empty() {
             return Limit::Everything;
         }
@@ -251,18 +296,45 @@ impl Asking<'_> {
         }
     }
 
+    /// The rules that speak of this to this caller.
+    pub(crate) fn rules_about(
+        &self,
+        of: ResourceType,
+        right: Rights,
+    ) -> impl Iterator<Item = &Rule> {
+        self.settings.rules.iter().filter(move |rule| {
+            rule.rights().has(right)
+                && (rule.types().is_empty() || rule.types().contains(&of))
+                && rule.is_about(self.caller)
+        })
+    }
+
+    /// What is confined beside scopes and rules, as searches.
+    pub(crate) fn own_limits(&self, of: ResourceType, right: Rights) -> Vec<String> {
+        let mut all = Vec::new();
+        let writes = Rights::CREATE.and(Rights::UPDATE).and(Rights::DELETE).has(right);
+        let has_rules = of == ResourceType::BASIC && self.settings.has_stored_rules;
+        if has_rules && writes && !self.may_write_rules() {
+            let (system, code) = RULE_CODE;
+            all.push(format!("not code={system}|{code}"));
+        }
+        let destroys = Rights::UPDATE.and(Rights::DELETE).has(right);
+        for label in self.labels(of) {
+            if label.hides_whole() || (destroys && self.conceals(label, of)) {
+                let (name, value) = label.search();
+                all.push(format!("not {name}={value}"));
+            }
+        }
+        all
+    }
+
     /// What the rules together allow, and what they deny.
     fn said_by_rules(&self, of: ResourceType, right: Rights) -> (Limit, Limit) {
         let (mut allowed, mut denied) = (Limit::Nothing, Limit::Nothing);
         if self.settings.rules.is_empty() && self.settings.scopes == ScopeUse::Needed {
             return (Limit::Everything, Limit::Nothing);
         }
-        let about = |rule: &&Rule| {
-            rule.rights().has(right)
-                && (rule.types().is_empty() || rule.types().contains(&of))
-                && rule.is_about(self.caller)
-        };
-        for rule in self.settings.rules.iter().filter(about) {
+        for rule in self.rules_about(of, right) {
             match (rule.effect(), rule.condition(self.caller)) {
                 (Effect::Allow, Some(condition)) => {
                     allowed = allowed.or(self.such(of, &condition));
@@ -279,7 +351,7 @@ impl Asking<'_> {
     }
 
     /// What a denial takes away; everything where its search cannot be understood for the type.
-    fn denied(&self, of: ResourceType, pairs: &[(String, String)]) -> Limit {
+    pub(crate) fn denied(&self, of: ResourceType, pairs: &[(String, String)]) -> Limit {
         if pairs.is_empty() {
             return Limit::Everything;
         }

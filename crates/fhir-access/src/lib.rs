@@ -9,7 +9,9 @@
 
 mod access;
 mod caller;
+mod explain;
 mod interaction;
+mod label;
 mod permit;
 mod policy;
 mod reach;
@@ -19,7 +21,9 @@ mod who;
 
 pub use access::{AccessPolicy, AccessSettings, RULE_CODE, ScopeUse};
 pub use caller::{Caller, CallerKind, Claims, Identifier, LaunchContext};
+pub use explain::{Explanation, Reason};
 pub use interaction::{Interaction, Level};
+pub use label::{Concealed, InvalidLabel, Label, LabelText};
 pub use permit::{Permit, gate};
 pub use policy::{AllowAll, Ask, Decision, Operation, Policy, Refusal, Touches, Words};
 pub use reach::{Limit, Reach};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fhir_definitions::ResourceType;
 
-use crate::{Ask, Decision, Interaction, Limit, Policy, Reach, Refusal, Rights};
+use crate::{Ask, Concealed, Decision, Interaction, Limit, Policy, Reach, Refusal, Rights};
 
 /// Proof that the policy allowed one interaction; made by [`gate`] and by nothing else.
 #[derive(Clone, Debug)]
@@ -52,6 +52,23 @@ impl Permit {
     #[must_use]
     pub fn reaches(&self, resource_type: ResourceType, rights: Rights) -> Limit {
         self.reach.of(resource_type, rights)
+    }
+
+    /// What is hidden of resources of a type that bear a label, although they may be seen.
+    #[must_use]
+    pub fn concealed(&self, resource_type: ResourceType) -> &[Concealed] {
+        self.reach.concealed(resource_type)
+    }
+
+    /// What is hidden of resources of any type.
+    pub fn all_concealed(&self) -> impl Iterator<Item = (ResourceType, &Concealed)> {
+        self.reach.all_concealed()
+    }
+
+    /// Whether parts of resources are hidden from the caller.
+    #[must_use]
+    pub fn conceals_some(&self) -> bool {
+        self.reach.all_concealed().next().is_some()
     }
 
     /// Whether everything may be done with everything.

@@ -1,10 +1,11 @@
 //! What decides: a policy answers a question with a refusal or with how far the caller reaches.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fhir_definitions::ResourceType;
 use fhir_model::ResourceKey;
-use fhir_search::Predicate;
+use fhir_search::{ParameterId, Predicate};
 
 use crate::{Caller, Interaction, Reach};
 
@@ -57,6 +58,14 @@ pub trait Words {
         resource_type: ResourceType,
         pairs: &[(String, String)],
     ) -> Option<Vec<Predicate>>;
+
+    /// The search parameters of a type that read an element, extension or anything else with one of
+    /// these names; too many rather than too few.
+    fn readers(
+        &self,
+        resource_type: ResourceType,
+        names: &BTreeSet<String>,
+    ) -> BTreeSet<ParameterId>;
 
     /// "The resource is in the compartment of `key`"; none where the type is in no such
     /// compartment. Spec: <https://hl7.org/fhir/R4/compartmentdefinition.html>

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use fhir_definitions::ResourceType;
 use fhir_search::{Match, Predicate};
 
-use crate::Rights;
+use crate::{Concealed, Rights};
 
 /// What of a type is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,6 +96,8 @@ pub struct Reach {
     /// Of the types that have no line of their own.
     others: Limits,
     by_type: BTreeMap<ResourceType, Limits>,
+    /// What is hidden of resources that may be seen.
+    concealed: BTreeMap<ResourceType, Vec<Concealed>>,
 }
 
 impl Reach {
@@ -108,7 +110,11 @@ impl Reach {
     /// The same for every right and every type.
     #[must_use]
     pub fn of_all_types(limit: &Limit) -> Self {
-        Self { others: std::array::from_fn(|_| limit.clone()), by_type: BTreeMap::new() }
+        Self {
+            others: std::array::from_fn(|_| limit.clone()),
+            by_type: BTreeMap::new(),
+            concealed: BTreeMap::new(),
+        }
     }
 
     /// Sets what is reached of a type by all of these rights.
@@ -122,6 +128,23 @@ impl Reach {
         }
     }
 
+    /// Hides parts of the resources of a type.
+    pub fn conceal(&mut self, resource_type: ResourceType, concealed: Concealed) {
+        self.concealed.entry(resource_type).or_default().push(concealed);
+    }
+
+    /// What is hidden of resources of a type that bear a label.
+    #[must_use]
+    pub fn concealed(&self, resource_type: ResourceType) -> &[Concealed] {
+        self.concealed.get(&resource_type).map_or(&[], Vec::as_slice)
+    }
+
+    /// What is hidden of any type.
+    pub fn all_concealed(&self) -> impl Iterator<Item = (ResourceType, &Concealed)> {
+        let all = self.concealed.iter();
+        all.flat_map(|(of, several)| several.iter().map(move |one| (*of, one)))
+    }
+
     /// What is reached of a type by any of these rights.
     #[must_use]
     pub fn of(&self, resource_type: ResourceType, rights: Rights) -> Limit {
@@ -130,11 +153,16 @@ impl Reach {
         asked.fold(Limit::Nothing, |limit, (_, own)| limit.or(own.clone()))
     }
 
+    /// The lines that count: what other types have only where there are others.
+    fn lines(&self) -> impl Iterator<Item = &Limits> {
+        let has_others = self.by_type.len() < ResourceType::all().count();
+        has_others.then_some(&self.others).into_iter().chain(self.by_type.values())
+    }
+
     /// Whether all of every type is reached by any of these rights.
     #[must_use]
     pub fn is_everything(&self, rights: Rights) -> bool {
-        let mut lines = std::iter::once(&self.others).chain(self.by_type.values());
-        lines.all(|line| {
+        self.lines().all(|line| {
             let mut asked = RIGHTS.into_iter().zip(line);
             asked.any(|(right, own)| rights.has_any(right) && *own == Limit::Everything)
         })
@@ -143,8 +171,7 @@ impl Reach {
     /// Whether anything of any type is reached by any of these rights.
     #[must_use]
     pub fn is_anything(&self, rights: Rights) -> bool {
-        let mut lines = std::iter::once(&self.others).chain(self.by_type.values());
-        lines.any(|line| {
+        self.lines().any(|line| {
             let mut asked = RIGHTS.into_iter().zip(line);
             asked.any(|(right, own)| rights.has_any(right) && *own != Limit::Nothing)
         })
@@ -188,5 +215,9 @@ mod tests {
         assert_eq!(reach.of(ResourceType::BASIC, Rights::ALL), Limit::Nothing);
         assert!(!reach.is_everything(Rights::READ));
         assert!(Reach::everything().is_everything(Rights::READ));
+        for of in ResourceType::all() {
+            reach.set(of, Rights::READ, &Limit::Everything);
+        }
+        assert!(reach.is_everything(Rights::READ) && !reach.is_everything(Rights::SEARCH));
     }
 }

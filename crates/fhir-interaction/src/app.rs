@@ -31,7 +31,7 @@ use crate::terminology::Knowledge;
 use crate::validation::Validation;
 
 pub(crate) use failure::{ReadFailure, WriteFailure, store_failure};
-pub use settings::{Authorization, ConditionalDelete, InteractionSettings};
+pub use settings::{Authorization, ConditionalDelete, InteractionSettings, PostOnly};
 
 /// Lines are shared by resources whose hashes fall together.
 const LINES: usize = 64;
@@ -196,7 +196,10 @@ impl App {
         for op in &mut group.ops {
             op.preconditions.bounds = bounds(permit, op);
         }
-        let refused = reference::claim(self, &mut group);
+        let mut refused = reference::claim(self, &mut group);
+        for index in self.beyond_labels(permit, &group).await.map_err(WriteFailure::Store)? {
+            refused.entry(index).or_insert(WriteFault::Hidden);
+        }
         if let (true, Some((index, fault))) = (group.atomic, refused.first_key_value()) {
             return Err(WriteFailure::Refused { index: *index, fault: fault.clone() });
         }
@@ -225,6 +228,33 @@ impl App {
             }
             results
         })
+    }
+
+    /// The operations on resources of which labels hide parts from the writer: they would destroy
+    /// what is hidden. The commit holds them to the same, should a label come in between.
+    async fn beyond_labels(
+        &self,
+        permit: &Permit,
+        group: &WriteGroup,
+    ) -> Result<Vec<usize>, Failure> {
+        let is_about = |op: &WriteOp| !permit.concealed(op.key.resource_type).is_empty();
+        let about: Vec<(usize, ResourceKey)> = group
+            .ops
+            .iter()
+            .enumerate()
+            .filter(|(_, op)| is_about(op))
+            .map(|(index, op)| (index, op.key.clone()))
+            .collect();
+        if about.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.read(permit, move |sight| {
+            let keys: Vec<ResourceKey> = about.iter().map(|(_, key)| key.clone()).collect();
+            let labelled = sight.bear_labels(&keys)?;
+            let refused = about.into_iter().filter(|(_, key)| labelled.contains(key));
+            Ok(refused.map(|(index, _)| index).collect())
+        })
+        .await
     }
 
     /// The line in which those wait who write to this resource and have lost a race; other

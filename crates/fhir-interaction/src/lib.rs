@@ -25,6 +25,7 @@ mod patch;
 mod permitted;
 pub mod query_string;
 mod read;
+mod redaction;
 mod reference;
 mod request;
 pub mod rule;
@@ -38,7 +39,7 @@ mod validation;
 mod words;
 mod write;
 
-pub use app::{App, Authorization, ConditionalDelete, InteractionSettings};
+pub use app::{App, Authorization, ConditionalDelete, InteractionSettings, PostOnly};
 pub use bundle::bundle;
 pub use capabilities::{INTERACTIONS, capabilities};
 pub use cascade::delete_cascading;

@@ -4,6 +4,8 @@
 //! chains at others: each place gets the conditions of its types, so that nobody can ask for what
 //! is hidden through what refers to it.
 
+pub(crate) mod unconcealed;
+
 use std::borrow::Cow;
 
 use fhir_access::{Limit, Permit};
@@ -16,9 +18,17 @@ pub(crate) fn permitted<'q>(
     permit: &Permit,
     registry: &Registry,
 ) -> Cow<'q, SearchQuery> {
-    if permit.sees_all() {
+    if permit.sees_all() && !permit.conceals_some() {
         return Cow::Borrowed(query);
     }
+    // What the operator's limits ask for is asked of the whole resource, what the client asks for
+    // of what the client may see of it.
+    let mut asked = query.clone();
+    asked.predicates = unconcealed::all(&query.predicates, permit);
+    if permit.sees_all() {
+        return Cow::Owned(asked);
+    }
+    let query = &asked;
     let (scope, conditions) = Guard { permit, only: None }.of_scope(&query.scope);
     let only = match &scope {
         Scope::Types(visible) => Some((visible.as_slice(), registry)),
@@ -35,7 +45,8 @@ pub(crate) fn permitted<'q>(
 /// resources are given out.
 pub(crate) fn guarded_chains(query: &SearchQuery, permit: &Permit) -> SearchQuery {
     let mut guarded = query.clone();
-    guarded.predicates = Guard { permit, only: None }.guarded_all(&query.predicates);
+    let asked = unconcealed::all(&query.predicates, permit);
+    guarded.predicates = Guard { permit, only: None }.guarded_all(&asked);
     guarded
 }
 
@@ -164,6 +175,7 @@ fn never() -> Predicate {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use fhir_access::{Ask, Caller, Decision, Interaction, Policy, Reach, Rights, Words, gate};
@@ -196,6 +208,14 @@ mod tests {
             _pairs: &[(String, String)],
         ) -> Option<Vec<Predicate>> {
             None
+        }
+
+        fn readers(
+            &self,
+            _resource_type: ResourceType,
+            _names: &BTreeSet<String>,
+        ) -> BTreeSet<ParameterId> {
+            BTreeSet::new()
         }
 
         fn compartment(&self, _key: &ResourceKey, _of: ResourceType) -> Option<Predicate> {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use fhir_access::Permit;
+use fhir_access::{Concealed, Permit};
 use fhir_definitions::ResourceType;
 use fhir_model::{Resource, ResourceKey, VersionId};
 use fhir_search::{
@@ -20,9 +20,17 @@ use fhir_store::{
 
 use crate::app::ReadFailure;
 use crate::permitted::{guarded_chains, permitted};
+use crate::redaction;
 
 /// Versions or resources that are looked at in one go.
 const CHUNK: usize = 500;
+
+/// Whether versions are known to be the current ones.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Age {
+    Current,
+    Any,
+}
 
 /// A number of matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,12 +77,14 @@ impl<'a> Sight<'a> {
 
     pub(crate) fn current(&mut self, key: &ResourceKey) -> Found {
         let found = self.reader.current(key)?;
-        self.only_visible(found)
+        let found = self.only_visible(found)?;
+        Ok(self.shown(found.into_iter().collect(), Age::Current)?.pop())
     }
 
     pub(crate) fn version(&mut self, key: &ResourceKey, version: VersionId) -> Found {
         let found = self.reader.version(key, version)?;
-        self.only_visible(found)
+        let found = self.only_visible(found)?;
+        Ok(self.shown(found.into_iter().collect(), Age::Any)?.pop())
     }
 
     /// Visible versions, newest first; fewer than `limit` only where there are no more.
@@ -94,7 +104,7 @@ impl<'a> Sight<'a> {
             found.extend(self.all_visible(chunk)?);
             if is_last || found.len() >= limit {
                 found.truncate(limit);
-                return Ok(found);
+                return self.shown(found, Age::Any);
             }
         }
     }
@@ -116,6 +126,7 @@ impl<'a> Sight<'a> {
             changes.versions.extend(self.all_visible(more.versions)?);
             (changes.end, changes.has_more) = (more.end, more.has_more);
         }
+        changes.versions = self.shown(changes.versions, Age::Any)?;
         Ok(changes)
     }
 
@@ -199,7 +210,8 @@ impl<'a> Sight<'a> {
     /// inside is compared with the client's conditions alone, and the permit's are for those
     /// around it.
     fn is_about_contained(&self, query: &SearchQuery) -> bool {
-        query.contained != ContainedMode::False && self.hides_some()
+        query.contained != ContainedMode::False
+            && (self.hides_some() || self.permit.conceals_some())
     }
 
     fn containers(
@@ -216,8 +228,13 @@ impl<'a> Sight<'a> {
             let is_last = hits.len() < limit;
             after = hits.last().map(|hit| hit.position.clone());
             let rows: Vec<_> = hits.iter().map(|hit| hit.row).collect();
-            let visible: BTreeSet<RowKey> =
-                self.load_visible(&rows)?.into_iter().map(|stored| stored.row).collect();
+            let found_rows = self.reader.load(&rows)?;
+            let mut visible: BTreeSet<RowKey> =
+                self.all_visible(found_rows.clone())?.iter().map(|stored| stored.row).collect();
+            // What stands inside of what is not shown whole isn't looked into.
+            for stored in self.labelled(&found_rows) {
+                visible.remove(&stored.row);
+            }
             found.extend(hits.into_iter().filter(|hit| visible.contains(&hit.row)));
             if is_last || found.len() >= limit {
                 found.truncate(limit);
@@ -241,7 +258,7 @@ impl<'a> Sight<'a> {
     /// How many match, roughly where that is cheaper. Under a permit that hides something it is
     /// always exact: an estimate could tell of what is hidden.
     pub(crate) fn estimate(&mut self, query: &SearchQuery) -> Result<Count, StoreError> {
-        if self.permit.sees_all() {
+        if self.permit.sees_all() && !self.permit.conceals_some() {
             return self.reader.estimate(query).map(Count::Estimate);
         }
         self.count(query).map(Count::Exact)
@@ -298,7 +315,8 @@ impl<'a> Sight<'a> {
 
     /// Bodies of rows that a search of the same permit has found.
     pub(crate) fn load(&mut self, rows: &[RowKey]) -> Result<Vec<StoredVersion>, StoreError> {
-        self.reader.load(rows)
+        let found = self.reader.load(rows)?;
+        self.shown(found, Age::Current)
     }
 
     /// The live and visible ones among these resources.
@@ -307,7 +325,8 @@ impl<'a> Sight<'a> {
         keys: &[ResourceKey],
     ) -> Result<Vec<StoredVersion>, StoreError> {
         let found = self.reader.load_keys(keys)?;
-        self.all_visible(found)
+        let found = self.all_visible(found)?;
+        self.shown(found, Age::Current)
     }
 
     /// Rows that refer to one of `targets`, after `after`; what is hidden among them goes when
@@ -319,7 +338,15 @@ impl<'a> Sight<'a> {
         after: Option<RowKey>,
         limit: usize,
     ) -> Result<Vec<RowKey>, StoreError> {
-        self.reader.referring(parameters, targets, after, limit)
+        // That one refers to another is hidden with the element that says so.
+        let is_hidden = |p: &ParameterId| {
+            self.permit.all_concealed().any(|(_, concealed)| concealed.parameters.contains(p))
+        };
+        let seen: Vec<_> = parameters.iter().copied().filter(|p| !is_hidden(p)).collect();
+        if seen.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.reader.referring(&seen, targets, after, limit)
     }
 
     /// The current versions of rows that may be hidden.
@@ -328,7 +355,80 @@ impl<'a> Sight<'a> {
         rows: &[RowKey],
     ) -> Result<Vec<StoredVersion>, StoreError> {
         let found = self.reader.load(rows)?;
-        self.all_visible(found)
+        let found = self.all_visible(found)?;
+        self.shown(found, Age::Current)
+    }
+
+    /// Which of these resources bear a label now that hides parts of them from the caller.
+    pub(crate) fn bear_labels(
+        &mut self,
+        keys: &[ResourceKey],
+    ) -> Result<BTreeSet<ResourceKey>, StoreError> {
+        let is_about = |key: &&ResourceKey| !self.permit.concealed(key.resource_type).is_empty();
+        let keys: Vec<ResourceKey> = keys.iter().filter(is_about).cloned().collect();
+        if keys.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let current = self.reader.load_keys(&keys)?;
+        Ok(self.labelled(&current).map(|stored| stored.key.clone()).collect())
+    }
+
+    /// Those of these versions that bear a label which hides parts of them from the caller.
+    fn labelled<'v>(
+        &self,
+        found: &'v [StoredVersion],
+    ) -> impl Iterator<Item = &'v StoredVersion> + use<'v, 'a> {
+        let permit = self.permit;
+        found.iter().filter(move |stored| {
+            let concealed = permit.concealed(stored.key.resource_type);
+            let bears =
+                |body| concealed.iter().any(|each| redaction::bears(body, &stored.key, each));
+            stored.body.as_ref().is_some_and(bears)
+        })
+    }
+
+    /// Versions without what labels hide from the caller: their own, and for old versions those
+    /// that the resource bears now. What was deleted bears none any more, and is shown in part.
+    fn shown(
+        &mut self,
+        mut found: Vec<StoredVersion>,
+        age: Age,
+    ) -> Result<Vec<StoredVersion>, StoreError> {
+        if !self.permit.conceals_some() {
+            return Ok(found);
+        }
+        let permit = self.permit;
+        let mut labels_of: BTreeMap<ResourceKey, Vec<&Concealed>> = BTreeMap::new();
+        if age == Age::Any {
+            let is_about = |stored: &&StoredVersion| {
+                stored.body.is_some() && !permit.concealed(stored.key.resource_type).is_empty()
+            };
+            let keys: BTreeSet<ResourceKey> =
+                found.iter().filter(is_about).map(|stored| stored.key.clone()).collect();
+            let keys: Vec<ResourceKey> = keys.into_iter().collect();
+            let current = self.reader.load_keys(&keys)?;
+            for key in keys {
+                let now = current.iter().find(|stored| stored.key == key);
+                let now = now.and_then(|stored| stored.body.as_ref());
+                let borne = permit.concealed(key.resource_type).iter().filter(|each| match now {
+                    Some(body) => redaction::bears(body, &key, each),
+                    None => true,
+                });
+                labels_of.insert(key.clone(), borne.collect());
+            }
+        }
+        for stored in &mut found {
+            let Some(body) = &stored.body else { continue };
+            let known = labels_of.get(&stored.key).map_or(&[][..], Vec::as_slice);
+            let own = permit.concealed(stored.key.resource_type).iter();
+            let all: Vec<&Concealed> = own
+                .filter(|each| known.contains(each) || redaction::bears(body, &stored.key, each))
+                .collect();
+            if !all.is_empty() {
+                stored.body = Some(redaction::redacted(body, &stored.key, &all));
+            }
+        }
+        Ok(found)
     }
 
     fn only_visible(&mut self, found: Option<StoredVersion>) -> Found {

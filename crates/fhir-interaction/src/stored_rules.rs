@@ -186,10 +186,17 @@ fn read(view: ResourceView<'_>) -> Result<Rule, Vec<Issue>> {
 /// # Errors
 /// What was expected.
 fn put(rule: &mut RuleText, key: &str, value: String) -> Result<(), &'static str> {
+    let single = match key {
+        "name" => Some(&mut rule.name),
+        "rights" => Some(&mut rule.rights),
+        "where" => Some(&mut rule.condition),
+        _ => None,
+    };
+    if let Some(single) = single {
+        *single = value;
+        return Ok(());
+    }
     let list = match key {
-        "name" => return Ok(rule.name = value),
-        "rights" => return Ok(rule.rights = value),
-        "where" => return Ok(rule.condition = value),
         "effect" => {
             rule.effect = match value.as_str() {
                 "allow" => Effect::Allow,

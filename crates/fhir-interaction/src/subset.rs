@@ -190,7 +190,7 @@ impl Subset {
             write::string(&key, out);
             out.push(b':');
             match part {
-                _ if is_meta => tagged(Some(value), out),
+                _ if is_meta => marked(Some(value), None, out),
                 Part::Summary(of) => summary(value, of, out),
                 Part::Whole | Part::Nothing => out.extend_from_slice(value.raw()),
             }
@@ -199,7 +199,7 @@ impl Subset {
         if !has_meta {
             out.push(separator);
             out.extend_from_slice(b"\"meta\":");
-            tagged(None, out);
+            marked(None, None, out);
         }
         out.push(b'}');
     }
@@ -311,18 +311,12 @@ fn summary(value: Value<'_>, of: TypeIndex, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes `meta` with the tag, which is there once.
-fn tagged(meta: Option<Value<'_>>, out: &mut Vec<u8>) {
-    let is_tag = |item: &Value<'_>| {
-        let is = |name: &str, expected: &str| {
-            item.get(name).and_then(Value::text).is_some_and(|text| text == expected)
-        };
-        is("code", "SUBSETTED") && is("system", SUBSETTED_SYSTEM)
-    };
+/// Writes `meta` with the tag of what is not whole, and with a security label where one is given;
+/// each is there once.
+pub(crate) fn marked(meta: Option<Value<'_>>, label: Option<&str>, out: &mut Vec<u8>) {
     let mut separator = b'{';
-    let tags = meta.and_then(|meta| meta.get("tag"));
     for (key, value) in meta.into_iter().flat_map(Value::members) {
-        if key == "tag" {
+        if key == "tag" || (key == "security" && label.is_some()) {
             continue;
         }
         out.push(separator);
@@ -331,23 +325,42 @@ fn tagged(meta: Option<Value<'_>>, out: &mut Vec<u8>) {
         out.push(b':');
         out.extend_from_slice(value.raw());
     }
+    if let Some(label) = label {
+        out.push(separator);
+        separator = b',';
+        out.extend_from_slice(b"\"security\":");
+        with_coding(meta.and_then(|meta| meta.get("security")), "REDACTED", label, out);
+    }
     out.push(separator);
-    out.extend_from_slice(b"\"tag\":[");
-    let mut is_tagged = false;
-    for (at, item) in tags.into_iter().flat_map(Value::items).enumerate() {
+    out.extend_from_slice(b"\"tag\":");
+    with_coding(meta.and_then(|meta| meta.get("tag")), "SUBSETTED", SUBSETTED, out);
+    out.push(b'}');
+}
+
+/// Writes codings with one more, unless it is there.
+fn with_coding(codings: Option<Value<'_>>, code: &str, coding: &str, out: &mut Vec<u8>) {
+    let is_it = |item: &Value<'_>| {
+        let is = |name: &str, expected: &str| {
+            item.get(name).and_then(Value::text).is_some_and(|text| text == expected)
+        };
+        is("code", code) && is("system", SUBSETTED_SYSTEM)
+    };
+    out.push(b'[');
+    let mut is_there = false;
+    for (at, item) in codings.into_iter().flat_map(Value::items).enumerate() {
         if at > 0 {
             out.push(b',');
         }
         out.extend_from_slice(item.raw());
-        is_tagged |= is_tag(&item);
+        is_there |= is_it(&item);
     }
-    if !is_tagged {
-        if tags.is_some() {
+    if !is_there {
+        if codings.is_some() {
             out.push(b',');
         }
-        out.extend_from_slice(SUBSETTED.as_bytes());
+        out.extend_from_slice(coding.as_bytes());
     }
-    out.extend_from_slice(b"]}");
+    out.push(b']');
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! What policies speak in: the search parameters of this store.
 
+use std::collections::BTreeSet;
+
 use fhir_access::Words;
 use fhir_definitions::ResourceType;
 use fhir_model::ResourceKey;
-use fhir_search::{ParseSettings, Predicate, Scope};
+use fhir_search::{ParameterId, ParseSettings, Predicate, Scope};
 
 use crate::app::App;
 
@@ -41,6 +43,25 @@ impl Words for App {
         let is_clear = query.warnings.is_empty() && query.predicates.len() >= pairs.len();
         let is_decidable = !query.predicates.iter().any(Predicate::has_lookups);
         (is_clear && is_decidable).then_some(query.predicates)
+    }
+
+    fn readers(
+        &self,
+        resource_type: ResourceType,
+        names: &BTreeSet<String>,
+    ) -> BTreeSet<ParameterId> {
+        let reads = |expression: &str| {
+            let is_part = |letter: char| !letter.is_ascii_alphanumeric() && letter != '_';
+            let mut words = expression.split(is_part);
+            words.any(|word| names.contains(word) || ["descendants", "children"].contains(&word))
+        };
+        let definitions = self.definitions();
+        let all = definitions.registry.of_type(resource_type);
+        let readers = all.filter(|parameter| {
+            parameter.expression.as_deref().is_some_and(reads)
+                || parameter.components.iter().any(|component| reads(&component.expression))
+        });
+        readers.map(|parameter| parameter.id).collect()
     }
 
     fn compartment(&self, key: &ResourceKey, resource_type: ResourceType) -> Option<Predicate> {

@@ -1,5 +1,5 @@
 //! What callers may do by their scopes and by rules: the stories of
-//! `conformance/security/access.json`, one after the other over one database of each back end.
+//! `conformance/security/access.json`, and what labels hide: `labels.json`, one after the other over one database of each back end.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 #![allow(clippy::expect_used, reason = "a test that cannot be set up fails")]
@@ -9,8 +9,8 @@
 mod support;
 
 use fhir_access::{
-    AccessPolicy, AccessSettings, Caller, CallerKind, Claims, Identifier, LaunchContext, Rule,
-    RuleText, ScopeUse, Scopes,
+    AccessPolicy, AccessSettings, Caller, CallerKind, Claims, Identifier, Label, LabelText,
+    LaunchContext, Rule, RuleText, ScopeUse, Scopes,
 };
 use fhir_definitions::ResourceType;
 use serde_json::Value;
@@ -41,11 +41,18 @@ fn caller(case: &Value) -> Caller {
     Caller::new(kind, claims, Scopes::parse(text(case, "scopes")), launch)
 }
 
-fn policy(case: &Value) -> AccessPolicy {
+/// The policy of a case, with labels that hold in all of them.
+fn policy(case: &Value, labels: &Value) -> AccessPolicy {
     let rules = case["rules"].as_array().cloned().unwrap_or_default();
     let rules = rules.into_iter().map(|rule| {
         let text: RuleText = serde_json::from_value(rule).unwrap();
         Rule::try_from(text).unwrap()
+    });
+    let ignored = case["ignores_labels"].as_array().cloned().unwrap_or_default();
+    let labels = labels.as_array().cloned().unwrap_or_default().into_iter();
+    let labels = labels.filter(|label| !ignored.contains(&label["name"])).map(|label| {
+        let text: LabelText = serde_json::from_value(label).unwrap();
+        Label::try_from(text).unwrap()
     });
     let ignores = case["ignores_scopes"] == true;
     let shared = case["shared"].as_array().cloned().unwrap_or_default();
@@ -53,6 +60,7 @@ fn policy(case: &Value) -> AccessPolicy {
         scopes: if ignores { ScopeUse::Ignored } else { ScopeUse::Needed },
         shared_types: shared.iter().filter_map(|of| ResourceType::named(of.as_str()?)).collect(),
         rules: rules.collect(),
+        labels: labels.collect(),
         has_stored_rules: false,
     })
 }
@@ -67,6 +75,16 @@ fn step(app: &TestApp, id: &str, step: &Value) {
         Err(failure) => failure.status(),
     };
     assert_eq!(u64::from(status), step["status"], "{id}: {asked}: {answer:?}");
+    let told = match &answer {
+        Ok(answer) => String::from_utf8(answer.body.clone().unwrap_or_default()).unwrap(),
+        Err(failure) => format!("{failure:?}"),
+    };
+    for (name, is_expected) in [("has", true), ("lacks", false)] {
+        for text in step[name].as_array().into_iter().flatten() {
+            let is_there = told.contains(text.as_str().unwrap());
+            assert_eq!(is_there, is_expected, "{id}: {asked}: {name} {text}: {told}");
+        }
+    }
     let Ok(answer) = answer else { return };
     let page = json(&answer);
     for (mode, name) in [("match", "found"), ("include", "included")] {
@@ -81,9 +99,7 @@ fn step(app: &TestApp, id: &str, step: &Value) {
     }
 }
 
-#[test]
-fn callers_do_what_scopes_and_rules_let_them() {
-    let stories = include_str!("../../../conformance/security/access.json");
+fn tell(stories: &str) {
     let stories: Value = serde_json::from_str(stories).unwrap();
     on_each_backend(|app| {
         for each in stories["resources"].as_array().unwrap() {
@@ -91,10 +107,21 @@ fn callers_do_what_scopes_and_rules_let_them() {
             app.call("PUT", &path, Some(&each.to_string())).unwrap();
         }
         for case in stories["cases"].as_array().unwrap() {
-            let guarded = app.guarded(|_| Box::new(policy(case))).asked_by(caller(case));
+            let guarded = app.guarded(|_| Box::new(policy(case, &stories["labels"])));
+            let guarded = guarded.asked_by(caller(case));
             for each in case["steps"].as_array().unwrap() {
                 step(&guarded, text(case, "id"), each);
             }
         }
     });
+}
+
+#[test]
+fn callers_do_what_scopes_and_rules_let_them() {
+    tell(include_str!("../../../conformance/security/access.json"));
+}
+
+#[test]
+fn what_labels_hide_is_hidden_by_every_way_in() {
+    tell(include_str!("../../../conformance/security/labels.json"));
 }

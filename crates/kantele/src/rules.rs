@@ -14,7 +14,7 @@ use fhir_model::Failure;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::Error;
-use crate::config::{Rights, read_rules};
+use crate::config::{Rights, RulesFile, read_rules};
 
 /// Looks at the rules for as long as the server runs.
 pub(crate) struct Follower {
@@ -22,7 +22,7 @@ pub(crate) struct Follower {
     policy: Arc<AccessPolicy>,
     app: App,
     /// Rules that were put in force last.
-    from_file: Vec<Rule>,
+    from_file: RulesFile,
     stored: Vec<Rule>,
     seen: Option<(SystemTime, u64)>,
     hangup: Signal,
@@ -38,7 +38,8 @@ impl Follower {
         policy: Arc<AccessPolicy>,
         app: App,
     ) -> Result<Self, Error> {
-        let from_file = rights.access.rules.clone();
+        let access = &rights.access;
+        let from_file = RulesFile { rules: access.rules.clone(), labels: access.labels.clone() };
         let seen = rights.rules_file.as_deref().and_then(state);
         // From here on SIGHUP asks for new rules, and ends nothing.
         let hangup = signal(SignalKind::hangup())?;
@@ -67,7 +68,7 @@ impl Follower {
             let is_new_store = self.look_at_store().await;
             if is_new_file || is_new_store {
                 self.put_in_force();
-                let rules = self.from_file.len() + self.stored.len();
+                let rules = self.from_file.rules.len() + self.stored.len();
                 tracing::info!(rules, "rules of access were read again; they hold from now on");
             }
         }
@@ -82,9 +83,10 @@ impl Follower {
         }
         self.seen = found;
         match read_rules(path) {
-            Ok(rules) => {
-                let is_other = rules != self.from_file;
-                self.from_file = rules;
+            Ok(mut file) => {
+                file.labels = self.rights.labels(&file.labels);
+                let is_other = file != self.from_file;
+                self.from_file = file;
                 is_other
             }
             Err(faults) => {
@@ -115,7 +117,9 @@ impl Follower {
     }
 
     fn put_in_force(&self) {
-        let rules: Vec<Rule> = self.from_file.iter().chain(&self.stored).cloned().collect();
+        let from_file = self.from_file.rules.iter();
+        let rules: Vec<Rule> = from_file.chain(&self.stored).cloned().collect();
+        let labels = self.from_file.labels.clone();
         for rule in rules.iter().filter(|rule| !rule.is_understood(&self.app)) {
             tracing::warn!(
                 rule.name = rule.name(),
@@ -123,7 +127,7 @@ impl Follower {
                  allows nothing, or denies everything",
             );
         }
-        self.policy.replace(AccessSettings { rules, ..self.rights.access.clone() });
+        self.policy.replace(AccessSettings { rules, labels, ..self.rights.access.clone() });
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use fhir_access::{Caller, Policy};
 use fhir_definitions::ResourceType;
+use fhir_interaction::operation::{Called, Input, Site};
 use fhir_interaction::{
     Answer, App, Conditions, Criteria, InteractionSettings, Place, Preferences, Request, Return,
     Rule, bundle, query_string,
@@ -159,6 +160,9 @@ impl TestApp {
                 other => panic!("unknown preference {other}"),
             }
         }
+        if asked.path.contains("/$") {
+            return wait(self.operate(&request, asked));
+        }
         wait(self.run(&request, asked))
     }
 
@@ -276,6 +280,18 @@ impl TestApp {
             }
             (method, path) => panic!("no such request: {method} {path:?}"),
         }
+    }
+
+    /// An operation on a resource.
+    async fn operate(&self, request: &Request, asked: &Asked) -> Result<Answer, Failure> {
+        let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
+        let (key, name) = path.rsplit_once('/').unwrap();
+        let called = Called::find(name, Site::Instance(key.parse().unwrap()))?;
+        let pairs = query_string::pairs(query);
+        let resource = asked.body.as_deref().map(resource).transpose()?;
+        let input = Input { pairs, resource, ..Input::default() };
+        let is_get = asked.method == "GET";
+        fhir_interaction::operate(&self.app, request, &called, is_get, input).await
     }
 
     async fn by_criteria(

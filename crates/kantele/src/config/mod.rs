@@ -31,7 +31,7 @@ pub(crate) use limits::Limits;
 pub(crate) use log::Log;
 pub(crate) use network::Network;
 pub(crate) use packages::Packages;
-pub(crate) use rights::{Rights, read_rules};
+pub(crate) use rights::{Rights, RulesFile, read_rules};
 pub(crate) use search::Search;
 pub(crate) use terminology::External;
 pub(crate) use tls::{ClientCertificates, Tls};

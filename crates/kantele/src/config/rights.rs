@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fhir_access::{AccessSettings, Rule, RuleText, ScopeUse};
+use fhir_access::{AccessSettings, Label, LabelText, Rule, RuleText, ScopeUse};
 use fhir_definitions::ResourceType;
 use serde::Deserialize;
 
@@ -47,8 +47,19 @@ static STORED_RULES: Setting = Setting {
             docs/security.md.",
 };
 
+static LABELS: Setting = Setting {
+    key: "access.labels",
+    default: "usual",
+    flag: None,
+    about: "usual: labels hide what docs/security.md says, changed by those of `access.rules_file`. \
+            own: those of that file alone hide something.",
+};
+
+/// The labels that count unless settings say otherwise.
+const USUAL_LABELS: &str = include_str!("labels.toml");
+
 pub(super) const SETTINGS: &[&Setting] =
-    &[&SCOPES, &RULES_FILE, &RULES_EVERY_S, &STORED_RULES, &SHARED_TYPES];
+    &[&SCOPES, &RULES_FILE, &RULES_EVERY_S, &STORED_RULES, &LABELS, &SHARED_TYPES];
 
 /// What callers may do, and where that is looked at again.
 #[derive(Clone, Debug)]
@@ -57,14 +68,36 @@ pub(crate) struct Rights {
     pub(crate) access: AccessSettings,
     pub(crate) rules_file: Option<PathBuf>,
     pub(crate) rules_every: Duration,
+    /// Labels that stand beside those of the file.
+    pub(crate) usual_labels: Vec<Label>,
 }
 
-/// A file of rules.
+/// What a file of rules says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RulesFile {
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) labels: Vec<Label>,
+}
+
+/// A file of rules, as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
     rule: Vec<RuleText>,
+    #[serde(default)]
+    label: Vec<LabelText>,
+}
+
+impl Rights {
+    /// The labels of a file and those that it doesn't replace.
+    pub(crate) fn labels(&self, own: &[Label]) -> Vec<Label> {
+        let is_replaced = |usual: &&Label| own.iter().any(|label| label.name() == usual.name());
+        own.iter()
+            .chain(self.usual_labels.iter().filter(|each| !is_replaced(each)))
+            .cloned()
+            .collect()
+    }
 }
 
 pub(super) fn read(layers: &mut Layers) -> Rights {
@@ -78,12 +111,23 @@ pub(super) fn read(layers: &mut Layers) -> Rights {
     }
     let path = layers.text(&RULES_FILE);
     let rules_file = (!path.is_empty()).then(|| PathBuf::from(path));
-    let rules = match rules_file.as_deref().map(read_rules) {
-        None => Vec::new(),
-        Some(Ok(rules)) => rules,
+    let file = match rules_file.as_deref().map(read_rules) {
+        None => RulesFile::default(),
+        Some(Ok(file)) => file,
         Some(Err(faults)) => {
             for why in faults {
                 layers.refuse(&RULES_FILE, &why);
+            }
+            RulesFile::default()
+        }
+    };
+    let is_usual = layers.word(&LABELS, &[("usual", true), ("own", false)]).unwrap_or(true);
+    let usual_labels = match parse(USUAL_LABELS) {
+        Ok(usual) if is_usual => usual.labels,
+        Ok(_) => Vec::new(),
+        Err(faults) => {
+            for why in faults {
+                layers.refuse(&LABELS, &why);
             }
             Vec::new()
         }
@@ -91,35 +135,49 @@ pub(super) fn read(layers: &mut Layers) -> Rights {
     let access = AccessSettings {
         scopes: layers.word(&SCOPES, &words).unwrap_or_default(),
         shared_types,
-        rules,
+        rules: file.rules,
+        labels: Vec::new(),
         has_stored_rules: layers
             .word(&STORED_RULES, &[("off", false), ("on", true)])
             .unwrap_or(false),
     };
     let rules_every = Duration::from_secs(layers.number(&RULES_EVERY_S, 1..=86_400));
-    Rights { access, rules_file, rules_every }
+    let mut rights = Rights { access, rules_file, rules_every, usual_labels };
+    rights.access.labels = rights.labels(&file.labels);
+    rights
 }
 
-/// The rules of a file.
+/// The rules and labels of a file.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(crate) fn read_rules(path: &Path) -> Result<Vec<Rule>, Vec<String>> {
-    let unusable = |why: &str| vec![format!("cannot be used: {why}")];
-    let text = std::fs::read_to_string(path).map_err(|error| unusable(&error.to_string()))?;
-    let file: File = toml::from_str(&text).map_err(|error| unusable(error.message()))?;
-    if file.rule.is_empty() {
-        return Err(vec!["holds no [[rule]]".to_owned()]);
+pub(crate) fn read_rules(path: &Path) -> Result<RulesFile, Vec<String>> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| vec![format!("cannot be used: {error}")])?;
+    parse(&text)
+}
+
+fn parse(text: &str) -> Result<RulesFile, Vec<String>> {
+    let file: File = toml::from_str(text)
+        .map_err(|error| vec![format!("cannot be used: {}", error.message())])?;
+    if file.rule.is_empty() && file.label.is_empty() {
+        return Err(vec!["holds neither [[rule]] nor [[label]]".to_owned()]);
     }
-    let (rules, faults): (Vec<_>, Vec<_>) =
-        file.rule.into_iter().map(Rule::try_from).partition(Result::is_ok);
-    let faults: Vec<String> =
-        faults.into_iter().filter_map(Result::err).map(|why| why.to_string()).collect();
-    if faults.is_empty() {
-        Ok(rules.into_iter().filter_map(Result::ok).collect())
-    } else {
-        Err(faults)
+    let mut found = RulesFile::default();
+    let mut faults = Vec::new();
+    for text in file.rule {
+        match Rule::try_from(text) {
+            Ok(rule) => found.rules.push(rule),
+            Err(why) => faults.push(why.to_string()),
+        }
     }
+    for text in file.label {
+        match Label::try_from(text) {
+            Ok(label) => found.labels.push(label),
+            Err(why) => faults.push(why.to_string()),
+        }
+    }
+    if faults.is_empty() { Ok(found) } else { Err(faults) }
 }
 
 #[cfg(test)]
@@ -159,6 +217,19 @@ mod tests {
         );
         for part in ["`x`", "`Patients`", "`shoe_size`"] {
             assert!(faults.join("\n").contains(part), "{part} in {faults:?}");
+        }
+        let (found, faults) = rights("[[label]]\nname = 'safety ban'\ncodes = ['X']\n");
+        assert!(faults.is_empty(), "{faults:?}");
+        assert_eq!(found.labels.len(), 1, "it stands in the place of the usual one");
+        for bad in [
+            "hides = ['id']",
+            "hides = ['x']",
+            "types = ['Observation']\nhides = ['status']",
+            "hides = ['Patient.contact.telecom']",
+            "except = [{ kind = ['doctor'] }]",
+        ] {
+            let (_, faults) = rights(&format!("[[label]]\nname = 'a'\ncodes = ['X']\n{bad}\n"));
+            assert!(!faults.is_empty(), "{bad}");
         }
         assert!(!rights("").1.is_empty(), "a file without rules denies nothing and all");
         assert!(!rights("[[rule]]\nnames = 'x'").1.is_empty());
