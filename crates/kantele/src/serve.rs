@@ -59,11 +59,7 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
     }
     let guard = Guard::new(&access, settings.network.base_url.as_deref())?;
     let acceptor = settings.tls.as_ref().map(tls::acceptor).transpose()?;
-    let asking = Arc::new(AccessPolicy::new(settings.rights.access.clone()));
-    let policy: Box<dyn Policy> = match settings.access.mode {
-        Mode::Open => Box::new(AllowAll::default()),
-        Mode::Required => Box::new(Arc::clone(&asking)),
-    };
+    let (policy, asking) = policy(&settings);
     let app = App::with_policy(store.clone(), interaction, kanta_rules::RULES, policy);
     package::install_configured(&app, &settings.packages)?;
     if let Some(external) = &settings.external {
@@ -71,7 +67,7 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
     }
     know_profiles(&app)?;
     watch_packages(&app, &settings);
-    if settings.access.mode == Mode::Required {
+    if let Some(asking) = asking {
         let follower = Follower::start(settings.rights.clone(), asking, app.clone()).await?;
         actix_web::rt::spawn(follower.follow());
     }
@@ -132,6 +128,17 @@ fn embedded(settings: &Settings, base: &str) -> Result<Option<Arc<Authority>>, E
     let authority = Authority::new(users.clone(), base)?;
     tracing::warn!(issuer = authority.issuer(), "DEVELOPMENT SERVER: {}", authorize::WARNING);
     Ok(Some(Arc::new(authority)))
+}
+
+/// The policy, and the same once more where its rules may change.
+fn policy(settings: &Settings) -> (Box<dyn Policy>, Option<Arc<AccessPolicy>>) {
+    match settings.access.mode {
+        Mode::Open => (Box::new(AllowAll::default()), None),
+        Mode::Required => {
+            let asking = Arc::new(AccessPolicy::new(settings.rights.access.clone()));
+            (Box::new(Arc::clone(&asking)), Some(asking))
+        }
+    }
 }
 
 /// What is required of every write must be here before the first one comes.
