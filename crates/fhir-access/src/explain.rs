@@ -8,7 +8,9 @@ use fhir_definitions::ResourceType;
 
 use crate::access::{Asking, Current};
 use crate::reach::RIGHTS;
-use crate::{Ask, Context, Decision, Effect, Grant, Interaction, Limit, Policy, Rights, Rule};
+use crate::{
+    Ask, Caller, Context, Decision, Effect, Grant, Interaction, Limit, Policy, Rights, Rule,
+};
 
 /// What a question comes to, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +57,9 @@ impl Current {
                 found.limits.push((right, asking.limit_text(of, right)));
             }
         }
+        if let Some(operation) = ask.operation {
+            found.reasons.extend(self.by_name(ask.caller, operation.name));
+        }
         if let (Decision::Allow(reach), None) = (&decision, ask.resource_type) {
             for of in ResourceType::all() {
                 match reach.of(of, rights) {
@@ -65,6 +70,24 @@ impl Current {
             }
         }
         found
+    }
+
+    /// What rules say of an operation by its name.
+    fn by_name(&self, caller: &Caller, operation: &str) -> Vec<Reason> {
+        let named = self.settings.rules.iter().filter(|rule| rule.names(operation));
+        let told = named.map(|rule| {
+            let (effect, does) = match rule.effect() {
+                Effect::Allow => ("allow", "allows"),
+                Effect::Deny => ("deny", "denies"),
+            };
+            let did = match rule.differs_in(caller) {
+                Some(key) => format!("is about others: {key}"),
+                None => format!("{does} {operation} by name"),
+            };
+            let source = format!("rule \"{}\" ({effect})", rule.name());
+            Reason { right: Rights::default(), source, did }
+        });
+        told.collect()
     }
 }
 
@@ -111,6 +134,18 @@ impl Asking<'_> {
             };
             let source = format!("rule \"{}\" ({effect})", rule.name());
             tell(source, self.by_rule_text(rule, of, right));
+        }
+        for label in
+            self.settings.labels.iter().filter(|label| of.is_none_or(|of| label.is_about(of)))
+        {
+            let did = match (label.spares(self.caller), label.hides_whole()) {
+                (true, _) => "hides nothing from this caller",
+                (false, true) => "hides resources that bear it",
+                (false, false) => {
+                    "hides elements of resources that bear it, and keeps from writing them"
+                }
+            };
+            tell(format!("label \"{}\"", label.name()), did.to_owned());
         }
     }
 

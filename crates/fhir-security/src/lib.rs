@@ -49,7 +49,7 @@ pub fn is_same_secret(one: &[u8], other: &[u8]) -> bool {
 
 /// The bytes of base64url; none where there is padding, whitespace or anything else that
 /// RFC 7515 has no place for.
-pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
+pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
     use base64::Engine as _;
     base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).ok()
 }

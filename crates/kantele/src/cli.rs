@@ -75,12 +75,44 @@ pub(crate) enum Command {
     Check(Check),
     /// Show how a search is answered, and what its first page touches.
     Explain(Explain),
+    /// Tell what callers may do, and why.
+    #[command(subcommand)]
+    Access(AccessCommand),
     /// Import large code systems from their publishers' files, list and remove them.
     #[command(subcommand)]
     Terminology(TerminologyCommand),
     /// Install, remove and list packages of definitions.
     #[command(subcommand)]
     Package(PackageCommand),
+}
+
+const ACCESS_HELP: &str = "\
+Works on the settings, and on the database for rules and search parameters that are stored there.
+Where a server has the database open, or where there is none, they are left out, which is told.
+Nobody is let in by it: the signature of a token is not looked at.
+
+Exit code: 0 allowed, whole or in part; 1 refused; 2 it could not be told.";
+
+/// What to tell of access.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccessCommand {
+    /// Tell whether a caller may do something, and what each scope, rule and label gave or took.
+    Explain(ExplainAccess),
+}
+
+/// Who, and what.
+#[derive(Args, Debug)]
+#[command(after_help = ACCESS_HELP)]
+pub(crate) struct ExplainAccess {
+    /// Method and URL below the FHIR root: 'GET /Observation?code=x'.
+    #[arg(value_name = "REQUEST")]
+    pub(crate) request: String,
+    /// File with the claims of a token as a JSON object; - for standard input.
+    #[arg(long, value_name = "FILE", required_unless_present = "token")]
+    pub(crate) caller: Option<PathBuf>,
+    /// File with a token, whose claims are taken; - for standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "caller")]
+    pub(crate) token: Option<PathBuf>,
 }
 
 const IMPORT_HELP: &str = "\

@@ -4,6 +4,7 @@
 //! FHIR logic and SQL stay in the crates below.
 
 mod access;
+mod access_explain;
 mod authorize;
 mod check;
 mod cli;
@@ -23,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command, Serve};
+use cli::{AccessCommand, Cli, Command, Serve};
 use config::Settings;
 
 #[global_allocator]
@@ -58,6 +59,12 @@ fn main() -> ExitCode {
         Some(Command::Migrate) => done(check::migrate(&settings)),
         Some(Command::Check(_)) => done(check::run(&settings)),
         Some(Command::Explain(arguments)) => done(explain::run(&settings, arguments)),
+        Some(Command::Access(AccessCommand::Explain(arguments))) => {
+            match access_explain::run(&settings, arguments) {
+                Ok(is_allowed) => ExitCode::from(u8::from(!is_allowed)),
+                Err(error) => done(Err(error)),
+            }
+        }
         Some(Command::Terminology(command)) => done(terminology::run(&settings, command)),
         Some(Command::Package(command)) => done(package::run(&settings, command)),
     }

@@ -95,6 +95,11 @@ impl Operation {
         self.name
     }
 
+    /// Whether it takes the parameters of a search.
+    pub(super) fn is_search(&self) -> bool {
+        matches!(self.others, Others::Searched)
+    }
+
     /// What the gate is to know of it.
     pub(super) fn asked(&self) -> fhir_access::Operation<'static> {
         fhir_access::Operation { name: self.name, touches: self.touches }

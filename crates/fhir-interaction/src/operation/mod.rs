@@ -41,6 +41,7 @@ use fhir_model::{Failure, FailureKind, Resource, ResourceKey, VersionId};
 
 use crate::app::App;
 use crate::request::{Answer, Conditions, Request};
+use crate::search::posted;
 
 pub(crate) use definition::own_definition;
 pub(crate) use input::Arguments;
@@ -110,6 +111,12 @@ impl Called {
         self.operation.answers_get()
     }
 
+    /// What the gate is asked about it: the operation, and the type that it is called on.
+    #[must_use]
+    pub fn asked(&self) -> (fhir_access::Operation<'static>, Option<ResourceType>) {
+        (self.operation.asked(), self.site.resource_type())
+    }
+
     /// Whether a POST of it may change what is stored. Inside a transaction such an operation
     /// cannot be taken back with the rest.
     #[must_use]
@@ -154,6 +161,9 @@ pub async fn operate(
         return Err(Failure::new(FailureKind::MethodNotAllowed, text));
     }
     let permit = app.gate_operation(request, operation.asked(), site.resource_type())?;
+    if is_get && operation.is_search() {
+        posted::refuse_type(site.resource_type(), &app.settings().post_only)?;
+    }
     if input.conditions != Conditions::default() && !operation.takes_conditions() {
         let text = format!("{} takes no If-Match and no If-None-Match", operation.name);
         return Err(Failure::new(FailureKind::InvalidParameter, text).at("http.If-Match"));

@@ -23,7 +23,15 @@ pub(crate) fn refuse_in_url(query: &SearchQuery, types: &PostOnly) -> Result<(),
     };
     let mut asked = own;
     chained(&query.predicates, &mut asked);
-    let Some(found) = asked.into_iter().find(|of| types.has(*of)) else { return Ok(()) };
+    asked.into_iter().try_for_each(|of| refuse_type(Some(of), types))
+}
+
+/// Refuses criteria of a type in a URL.
+///
+/// # Errors
+/// As [`refuse_in_url`].
+pub(crate) fn refuse_type(of: Option<ResourceType>, types: &PostOnly) -> Result<(), Failure> {
+    let Some(found) = of.filter(|of| types.has(*of)) else { return Ok(()) };
     let text = format!(
         "{found} is searched by POST alone here, so that no criteria stand in URLs: send the \
          parameters in the body of a POST to _search"

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use fhir_access::{Caller, CallerKind};
 use fhir_security::certificate::Certificate;
 use fhir_security::jose::{Issuer, Limits, Presented, TokenError, Verifier};
+use serde_json::{Map, Value};
 
 use crate::Error;
 use crate::config::{Access, Mode};
@@ -191,6 +192,21 @@ impl Guard {
         }
         Ok(caller)
     }
+}
+
+/// The caller that claims describe which nobody has verified: to explain, not to let in.
+///
+/// # Errors
+/// Where the table of claims cannot be used.
+pub(crate) fn described(
+    settings: &Access,
+    base_url: Option<&str>,
+    claims: &Map<String, Value>,
+) -> Result<Caller, Error> {
+    let bases: Vec<String> =
+        base_url.map(str::to_owned).into_iter().chain(settings.audience.clone()).collect();
+    let mapping = Mapping::read(settings.claims_file.as_deref(), bases)?;
+    Ok(mapping.of_token(claims, None))
 }
 
 /// Whether two callers are the same one, also with another token: for what belongs to a caller.

@@ -23,7 +23,7 @@ mod metrics;
 mod negotiate;
 mod openapi;
 mod reply;
-mod route;
+pub(crate) mod route;
 mod smart;
 mod status;
 mod text;
