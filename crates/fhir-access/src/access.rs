@@ -71,7 +71,8 @@ impl AccessPolicy {
     #[must_use]
     pub fn new(settings: AccessSettings) -> Self {
         let current = RwLock::new(Current::new(settings));
-        let (everything, nothing) = (Arc::new(Reach::everything()), Arc::new(Reach::default()));
+        let (everything, nothing) =
+            (Arc::new(Reach::everything().settled()), Arc::new(Reach::default()));
         Self { current, everything, nothing }
     }
 
@@ -111,7 +112,7 @@ impl AccessPolicy {
                     reach.conceal(of, concealed);
                 }
             }
-            reach
+            reach.settled()
         })
     }
 }

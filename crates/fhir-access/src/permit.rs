@@ -111,7 +111,7 @@ impl Interaction {
 pub fn gate(policy: &dyn Policy, ask: &Ask<'_>) -> Result<Permit, Refusal> {
     match policy.decide(ask) {
         Decision::Allow(reach) => {
-            let sees_all = reach.is_everything(Rights::READ) && reach.is_everything(Rights::SEARCH);
+            let sees_all = reach.sees_all();
             let (interaction, resource_type) = (ask.interaction, ask.resource_type);
             Ok(Permit { interaction, resource_type, reach, sees_all })
         }

@@ -98,6 +98,8 @@ pub struct Reach {
     by_type: BTreeMap<ResourceType, Limits>,
     /// What is hidden of resources that may be seen.
     concealed: BTreeMap<ResourceType, Vec<Concealed>>,
+    /// Whether nothing of anything is hidden, once that was worked out; each request asks.
+    sees_all: Option<bool>,
 }
 
 impl Reach {
@@ -113,12 +115,27 @@ impl Reach {
         Self {
             others: std::array::from_fn(|_| limit.clone()),
             by_type: BTreeMap::new(),
-            concealed: BTreeMap::new(),
+            ..Self::default()
         }
+    }
+
+    /// Works out what is asked of it with each request.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        self.sees_all = Some(self.sees_all());
+        self
+    }
+
+    /// Whether all of every type is seen, by reading and by searching.
+    #[must_use]
+    pub fn sees_all(&self) -> bool {
+        let work_out = || self.is_everything(Rights::READ) && self.is_everything(Rights::SEARCH);
+        self.sees_all.unwrap_or_else(work_out)
     }
 
     /// Sets what is reached of a type by all of these rights.
     pub fn set(&mut self, resource_type: ResourceType, rights: Rights, limit: &Limit) {
+        self.sees_all = None;
         let others = &self.others;
         let line = self.by_type.entry(resource_type).or_insert_with(|| others.clone());
         for (right, own) in RIGHTS.into_iter().zip(line) {
@@ -219,5 +236,11 @@ mod tests {
             reach.set(of, Rights::READ, &Limit::Everything);
         }
         assert!(reach.is_everything(Rights::READ) && !reach.is_everything(Rights::SEARCH));
+        reach = reach.settled();
+        assert!(!reach.sees_all());
+        for of in ResourceType::all() {
+            reach.set(of, Rights::SEARCH, &Limit::Everything);
+        }
+        assert!(reach.sees_all() && reach.settled().sees_all());
     }
 }
