@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use kantele_tests::{Backend, repository};
+use kantele_tests::{on_each_backend_present, repository};
 use serde_json::{Value, json};
 
 use crate::guarded::{Guarded, status};
@@ -20,9 +20,14 @@ fn hostile_requests_are_refused() {
         ("limits.max_body_bytes", "65536"),
         ("limits.request_timeout_ms", "5000"),
     ];
-    let guarded = Guarded::start(Backend::Sqlite, &more);
+    on_each_backend_present(|backend| refused(Guarded::start(backend, &more)));
+}
+
+fn refused(guarded: Guarded) {
     let path = repository("conformance/security/hostile.json");
-    let cases: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut cases: Vec<Value> =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    cases.retain(|case| case.get("send").is_some());
     assert!(cases.len() >= 40, "{} cases", cases.len());
     let token = guarded.token(&json!({}));
     let mut faults = Vec::new();
