@@ -6,7 +6,7 @@ RUN cargo build --release --locked
 
 FROM debian:bookworm-slim
 COPY --from=build /source/target/release/kantele /usr/local/bin/kantele
-RUN mkdir /data && chown 10001 /data
+RUN mkdir /data /tls && chown 10001 /data /tls
 USER 10001
-VOLUME /data
+VOLUME /data /tls
 ENTRYPOINT ["kantele"]

@@ -134,6 +134,31 @@ fn old_versions_and_plain_http_get_nothing() {
 }
 
 #[test]
+fn a_certificate_is_made_once_and_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tls/server.pem").display().to_string();
+    let make = || {
+        let mut command = std::process::Command::new(kantele_tests::binary::kantele());
+        command.args(["certificate", &file, "--name", "localhost", "--name", "127.0.0.1"]);
+        assert!(command.output().unwrap().status.success());
+        std::fs::read(&file).unwrap()
+    };
+    let first = make();
+    assert_eq!(make(), first, "it stays as it is");
+    let mode = std::fs::metadata(&file).unwrap().permissions();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
+    let public = std::fs::read(folder.path().join("tls/server.crt")).unwrap();
+    assert!(!String::from_utf8_lossy(&public).contains("PRIVATE"));
+    let mut arguments = Vec::new();
+    set(&mut arguments, "tls.certificate", &file);
+    set(&mut arguments, "tls.key", &file);
+    let options = kantele_tests::Options { arguments, ..kantele_tests::Options::default() };
+    let server = TestServer::start_with(Backend::Sqlite, options);
+    let answer = TlsClient::new(&public, None).get(server.port(), LIVE, &[]).unwrap();
+    assert_eq!(status(&answer), 200);
+}
+
+#[test]
 fn links_are_https_under_tls() {
     let files = Files::new();
     let server = TestServer::start_with(Backend::Sqlite, files.arguments("off", &[]));

@@ -81,6 +81,8 @@ pub(crate) enum Command {
     /// Import large code systems from their publishers' files, list and remove them.
     #[command(subcommand)]
     Terminology(TerminologyCommand),
+    /// Make a certificate for TLS that nobody vouches for, where there is none yet.
+    Certificate(Certificate),
     /// Install, remove and list packages of definitions.
     #[command(subcommand)]
     Package(PackageCommand),
@@ -113,6 +115,21 @@ pub(crate) struct ExplainAccess {
     /// File with a token, whose claims are taken; - for standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "caller")]
     pub(crate) token: Option<PathBuf>,
+}
+
+/// The certificate to make.
+#[derive(Args, Debug)]
+pub(crate) struct Certificate {
+    /// For certificate and key together; where it exists, nothing is done. What clients trust it
+    /// by comes beside it, ending in .crt.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Host name or address of the server; may be given several times.
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    pub(crate) name: Vec<String>,
+    /// How long it is valid.
+    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=825))]
+    pub(crate) days: u32,
 }
 
 const IMPORT_HELP: &str = "\

@@ -6,6 +6,7 @@
 mod access;
 mod access_explain;
 mod authorize;
+mod certificate;
 mod check;
 mod cli;
 mod config;
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
             }
         }
         Some(Command::Terminology(command)) => done(terminology::run(&settings, command)),
+        Some(Command::Certificate(arguments)) => done(certificate::run(arguments)),
         Some(Command::Package(command)) => done(package::run(&settings, command)),
     }
 }

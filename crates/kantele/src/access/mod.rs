@@ -6,6 +6,8 @@
 
 mod cache;
 mod introspection;
+#[cfg(test)]
+mod keycloak;
 mod keys;
 mod mapping;
 mod outbound;
