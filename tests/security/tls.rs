@@ -77,7 +77,17 @@ fn a_certificate_is_swapped_under_load_without_a_failed_request() {
     let port = server.port();
     let before = files.client(None).server_certificate(port).unwrap();
     let (stop, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let kept = AtomicUsize::new(0);
     std::thread::scope(|scope| {
+        // One that was open before keeps what it began with, and is answered all the time.
+        scope.spawn(|| {
+            let mut connection = files.client(None).open(port).unwrap();
+            while !stop.load(Relaxed) {
+                let answer = connection.get(LIVE).expect("no request of an open connection fails");
+                assert_eq!(status(&answer), 200);
+                kept.fetch_add(1, Relaxed);
+            }
+        });
         for _ in 0..4 {
             scope.spawn(|| {
                 let client = files.client(None);
@@ -104,7 +114,8 @@ fn a_certificate_is_swapped_under_load_without_a_failed_request() {
         stop.store(true, Relaxed);
     });
     assert_ne!(files.client(None).server_certificate(port).unwrap(), before);
-    assert!(answered.load(Relaxed) > 20, "{answered:?}");
+    assert!(answered.load(Relaxed) > 20 && kept.load(Relaxed) > 20, "{answered:?} {kept:?}");
+    println!("{answered:?} new connections and {kept:?} requests of an open one");
 }
 
 #[test]

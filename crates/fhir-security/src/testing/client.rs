@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use openssl::pkey::PKey;
-use openssl::ssl::{SslConnector, SslMethod, SslVersion};
+use openssl::ssl::{SslConnector, SslMethod, SslStream, SslVersion};
 use openssl::x509::X509;
 
 use super::Issued;
@@ -74,6 +74,17 @@ impl TlsClient {
         self.exchange(port, &request)
     }
 
+    /// A connection that stays open.
+    ///
+    /// # Errors
+    /// As [`Self::exchange`].
+    pub fn open(&self, port: u16) -> io::Result<Kept> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        let stream = self.connector.connect("localhost", stream).map_err(io::Error::other)?;
+        Ok(Kept(stream))
+    }
+
     /// The SHA-256 of the server's certificate.
     ///
     /// # Errors
@@ -83,5 +94,28 @@ impl TlsClient {
         let stream = self.connector.connect("localhost", stream).map_err(io::Error::other)?;
         let certificate = stream.ssl().peer_certificate().unwrap();
         Ok(crate::sha256(&certificate.to_der().unwrap()))
+    }
+}
+
+/// One connection for many requests.
+pub struct Kept(SslStream<TcpStream>);
+
+impl Kept {
+    /// The head of the answer to a `GET`, whose body is read and left out.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub fn get(&mut self, path: &str) -> io::Result<String> {
+        self.0.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())?;
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") {
+            self.0.read_exact(&mut byte)?;
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let mut body = vec![0; length.map_or(0, |length| length.trim().parse().unwrap())];
+        self.0.read_exact(&mut body)?;
+        Ok(head)
     }
 }

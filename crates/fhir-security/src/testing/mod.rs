@@ -6,7 +6,7 @@ mod keys;
 mod responder;
 
 pub use authority::{Authority, Issued, Wanted};
-pub use client::TlsClient;
+pub use client::{Kept, TlsClient};
 pub use keys::{SigningKey, hmac_sha256};
 pub use responder::{Came, Gate, Responder, Told};
 
