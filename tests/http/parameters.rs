@@ -1,6 +1,7 @@
 //! Search parameters that are resources: `$activate`, `$deactivate` and `$reindex`.
 
-use kantele_tests::{Client, on_each_backend};
+use kantele_tests::{Backend, Client, Options, TestServer};
+use kantele_tests::{on_each_backend, on_each_backend_present};
 use serde_json::{Value, json};
 
 /// A parameter of Patient whose expression is `expression`.
@@ -25,6 +26,11 @@ fn patient(id: &str, code: &str) -> Value {
 
 /// The states of all parameters that have one to tell.
 fn states(client: &Client) -> Vec<String> {
+    states_of(client, "searchParameter")
+}
+
+/// The states of what `$reindex` tells under a name.
+fn states_of(client: &Client, name: &str) -> Vec<String> {
     let status = client.get("$reindex").expecting(200).json();
     let parameters = status["parameter"].as_array().cloned().unwrap_or_default();
     let state = |one: &Value| {
@@ -32,7 +38,7 @@ fn states(client: &Client) -> Vec<String> {
         let part = parts.iter().find(|part| part["name"] == "state").unwrap();
         part["valueCode"].as_str().unwrap().to_owned()
     };
-    parameters.iter().map(state).collect()
+    parameters.iter().filter(|one| one["name"] == name).map(state).collect()
 }
 
 fn finish(client: &Client) {
@@ -105,4 +111,62 @@ fn a_rebuild_answers_meanwhile_and_says_when_it_is_done() {
         finish(client);
         assert_eq!(states(client), Vec::<String>::new());
     });
+}
+
+fn has_words(client: &Client) -> bool {
+    let statement = client.get("metadata").expecting(200).json();
+    let patient = statement["rest"][0]["resource"].as_array().unwrap().iter();
+    let patient = patient.clone().find(|one| one["type"] == "Patient").unwrap();
+    let lists = [&patient["searchParam"], &statement["rest"][0]["searchParam"]];
+    let has =
+        |list: &&Value, name: &str| list.as_array().unwrap().iter().any(|one| one["name"] == name);
+    let answered: Vec<bool> = ["_text", "_content"]
+        .iter()
+        .flat_map(|name| lists.iter().map(|one| has(one, name)))
+        .collect();
+    assert!(answered.iter().all(|one| *one == answered[0]), "{answered:?}");
+    answered[0]
+}
+
+fn without_words(backend: Backend) {
+    let options = Options {
+        environment: vec![("KANTELE_STORE_FULL_TEXT".to_owned(), "false".to_owned())],
+        ..Options::default()
+    };
+    let mut server = TestServer::start_with(backend, options);
+    let client = server.client().clone();
+    client.store(&json!({
+        "resourceType": "Patient", "id": "a",
+        "text": {
+            "status": "generated",
+            "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">moose</div>"
+        },
+    }));
+    assert!(!has_words(&client));
+    assert_eq!(states_of(&client, "fullText"), ["off"]);
+    let lenient = [("Prefer", "handling=lenient")];
+    for query in ["Patient?_text=moose", "?_content=moose"] {
+        let reply = client.send("GET", query, &lenient, b"").expecting(400);
+        assert!(reply.text().contains("store.full_text"), "{}", reply.text());
+    }
+    let said = server.run(&["check"]);
+    if backend == Backend::Postgres {
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(said.contains("full text: off (store.full_text)"), "{said}");
+    }
+    // Switched on later, the words of what is there are indexed.
+    server.stop();
+    server.set_environment("KANTELE_STORE_FULL_TEXT", "true");
+    server.start_again();
+    let client = server.client();
+    while states_of(client, "fullText") != ["live"] {
+        std::thread::yield_now();
+    }
+    assert!(has_words(client));
+    assert_eq!(client.search("Patient?_text=moose"), ["Patient/a"]);
+}
+
+#[test]
+fn without_full_text_words_are_refused_until_they_are_indexed() {
+    on_each_backend_present(without_words);
 }

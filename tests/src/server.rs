@@ -135,6 +135,12 @@ impl TestServer {
         panic!("kantele did not become ready:\n{}", self.log_text());
     }
 
+    /// Sets a variable of the environment for the next start.
+    pub fn set_environment(&mut self, name: &str, value: &str) {
+        self.options.environment.retain(|(own, _)| own != name);
+        self.options.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     /// A client for the server.
     pub fn client(&self) -> &Client {
         &self.client

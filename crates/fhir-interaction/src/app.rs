@@ -17,8 +17,9 @@ use fhir_search::{
     CustomParameter, IndexRows, Match, ParseSettings, Predicate, Scope, SearchQuery, ValueHasher,
 };
 use fhir_store::{
-    Action, Activation, Definitions, KeptKind, KeptName, Method, NewKept, ParameterStatus, Purge,
-    PurgeReport, Reader, Store, StoreError, WriteFault, WriteGroup, WriteOp, Written,
+    Action, Activation, Definitions, FullTextStatus, KeptKind, KeptName, Method, NewKept,
+    ParameterStatus, Purge, PurgeReport, Reader, Store, StoreError, WriteFault, WriteGroup,
+    WriteOp, Written,
 };
 
 use crate::capabilities::Statement;
@@ -382,12 +383,16 @@ impl App {
         purged.map_err(|error| store_failure(&error))
     }
 
-    /// How far search parameters are; whoever asks has passed the gate.
+    /// How far search parameters and words are; whoever asks has passed the gate.
     ///
     /// # Errors
     /// The store's failures.
     pub(crate) fn parameter_status(&self) -> Result<Vec<ParameterStatus>, Failure> {
         self.inner.store.parameter_status().map_err(|error| store_failure(&error))
+    }
+
+    pub(crate) fn full_text_status(&self) -> Result<FullTextStatus, Failure> {
+        self.inner.store.full_text_status().map_err(|error| store_failure(&error))
     }
 
     /// What the server says about itself, with the search parameters of now.

@@ -4,7 +4,7 @@
 use fhir_access::{Interaction, Level};
 use fhir_definitions::ResourceType;
 use fhir_model::{Failure, Instant, write};
-use fhir_search::{ParameterKind, Registry, SearchParameter};
+use fhir_search::{FullText, ParameterKind, Registry, SearchParameter};
 
 use crate::app::{App, Authorization, InteractionSettings};
 use crate::check;
@@ -201,7 +201,7 @@ fn write_type(
         out.push(b',');
         parameter(&each.code, &each.url, each.kind, out);
     }
-    special(out);
+    special(registry, out);
     out.push(b']');
     operation::write_operations(Some(resource_type), out);
     out.push(b'}');
@@ -212,12 +212,15 @@ const SPECIAL: [(&str, &str); 5] = [
     ("_filter", "All operators, and, or, not, parentheses and chains."),
     ("_has", "_has:Type:reference:parameter=value, nested and in chains."),
     ("_list", "The id of a List; no $current- lists."),
-    ("_text", "Words of the narrative, where the database keeps full text."),
-    ("_content", "Words of everything, where the database keeps full text."),
+    ("_text", "Words of the narrative."),
+    ("_content", "Words of everything."),
 ];
 
-fn special(out: &mut Vec<u8>) {
-    for (name, documentation) in SPECIAL {
+fn special(registry: &Registry, out: &mut Vec<u8>) {
+    let is_answered = |name: &str| {
+        !["_text", "_content"].contains(&name) || registry.full_text() == FullText::Live
+    };
+    for (name, documentation) in SPECIAL.into_iter().filter(|(name, _)| is_answered(name)) {
         out.extend_from_slice(b",{\"name\":");
         write::string(name, out);
         member("type", "special", out);
@@ -239,7 +242,7 @@ fn common(registry: &Registry, out: &mut Vec<u8>) {
             parameter(&each.code, &each.url, each.kind, out);
         }
     }
-    special(out);
+    special(registry, out);
 }
 
 /// What every resource has without an index row.

@@ -147,9 +147,22 @@ impl SearchParameter {
     }
 }
 
+/// Whether `_text` and `_content` are answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FullText {
+    /// They are.
+    #[default]
+    Live,
+    /// Words are being indexed; a search by them may not be complete yet.
+    Building,
+    /// No words are indexed.
+    Off,
+}
+
 /// All search parameters of a server.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
+    full_text: FullText,
     /// By resource type's index; sorted by code.
     by_type: Vec<Vec<SearchParameter>>,
     by_id: HashMap<ParameterId, (ResourceType, usize)>,
@@ -224,6 +237,19 @@ impl Registry {
         registry
     }
 
+    /// The same parameters with full text in this state.
+    #[must_use]
+    pub fn with_full_text(mut self, full_text: FullText) -> Self {
+        self.full_text = full_text;
+        self
+    }
+
+    /// Whether `_text` and `_content` are answered.
+    #[must_use]
+    pub const fn full_text(&self) -> FullText {
+        self.full_text
+    }
+
     /// The live parameter of this code, also the common ones (`_tag`), but not what is no index:
     /// `_id`, `_lastUpdated` and the result parameters.
     #[must_use]
@@ -252,10 +278,11 @@ impl Registry {
         let is_replaced = |old: &SearchParameter| {
             more.iter().any(|new| new.base == old.base && new.code == old.code)
         };
+        let full_text = self.full_text;
         let mut all: Vec<_> =
             self.by_type.into_iter().flatten().filter(|old| !is_replaced(old)).collect();
         all.extend(more);
-        Self::new(all)
+        Self::new(all).with_full_text(full_text)
     }
 
     /// Code, type and targets of the parameter of a canonical URL, of R4 or in this registry:

@@ -49,12 +49,6 @@ pub enum StoreError {
         /// The zone in the settings.
         configured: String,
     },
-    /// The database was made with or without full text, the settings say otherwise.
-    #[error("the database was made with full text {}, the settings say otherwise", on_off(*.stored))]
-    OtherFullText {
-        /// Whether the database has full text.
-        stored: bool,
-    },
     /// A resource type has more search parameters than `access` has bits.
     #[error("{resource_type} would have more than {most} search parameters")]
     TooManyParameters {
@@ -72,10 +66,6 @@ pub enum StoreError {
     /// The database refused a statement.
     #[error("the database refused a statement")]
     Database(#[source] diesel::result::Error),
-}
-
-const fn on_off(is_on: bool) -> &'static str {
-    if is_on { "on" } else { "off" }
 }
 
 impl From<diesel::result::Error> for StoreError {

@@ -7,6 +7,7 @@
 //! goes on at the place of the last commit. While others are served, the thread rests between its
 //! commits (`Pace`).
 
+use std::cmp::Ordering::{Equal, Greater, Less};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,13 +15,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use fhir_definitions::ResourceType;
-use fhir_search::{CustomParameter, Indexer, ParameterId, Registry, SearchParameter};
+use fhir_search::{CustomParameter, FullText, Indexer, ParameterId, Registry, SearchParameter};
 
 use crate::backend::parameters::{self, ParameterRow};
 use crate::backend::presence::LAST_SLOT;
 use crate::core::Core;
 use crate::error::StoreError;
+use crate::full_text::{FullTextStatus, Kept};
 use crate::read::RowKey;
+use crate::sql::Sql;
 
 /// Resources that one commit of the background work indexes.
 const BATCH: usize = 500;
@@ -94,12 +97,24 @@ pub enum Activation {
     Full(ResourceType),
 }
 
-/// Rows to be built: parameters of one type from one place on.
+/// Rows to be built: parameters of one type, or its words, from one place on.
 pub(crate) struct Job {
     pub(crate) base: ResourceType,
     pub(crate) parameters: Vec<i32>,
     pub(crate) indexer: Indexer,
     pub(crate) from: i64,
+    /// Words are built, and no parameters.
+    pub(crate) is_words: bool,
+}
+
+impl Job {
+    /// The statement that keeps how far it is.
+    pub(crate) fn keep(&self, last: i64) -> Sql {
+        match self.is_words {
+            true => Kept::after(self.base, last).put(),
+            false => parameters::progress(&self.parameters, last),
+        }
+    }
 }
 
 /// What the background work asks of a database. Every call is a transaction of its own.
@@ -127,6 +142,12 @@ pub(crate) trait Workbench: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Option<RowKey>, StoreError>;
 
+    /// How far the words are.
+    fn full_text(&self) -> Result<Kept, StoreError>;
+
+    /// Keeps how far they are.
+    fn keep_full_text(&self, kept: Kept) -> Result<(), StoreError>;
+
     /// Live resources of a type up to a row.
     fn count(&self, base: ResourceType, until: i64) -> Result<u64, StoreError>;
 }
@@ -145,7 +166,8 @@ impl Online {
     pub(crate) fn open(core: Arc<Core>, bench: Arc<dyn Workbench>) -> Result<Self, StoreError> {
         let is_closing = Arc::new(AtomicBool::new(false));
         let online = Self { core, bench, is_closing, thread: Mutex::new(None) };
-        if online.bench.parameters()?.iter().any(|row| row.is_in_work()) {
+        let has_words_to_do = online.core.definitions().registry.full_text() == FullText::Building;
+        if has_words_to_do || online.bench.parameters()?.iter().any(|row| row.is_in_work()) {
             online.start(&mut online.thread.lock().unwrap_or_else(PoisonError::into_inner))?;
         }
         Ok(online)
@@ -257,6 +279,25 @@ impl Online {
         Ok(status)
     }
 
+    /// Whether there is full text, and how far its building is.
+    pub(crate) fn full_text(&self) -> Result<FullTextStatus, StoreError> {
+        let _turn = self.core.defining.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.bench.full_text()?;
+        let (mut done, mut total) = (0_u64, 0_u64);
+        if let Kept::Building { base, after } = kept {
+            for of in ResourceType::all() {
+                let all = self.bench.count(of, i64::MAX)?;
+                total = total.saturating_add(all);
+                done = done.saturating_add(match of.index().cmp(&base) {
+                    Less => all,
+                    Equal => self.bench.count(of, after)?,
+                    Greater => 0,
+                });
+            }
+        }
+        Ok(FullTextStatus { state: kept.state(), done, total })
+    }
+
     /// Lets the work in hand end after its commit.
     pub(crate) fn close(&self) {
         self.is_closing.store(true, Ordering::Release);
@@ -304,13 +345,15 @@ fn redefine(
     let _turn = core.defining.lock().unwrap_or_else(PoisonError::into_inner);
     change(bench)?;
     let rows = bench.parameters()?;
+    let full_text = bench.full_text()?.state();
     let _alone = core.writing.write().unwrap_or_else(PoisonError::into_inner);
     let own = |parameter: &&SearchParameter| {
         rows.iter().all(|row| row.definition.is_none() || row.p != parameter.id.0)
     };
     let base: Vec<SearchParameter> =
         core.definitions().registry.all().filter(own).cloned().collect();
-    core.define(parameters::with_customs(Registry::new(base), &rows));
+    let registry = parameters::with_customs(Registry::new(base), &rows);
+    core.define(registry.with_full_text(full_text));
     Ok(())
 }
 
@@ -326,7 +369,8 @@ fn equals(found: &SearchParameter, custom: &CustomParameter, is_own: bool) -> bo
 fn work(core: &Arc<Core>, bench: &dyn Workbench, is_closing: &AtomicBool) {
     let mut failures = 0;
     while failures < TRIES && !is_closing.load(Ordering::Acquire) {
-        match step(core, bench, is_closing) {
+        let stepped = step(core, bench, is_closing);
+        match stepped.and_then(|more| Ok(more || words(core, bench, is_closing)?)) {
             Ok(true) => failures = 0,
             Ok(false) => return,
             Err(StoreError::Closed) => return,
@@ -361,10 +405,26 @@ fn step(
     let indexer = Indexer::compile(&registry, core.hasher.clone(), core.zone.clone())
         .with_base(core.settings.base.clone());
     let from = same.iter().map(|row| row.progress).min().unwrap_or(i64::MIN);
-    let job = Arc::new(Job { base, parameters: numbers.clone(), indexer, from });
+    let is_words = false;
+    let job = Arc::new(Job { base, parameters: numbers.clone(), indexer, from, is_words });
+    if !build(core, bench, is_closing, &job)? {
+        return Ok(false);
+    }
+    redefine(core, bench, |bench| bench.mark(numbers, ParameterState::Live, 0))?;
+    tracing::info!(%base, parameters = job.parameters.len(), "search parameters are live");
+    Ok(true)
+}
+
+/// Builds the rows of a job to the end; false where the store closes before.
+fn build(
+    core: &Arc<Core>,
+    bench: &dyn Workbench,
+    is_closing: &AtomicBool,
+    job: &Arc<Job>,
+) -> Result<bool, StoreError> {
     let mut place = RowKey { rid: job.from, dk: i64::MIN };
     let mut begin = Instant::now();
-    while let Some(next) = bench.build(core, &job, place, BATCH)? {
+    while let Some(next) = bench.build(core, job, place, BATCH)? {
         place = next;
         core.pace.rest(begin.elapsed(), |part| wait(part, is_closing));
         if is_closing.load(Ordering::Acquire) {
@@ -372,8 +432,28 @@ fn step(
         }
         begin = Instant::now();
     }
-    redefine(core, bench, |bench| bench.mark(numbers, ParameterState::Live, 0))?;
-    tracing::info!(%base, parameters = job.parameters.len(), "search parameters are live");
+    Ok(true)
+}
+
+/// Indexes the words that are lacking, type by type; false where nothing is left to do.
+fn words(
+    core: &Arc<Core>,
+    bench: &dyn Workbench,
+    is_closing: &AtomicBool,
+) -> Result<bool, StoreError> {
+    let Kept::Building { base: begun, after } = bench.full_text()? else { return Ok(false) };
+    for base in ResourceType::all().filter(|base| base.index() >= begun) {
+        let none = Registry::new(Vec::new());
+        let indexer =
+            Indexer::compile(&none, core.hasher.clone(), core.zone.clone()).with_text(true);
+        let from = if base.index() == begun { after } else { i64::MIN };
+        let job = Job { base, parameters: Vec::new(), indexer, from, is_words: true };
+        if is_closing.load(Ordering::Acquire) || !build(core, bench, is_closing, &Arc::new(job))? {
+            return Ok(false);
+        }
+    }
+    redefine(core, bench, |bench| bench.keep_full_text(Kept::Live))?;
+    tracing::info!("full text is live");
     Ok(true)
 }
 

@@ -19,8 +19,9 @@ pub struct StoreSettings {
     /// The server's own FHIR root without the trailing slash: absolute references under it are
     /// indexed as local ones. Keep it the same for the life of a database.
     pub base: Option<String>,
-    /// Whether the words of resources are indexed for `_text` and `_content`. It is kept in the
-    /// database like the zone.
+    /// Whether the words of resources are indexed for `_text` and `_content`. Where a database had
+    /// them and this says no, they go; where it had none, they are indexed in the background.
+    /// Servers that share a database have to agree.
     pub full_text: bool,
     /// How many write groups may wait for the writer before `StoreError::Busy` is answered.
     pub queue_length: usize,

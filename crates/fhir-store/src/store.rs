@@ -9,6 +9,7 @@ use fhir_search::{CustomParameter, ValueHasher};
 use crate::backend::{postgres, sqlite};
 use crate::core::{Core, Definitions};
 use crate::error::StoreError;
+use crate::full_text::FullTextStatus;
 use crate::kept::{KeptKind, KeptName, NewKept};
 use crate::online::{Activation, Online, ParameterStatus, Workbench};
 use crate::packages::{PackageChange, PackageShelf, StoredPackages};
@@ -189,6 +190,14 @@ impl Store {
     /// What the database fails with.
     pub fn parameter_status(&self) -> Result<Vec<ParameterStatus>, StoreError> {
         self.online.status()
+    }
+
+    /// Whether the words of resources are searched by, and how far they are.
+    ///
+    /// # Errors
+    /// What the database fails with.
+    pub fn full_text_status(&self) -> Result<FullTextStatus, StoreError> {
+        self.online.full_text()
     }
 
     /// The number of the last change of the packages: another one than before says that another

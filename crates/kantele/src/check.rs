@@ -1,7 +1,7 @@
 //! `kantele check` and `kantele migrate`.
 
 use fhir_definitions::ResourceType;
-use fhir_search::{ParseSettings, Scope, SearchQuery};
+use fhir_search::{FullText, ParseSettings, Scope, SearchQuery};
 use fhir_store::{Position, Store, StoreError};
 
 use crate::config::Settings;
@@ -29,6 +29,15 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Error> {
     say("settings: ok\n")?;
     let store = store::open(&settings.database)?;
     say(&format!("schema: ok ({})\n", settings.database.url))?;
+    let full_text = store.full_text_status()?;
+    say(&match full_text.state {
+        FullText::Live => "full text: on\n".to_owned(),
+        FullText::Off => "full text: off (store.full_text)\n".to_owned(),
+        FullText::Building => {
+            let (done, total) = (full_text.done, full_text.total);
+            format!("full text: being indexed, {done} of {total} resources\n")
+        }
+    })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let checked = runtime.block_on(check_types(&store));
     store.close();

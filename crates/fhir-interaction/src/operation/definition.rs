@@ -259,6 +259,13 @@ pub(super) static REINDEX: Own = Own {
     parameters: &[
         input("url", 0, "1", Some("uri"), "Only the search parameter with this canonical URL."),
         STATE,
+        output(
+            "fullText",
+            "1",
+            None,
+            "Without a url: the words of _text and _content, in parts: state (live, building or \
+             off), and while they are indexed done and total (resources).",
+        ),
     ],
 };
 

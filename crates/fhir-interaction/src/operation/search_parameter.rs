@@ -5,8 +5,8 @@
 //! `$reindex` calls it live.
 
 use fhir_model::{Failure, FailureKind, Resource, Value};
-use fhir_search::CustomParameter;
-use fhir_store::{Activation, ParameterState, ParameterStatus};
+use fhir_search::{CustomParameter, FullText};
+use fhir_store::{Activation, FullTextStatus, ParameterState, ParameterStatus};
 
 use super::Invocation;
 use super::output::ParametersWriter;
@@ -103,8 +103,25 @@ fn status_of(app: &App, status: u16, url: Option<&str>) -> Result<Answer, Failur
     for one in all.iter().filter(|one| url.is_none_or(|url| url == one.url)) {
         write_status(one, &mut out);
     }
+    if url.is_none() {
+        write_full_text(&app.full_text_status()?, &mut out);
+    }
     let location = (status == 202).then(|| OPERATION.to_owned());
     Ok(Answer { status, body: Some(out.finish()), content_location: location, ..Answer::default() })
+}
+
+fn write_full_text(status: &FullTextStatus, out: &mut ParametersWriter) {
+    out.open("fullText");
+    match status.state {
+        FullText::Live => out.text("state", "valueCode", "live"),
+        FullText::Off => out.text("state", "valueCode", "off"),
+        FullText::Building => {
+            out.text("state", "valueCode", "building");
+            out.json("done", "valueDecimal", status.done.to_string().as_bytes());
+            out.json("total", "valueDecimal", status.total.to_string().as_bytes());
+        }
+    }
+    out.close();
 }
 
 fn write_status(one: &ParameterStatus, out: &mut ParametersWriter) {

@@ -10,7 +10,7 @@ use super::result::{RESULT, shown};
 use super::value::{self, Expected};
 use super::{DateMatch, Lookup, Match, Predicate, RowMatch, Scope, TextField, UnitMatch};
 use super::{position, words};
-use crate::{ParameterKind, SearchParameter};
+use crate::{FullText, ParameterKind, SearchParameter};
 
 /// The values of one parameter.
 #[derive(Clone, Copy)]
@@ -51,8 +51,8 @@ impl Context<'_> {
             "_lastUpdated" => {
                 self.column(criterion, notes, |text| Ok(Match::LastUpdated(self.date(text)?)))
             }
-            "_text" => words::predicate(TextField::Narrative, criterion, notes),
-            "_content" => words::predicate(TextField::Content, criterion, notes),
+            "_text" => self.words(TextField::Narrative, criterion, notes),
+            "_content" => self.words(TextField::Content, criterion, notes),
             "_list" => alternatives(criterion, notes, |text| Ok(vec![listed(text)?]))
                 .map(|any| Predicate { any }),
             "_filter" => self.filter(place, text, depth, notes),
@@ -73,6 +73,27 @@ impl Context<'_> {
                 }
             },
         }
+    }
+
+    /// `_text` and `_content`, where words are indexed. Passing over them would find everything,
+    /// even where the client asks for leniency.
+    fn words(
+        &self,
+        field: TextField,
+        criterion: Criterion<'_>,
+        notes: &mut Notes,
+    ) -> Option<Predicate> {
+        let text = match self.registry.full_text() {
+            FullText::Live => return words::predicate(field, criterion, notes),
+            FullText::Building => {
+                "the words of resources are being indexed; $reindex tells how far"
+            }
+            FullText::Off => {
+                "no words are indexed on this server: its setting store.full_text is off"
+            }
+        };
+        notes.fault(FailureKind::NotSupported, criterion.place, text.to_owned());
+        None
     }
 
     /// `_id` and `_lastUpdated`, which every resource has.

@@ -10,11 +10,7 @@ use fhir_store::{Action, StoreError, WriteGroup};
 use crate::cases;
 use crate::world::{World, wait};
 
-cases!(
-    row_matches_agree_with_their_definition,
-    units_are_listed_with_their_codes,
-    full_text_is_kept_like_the_zone,
-);
+cases!(row_matches_agree_with_their_definition, units_are_listed_with_their_codes,);
 
 const PATIENTS: &[&str] = &[
     r#"{"resourceType":"Patient","id":"p1","name":[{"family":"Virtanen","given":["Anna","ANNA"]}],"gender":"female","telecom":[{"system":"phone","value":"1"}]}"#,
@@ -120,14 +116,6 @@ fn units_are_listed_with_their_codes(world: &World) {
     let p = id_of(world, ResourceType::OBSERVATION, "value-quantity");
     let units = world.read(move |reader| reader.units(p));
     assert_eq!(units.iter().map(|(_, code)| code.as_str()).collect::<Vec<_>>(), ["g"]);
-}
-
-fn full_text_is_kept_like_the_zone(world: &World) {
-    world.let_go();
-    let mut settings = world.settings.clone();
-    settings.full_text = !settings.full_text;
-    let refused = fhir_store::Store::open(&world.url, &settings).err();
-    assert!(matches!(refused, Some(StoreError::OtherFullText { stored: true })), "{refused:?}");
 }
 
 /// On PostgreSQL the time is that of a statement, and the database's own business.

@@ -13,6 +13,7 @@
 mod arms;
 mod beside;
 mod concurrency;
+mod full_text;
 mod history;
 mod online;
 mod open;

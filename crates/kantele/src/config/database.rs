@@ -23,6 +23,14 @@ static ZONE: Setting = Setting {
     about: "Time zone of dates and times that name none. Kept in the database; another one is \
             refused later.",
 };
+static FULL_TEXT: Setting = Setting {
+    key: "store.full_text",
+    default: "true",
+    flag: None,
+    about: "Index the words of resources for `_text` and `_content`. false refuses both with 400 and \
+            drops the words that are there; true again indexes them in the background (`$reindex` \
+            tells how far). Servers on one database must agree.",
+};
 static CACHE_KIB: Setting = Setting {
     key: "store.cache_kib",
     default: "16384",
@@ -72,6 +80,7 @@ impl Database {
     pub(crate) const SETTINGS: &[&Setting] = &[
         &URL,
         &ZONE,
+        &FULL_TEXT,
         &CACHE_KIB,
         &MMAP_MIB,
         &QUEUE_LENGTH,
@@ -84,6 +93,8 @@ impl Database {
         let zone = read_zone(layers);
         let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         let mut store = StoreSettings::new(system_clock(), zone);
+        store.full_text =
+            layers.word(&FULL_TEXT, &[("true", true), ("false", false)]).unwrap_or(true);
         store.cache_kib = small(layers.number(&CACHE_KIB, 64..=1 << 24));
         store.mmap_mib = small(layers.number(&MMAP_MIB, 0..=1 << 20));
         let length = layers.number(&QUEUE_LENGTH, 1..=1 << 20);

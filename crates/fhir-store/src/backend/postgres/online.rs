@@ -14,6 +14,7 @@ use crate::backend::parameters::{self, ParameterColumns, ParameterRow, Parameter
 use crate::backend::row;
 use crate::core::Core;
 use crate::error::StoreError;
+use crate::full_text::Kept;
 use crate::online::{Job, ParameterState, Workbench};
 use crate::read::RowKey;
 use crate::sql::Sql;
@@ -97,6 +98,12 @@ impl Workbench for Engine {
                 let key = row::key_of(kind, &id)?;
                 let body = core.codec.unpack(dict, &bytes)?;
                 let built = core.rows_of_some(&job.parameters, &job.indexer, &key, &body)?;
+                if job.is_words {
+                    if let Some(sql) = writer::words(RowKey { rid, dk }, None, Some(&built.text)) {
+                        sql.typed::<()>().execute(connection)?;
+                    }
+                    continue;
+                }
                 rows::replace(connection, RowKey { rid, dk }, None, Some(&built))?;
                 if let Some(mut sql) = parameters::present(&definitions.registry, kind, &built) {
                     sql.push(" AND rid = ").integer(rid).push(" AND dk = ").integer(dk);
@@ -105,9 +112,23 @@ impl Workbench for Engine {
                 noted.add(&built);
             }
             noted.write(connection)?;
-            let state = parameters::progress(&job.parameters, last.rid);
-            state.typed::<()>().execute(connection)?;
+            job.keep(last.rid).typed::<()>().execute(connection)?;
             Ok((!is_end).then_some(last))
+        })
+    }
+
+    fn full_text(&self) -> Result<Kept, StoreError> {
+        self.task(|_, connection| {
+            let bytes: Vec<u8> = Kept::get().typed::<Binary>().get_result(connection)?;
+            Kept::from_bytes(&bytes)
+                .ok_or_else(|| StoreError::Damaged("the state of the full text".into()))
+        })
+    }
+
+    fn keep_full_text(&self, kept: Kept) -> Result<(), StoreError> {
+        self.task(move |_, connection| {
+            kept.put().typed::<()>().execute(connection)?;
+            Ok(())
         })
     }
 

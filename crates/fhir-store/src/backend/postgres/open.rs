@@ -5,7 +5,7 @@ use diesel::result::OptionalExtension;
 use diesel::sql_types::{Binary, Bool, Integer};
 use diesel::{Connection, PgConnection, QueryResult, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use fhir_search::Registry;
+use fhir_search::{FullText, Registry};
 
 use crate::backend::migrate::migrate;
 use crate::backend::parameters::{self, ParameterColumns, ParameterRow, ParameterTuple};
@@ -13,6 +13,7 @@ use crate::backend::presence;
 use crate::codec::{self, Codec};
 use crate::core::{Core, FULL_TEXT, IDENTITY, Identity, PARAMETERS, ZONE};
 use crate::error::StoreError;
+use crate::full_text::Kept;
 use crate::settings::StoreSettings;
 use crate::sql::{Bind, Sql};
 
@@ -37,14 +38,24 @@ pub(crate) fn open(url: &str, settings: &StoreSettings) -> Result<Core, StoreErr
                 configured: configured.to_owned(),
             });
         }
-        let full_text = [u8::from(settings.full_text)];
-        let stored = keep(connection, FULL_TEXT, &full_text)?;
-        if stored != full_text {
-            return Err(StoreError::OtherFullText { stored: stored == [1] });
-        }
+        let full_text = full_text(connection, settings.full_text)?;
         let codec = Codec::new(&dictionaries(connection)?);
-        Ok(Core::new(registry(connection)?, &identity, codec, settings))
+        let registry = registry(connection)?.with_full_text(full_text);
+        Ok(Core::new(registry, &identity, codec, settings))
     })
+}
+
+/// Whether there is full text from now on.
+fn full_text(connection: &mut PgConnection, is_wanted: bool) -> Result<FullText, StoreError> {
+    let fresh = Kept::opened(None, is_wanted).to_bytes();
+    let stored = Kept::from_bytes(&keep(connection, FULL_TEXT, &fresh)?)
+        .ok_or_else(|| StoreError::Damaged("the state of the full text".into()))?;
+    let kept = Kept::opened(Some(stored), is_wanted);
+    if kept != stored {
+        kept.put().typed::<()>().execute(connection)?;
+        Sql::new("TRUNCATE words").typed::<()>().execute(connection)?;
+    }
+    Ok(kept.state())
 }
 
 /// The setting as it stands, or `value` where there was none. The row stays locked until the

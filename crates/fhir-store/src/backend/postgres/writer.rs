@@ -8,6 +8,7 @@ mod apply;
 mod follow;
 mod noted;
 
+pub(crate) use follow::words;
 pub(crate) use noted::Noted;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError};

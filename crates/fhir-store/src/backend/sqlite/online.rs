@@ -14,6 +14,7 @@ use crate::backend::parameters::ParameterRow;
 use crate::backend::row;
 use crate::core::Core;
 use crate::error::StoreError;
+use crate::full_text::Kept;
 use crate::online::{Job, ParameterState, Workbench};
 use crate::read::RowKey;
 use crate::sql::Sql;
@@ -76,6 +77,18 @@ impl Workbench for Engine {
         let job = Arc::clone(job);
         self.queue.run(move |writer| writer.supply(&job, after.rid, last, &found))?;
         Ok((!is_end).then_some(RowKey { rid: last, dk: 0 }))
+    }
+
+    fn full_text(&self) -> Result<Kept, StoreError> {
+        self.read_aside(|connection| {
+            let bytes: Vec<u8> = Kept::get().typed::<Binary>().get_result(connection)?;
+            Kept::from_bytes(&bytes)
+                .ok_or_else(|| StoreError::Damaged("the state of the full text".into()))
+        })
+    }
+
+    fn keep_full_text(&self, kept: Kept) -> Result<(), StoreError> {
+        self.queue.run(move |writer| writer.keep_full_text(kept))
     }
 
     fn count(&self, base: ResourceType, until: i64) -> Result<u64, StoreError> {
@@ -181,7 +194,8 @@ mod tests {
             .unwrap();
         let indexer =
             Indexer::compile(&Registry::new(vec![gender]), core.hasher.clone(), core.zone.clone());
-        let job = Arc::new(Job { base, parameters: vec![p], indexer, from: i64::MIN });
+        let job =
+            Arc::new(Job { base, parameters: vec![p], indexer, from: i64::MIN, is_words: false });
         let found = engine.read_aside(|own| prepare(&core, own, &job, i64::MIN, 10)).unwrap();
         assert_eq!(found.len(), 1);
         // A write adds what it changes, which the gender is not.

@@ -8,7 +8,7 @@ use diesel::result::OptionalExtension;
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel::{QueryResult, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use fhir_search::Registry;
+use fhir_search::{FullText, Registry};
 
 use super::connection;
 use super::statements::{
@@ -21,6 +21,7 @@ use crate::backend::presence;
 use crate::codec::{self, Codec};
 use crate::core::{Core, FULL_TEXT, IDENTITY, Identity, PARAMETERS, ZONE};
 use crate::error::StoreError;
+use crate::full_text::Kept;
 use crate::settings::StoreSettings;
 use crate::sql::Sql;
 
@@ -90,19 +91,29 @@ fn keep(
             });
         }
     }
-    let full_text = [u8::from(settings.full_text)];
-    match get(connection, FULL_TEXT)? {
-        None => put(connection, FULL_TEXT, &full_text)?,
-        Some(stored) if stored == full_text => {}
-        Some(stored) => return Err(StoreError::OtherFullText { stored: stored == [1] }),
-    }
+    let full_text = full_text(connection, settings.full_text)?;
     let known: Vec<i32> = DictionaryNumbers::new().load(connection)?;
     for (number, content) in codec::EMBEDDED {
         if !known.contains(number) {
             InsertDictionary::new(*number, content).execute(connection)?;
         }
     }
-    Ok((registry(connection)?, identity))
+    Ok((registry(connection)?.with_full_text(full_text), identity))
+}
+
+/// Whether there is full text from now on.
+fn full_text(connection: &mut SqliteConnection, is_wanted: bool) -> Result<FullText, StoreError> {
+    let damaged = || StoreError::Damaged("the state of the full text".into());
+    let stored = get(connection, FULL_TEXT)?;
+    let stored = stored.map(|bytes| Kept::from_bytes(&bytes).ok_or_else(damaged)).transpose()?;
+    let kept = Kept::opened(stored, is_wanted);
+    if Some(kept) != stored {
+        put(connection, FULL_TEXT, &kept.to_bytes())?;
+        if stored.is_some() {
+            connection.batch_execute("INSERT INTO words (words) VALUES ('delete-all')")?;
+        }
+    }
+    Ok(kept.state())
 }
 
 fn registry(connection: &mut SqliteConnection) -> Result<Registry, StoreError> {

@@ -36,7 +36,10 @@ impl Transaction<'_> {
         if old.map(access) != new.map(access) {
             self.access(step, new)?;
         }
-        self.words(step.row, old.map(|rows| &rows.text), new.map(|rows| &rows.text))?;
+        let words = words(step.row, old.map(|rows| &rows.text), new.map(|rows| &rows.text));
+        if let Some(sql) = words {
+            self.run(&sql)?;
+        }
         if let Some(rows) = new {
             self.noted.add(rows);
         }
@@ -68,31 +71,27 @@ impl Transaction<'_> {
         }
         self.run(&sql).map(|_| ())
     }
+}
 
-    fn words(
-        &mut self,
-        row: RowKey,
-        old: Option<&TextRow>,
-        new: Option<&TextRow>,
-    ) -> QueryResult<()> {
-        let old = old.filter(|text| !words::is_empty(text));
-        let new = new.filter(|text| !words::is_empty(text));
-        if old == new {
-            return Ok(());
-        }
-        let mut sql = Sql::default();
-        match new {
-            None => {
-                sql.push("DELETE FROM words WHERE rid = ").integer(row.rid);
-                sql.push(" AND dk = ").integer(row.dk);
-            }
-            Some(text) => {
-                sql.push("INSERT INTO words (dk, rid, words) VALUES (").integer(row.dk);
-                sql.push(", ").integer(row.rid).push(", ");
-                sql.bind(Bind::Text(words::vector(text))).push("::tsvector) ");
-                sql.push("ON CONFLICT (rid, dk) DO UPDATE SET words = excluded.words");
-            }
-        }
-        self.run(&sql).map(|_| ())
+/// The statement that brings the words of a row from `old` to `new`, if there is anything to do.
+pub(crate) fn words(row: RowKey, old: Option<&TextRow>, new: Option<&TextRow>) -> Option<Sql> {
+    let old = old.filter(|text| !words::is_empty(text));
+    let new = new.filter(|text| !words::is_empty(text));
+    if old == new {
+        return None;
     }
+    let mut sql = Sql::default();
+    match new {
+        None => {
+            sql.push("DELETE FROM words WHERE rid = ").integer(row.rid);
+            sql.push(" AND dk = ").integer(row.dk);
+        }
+        Some(text) => {
+            sql.push("INSERT INTO words (dk, rid, words) VALUES (").integer(row.dk);
+            sql.push(", ").integer(row.rid).push(", ");
+            sql.bind(Bind::Text(words::vector(text))).push("::tsvector) ");
+            sql.push("ON CONFLICT (rid, dk) DO UPDATE SET words = excluded.words");
+        }
+    }
+    Some(sql)
 }

@@ -60,7 +60,12 @@ impl Writer {
             .map(drop)
     }
 
-    fn words(&mut self, rid: i64, old: Option<&TextRow>, new: Option<&TextRow>) -> QueryResult<()> {
+    pub(super) fn words(
+        &mut self,
+        rid: i64,
+        old: Option<&TextRow>,
+        new: Option<&TextRow>,
+    ) -> QueryResult<()> {
         let old = old.filter(|text| !words::is_empty(text));
         let new = new.filter(|text| !words::is_empty(text));
         if old == new {

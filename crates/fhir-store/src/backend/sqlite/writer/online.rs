@@ -9,10 +9,12 @@ use fhir_search::IndexRows;
 
 use super::super::online::{Lacking, again};
 use super::super::rows;
+use super::super::statements::DeleteWords;
 use super::apply::Writer;
 use crate::backend::parameters::{self, ParameterColumns, ParameterRow, ParameterTuple};
 use crate::backend::row;
 use crate::error::StoreError;
+use crate::full_text::Kept;
 use crate::online::{Job, ParameterState};
 use crate::sql::Sql;
 
@@ -70,22 +72,34 @@ impl Writer {
             let present: HashMap<i64, i64> = present.into_iter().collect();
             for Lacking { rid, version, rows } in lacking {
                 match present.get(rid) {
-                    Some(now) if now == version => writer.supply_one(kind, *rid, rows)?,
+                    Some(now) if now == version => writer.supply_one(job, *rid, rows)?,
                     Some(_) => {
                         let core = Arc::clone(writer.core());
                         let rows = again(&core, writer.connection(), job, *rid)?;
-                        writer.supply_one(kind, *rid, &rows)?;
+                        writer.supply_one(job, *rid, &rows)?;
                     }
                     None => {}
                 }
             }
-            let state = parameters::progress(&job.parameters, last);
-            state.typed::<()>().execute(writer.connection())?;
+            job.keep(last).typed::<()>().execute(writer.connection())?;
             Ok(())
         })
     }
 
-    fn supply_one(&mut self, kind: i32, rid: i64, rows: &IndexRows) -> Result<(), StoreError> {
+    pub(crate) fn keep_full_text(&mut self, kept: Kept) -> Result<(), StoreError> {
+        self.task(|writer| {
+            kept.put().typed::<()>().execute(writer.connection())?;
+            Ok(())
+        })
+    }
+
+    fn supply_one(&mut self, job: &Job, rid: i64, rows: &IndexRows) -> Result<(), StoreError> {
+        if job.is_words {
+            // A write may have been here before.
+            DeleteWords::new(rid).execute(self.connection())?;
+            return Ok(self.words(rid, None, Some(&rows.text))?);
+        }
+        let kind = row::number_of(job.base);
         rows::replace(self.connection(), rid, None, Some(rows))?;
         let definitions = self.core().definitions();
         if let Some(mut sql) = parameters::present(&definitions.registry, kind, rows) {
