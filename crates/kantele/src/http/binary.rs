@@ -18,7 +18,7 @@ use super::route::Call;
 /// Names what the access to the content depends on, beside content that is no resource.
 static SECURITY_CONTEXT: HeaderName = HeaderName::from_static("x-security-context");
 
-const POLICY: &str = "default-src 'none'; sandbox; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
 
 /// Whether this call reads a Binary, which may be answered with the content it holds.
 pub(crate) fn may_be(call: &Call) -> bool {
