@@ -28,6 +28,7 @@ mod sql;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod trace;
 mod url;
 mod write;
 
@@ -45,6 +46,10 @@ pub use read::{
 };
 pub use settings::{Clock, StoreSettings};
 pub use store::Store;
+pub use trace::{
+    KeysOf, StoredTrace, TraceFault, TraceHead, TracePosition, TraceRemoval, TraceReport, TraceRow,
+    TraceSettings, TraceWindow, TracedWrite, verify as verify_trace,
+};
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use write::{
     Action, BrokenReference, Change, Expectation, JournalRow, Preconditions, ReferenceTarget,

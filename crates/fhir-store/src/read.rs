@@ -6,6 +6,7 @@ use fhir_search::{ParameterId, SearchQuery};
 
 use crate::error::StoreError;
 use crate::explain::{Explanation, Touched};
+use crate::trace::{StoredTrace, TraceWindow};
 
 /// Reads inside one snapshot of the database.
 ///
@@ -172,6 +173,12 @@ pub trait Reader {
     /// # Errors
     /// `StoreError` where the database fails.
     fn units(&mut self, p: ParameterId) -> Result<Vec<(i64, String)>, StoreError>;
+
+    /// Rows of the trace.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn traces(&mut self, window: &TraceWindow) -> Result<Vec<StoredTrace>, StoreError>;
 }
 
 /// Where a resource's row is. Rows are given at creation, in time order, and never change.

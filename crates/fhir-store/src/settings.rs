@@ -5,6 +5,8 @@ use std::sync::Arc;
 use fhir_model::Instant;
 use fhir_model::date::Zone;
 
+use crate::trace::TraceSettings;
+
 /// Gives the present instant; the store never asks the system itself.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
@@ -42,6 +44,8 @@ pub struct StoreSettings {
     /// How much of the time the building of index rows in the background takes while reads and
     /// writes are served, in percent; it takes all of it while nobody asks for anything.
     pub reindex_percent: u32,
+    /// How the trace of accesses is kept, where one is written.
+    pub trace: TraceSettings,
 }
 
 impl StoreSettings {
@@ -61,6 +65,7 @@ impl StoreSettings {
             sorted_in_memory: 10_000,
             connections: 8,
             reindex_percent: 40,
+            trace: TraceSettings::default(),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::packages::{PackageChange, PackageShelf, StoredPackages};
 use crate::purge::{self, Purge, PurgeReport};
 use crate::read::{Reader, RowKey};
 use crate::settings::StoreSettings;
+use crate::trace::{TraceRemoval, TraceRow};
 use crate::url::DatabaseUrl;
 use crate::write::{WriteFault, WriteGroup, Written};
 
@@ -129,6 +130,32 @@ impl Store {
         match &self.engine {
             Engine::Sqlite(engine) => engine.write(&self.core, group).await,
             Engine::Postgres(engine) => engine.write(&self.core, group).await,
+        }
+    }
+
+    /// Writes a row of the trace that belongs to no write; the answer comes after it is durable.
+    ///
+    /// # Errors
+    /// `Busy` where the queue is full: then the access must not be answered.
+    pub async fn trace(&self, row: TraceRow) -> Result<(), StoreError> {
+        match &self.engine {
+            Engine::Sqlite(engine) => {
+                let group = WriteGroup { trace: Some(row), ..WriteGroup::default() };
+                engine.write(&self.core, group).await.map(|_| ())
+            }
+            Engine::Postgres(engine) => engine.trace(row).await,
+        }
+    }
+
+    /// Removes rows of the trace that were written before an instant: the only removal there is.
+    ///
+    /// # Errors
+    /// What the database fails with; what was removed before stays removed.
+    pub async fn forget_traces(&self, before: Instant) -> Result<TraceRemoval, StoreError> {
+        let before = before.min(self.now());
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.forget_traces(before.0).await,
+            Engine::Postgres(engine) => engine.forget_traces(before.0).await,
         }
     }
 

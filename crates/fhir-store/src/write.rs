@@ -7,6 +7,7 @@ use fhir_model::{Body, Instant, ResourceKey, VersionId};
 use fhir_search::{IndexRows, Predicate, SearchQuery};
 
 use crate::read::Method;
+use crate::trace::TraceRow;
 
 /// Operations that are handed to the store together.
 ///
@@ -22,6 +23,9 @@ pub struct WriteGroup {
     pub expect: Vec<Expectation>,
     /// A mark of a loader that commits with the operations.
     pub journal: Option<JournalRow>,
+    /// What the access leaves in the trace, in the same commit; nothing where the group is refused
+    /// as a whole.
+    pub trace: Option<TraceRow>,
 }
 
 /// One operation on one resource.

@@ -59,11 +59,20 @@ pub(crate) fn compile<'p>(
             }
         }
     }
-    compiler.is_any_target = true;
-    for (rank, parameter) in (1..).zip(people) {
-        compiler.person(rank, parameter);
-    }
+    compiler.people(people);
     Compiled { trie: compiler.finish(), evaluated, failures }
+}
+
+/// Only where parameters may name a person, best first.
+pub(crate) fn people(
+    definitions: &Definitions,
+    expressions: &mut Expressions,
+    base: ResourceType,
+    people: &[&SearchParameter],
+) -> Trie {
+    let mut compiler = Compiler::new(definitions, expressions, base);
+    compiler.people(people);
+    compiler.finish()
 }
 
 /// What the elements of a parameter hold.
@@ -173,6 +182,13 @@ impl<'d, 'e> Compiler<'d, 'e> {
         for place in places {
             let leaf = Leaf { p: 0, nth: None, extract: Extract::Contained };
             self.node(place.node).leaves.push(leaf);
+        }
+    }
+
+    fn people(&mut self, people: &[&SearchParameter]) {
+        self.is_any_target = true;
+        for (rank, parameter) in (1..).zip(people) {
+            self.person(rank, parameter);
         }
     }
 

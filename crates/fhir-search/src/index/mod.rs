@@ -15,6 +15,7 @@ mod extract;
 mod link;
 mod linked;
 mod pair;
+mod patients;
 mod person;
 mod reads;
 mod string;
@@ -31,6 +32,7 @@ use fhir_model::{ResourceKey, ResourceView, Value};
 
 pub use compile::Uncompiled;
 pub(crate) use compile::reads;
+pub use patients::PatientName;
 pub(crate) use reads::Reads;
 
 use self::builder::Builder;
@@ -75,6 +77,8 @@ struct TypeIndexer {
     /// The parameters that fit no trie.
     evaluated: Vec<Evaluated>,
     people: People,
+    /// Where patients are named.
+    patients: Trie,
     /// Parameters whose rows have an order of their own: dates, numbers, strings and URIs.
     ordered: Vec<ParameterId>,
 }
@@ -124,7 +128,9 @@ impl Indexer {
             };
             let ordered = registry.of_type(base).filter(|each| has_order(each.kind));
             let ordered = ordered.map(|each| each.id).collect();
-            TypeIndexer { trie: compiled.trie, evaluated: compiled.evaluated, people, ordered }
+            let (trie, evaluated) = (compiled.trie, compiled.evaluated);
+            let patients = compile::people(definitions, &mut expressions, base, &subjects);
+            TypeIndexer { trie, evaluated, people, patients, ordered }
         });
         let types = types.collect();
         let contained =

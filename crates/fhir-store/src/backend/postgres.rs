@@ -11,6 +11,7 @@ mod packages;
 mod purge;
 mod reader;
 mod rows;
+mod trace;
 mod work;
 mod writer;
 
@@ -29,6 +30,7 @@ use crate::write::{Action, WriteFault, WriteGroup, Written};
 pub(crate) struct Engine {
     core: Arc<Core>,
     crew: work::Crew,
+    tracer: Arc<trace::Tracer>,
     rows: Arc<writer::RowNumbers>,
     url: String,
     /// A connection for packages.
@@ -44,9 +46,10 @@ impl Engine {
         let core = Arc::new(open::open(url, settings)?);
         let crew = work::Crew::start(url, settings)?;
         let own = Arc::clone(&core);
+        let tracer = trace::Tracer::new(&core, url);
         let rows = Arc::new(writer::RowNumbers::draw());
         let (url, aside) = (url.to_owned(), Mutex::new(None));
-        Ok((core, Self { core: own, crew, rows, url, aside }))
+        Ok((core, Self { core: own, crew, tracer, rows, url, aside }))
     }
 
     /// Runs `work` on a thread of the pool, in one snapshot.
@@ -77,12 +80,17 @@ impl Engine {
         });
         let bodies: Vec<Option<Packed>> = bodies.collect();
         let core = Arc::clone(core);
-        let rows = Arc::clone(&self.rows);
-        self.run(move |connection| writer::write(&core, &rows, connection, &group, &bodies)).await
+        let (rows, tracer) = (Arc::clone(&self.rows), Arc::clone(&self.tracer));
+        self.run(move |connection| {
+            let with = (&*core, &*rows, &tracer);
+            writer::write(with, connection, &group, &bodies)
+        })
+        .await
     }
 
     pub(crate) fn close(&self) {
         self.crew.close();
+        self.tracer.close();
         self.aside.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 

@@ -23,6 +23,7 @@ use crate::core::Core;
 use crate::error::StoreError;
 use crate::read::Reader;
 use crate::settings::StoreSettings;
+use crate::trace::TraceRemoval;
 use crate::write::{WriteFault, WriteGroup, Written};
 
 /// An open SQLite database.
@@ -89,6 +90,23 @@ impl Engine {
         group: WriteGroup,
     ) -> Result<Vec<Result<Written, WriteFault>>, StoreError> {
         self.queue.send(core, group)?.await.unwrap_or(Err(StoreError::Interrupted))
+    }
+
+    /// Removes rows of the trace that are older.
+    pub(crate) async fn forget_traces(&self, before: i64) -> Result<TraceRemoval, StoreError> {
+        let mut removal = TraceRemoval::default();
+        loop {
+            let so_far = removal;
+            let step = self.queue.task(move |writer| {
+                let mut next = so_far;
+                Ok((writer.forget_traces(before, &mut next)?, next))
+            });
+            let (more, next) = step.await?;
+            removal = next;
+            if !more {
+                return Ok(removal);
+            }
+        }
     }
 
     pub(crate) fn close(&self) {

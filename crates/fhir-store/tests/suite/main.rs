@@ -24,6 +24,7 @@ mod purge;
 mod references;
 mod search;
 mod tables;
+mod trace;
 mod trees;
 mod world;
 mod write;

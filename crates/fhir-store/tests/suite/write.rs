@@ -178,6 +178,7 @@ fn expectations_refuse_a_group(world: &World) {
             expect: vec![Expectation { query, found: found.map(key) }],
             atomic: true,
             journal: None,
+            trace: None,
         };
         match world.group(group) {
             Ok(_) => true,

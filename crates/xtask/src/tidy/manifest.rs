@@ -21,7 +21,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("fhir-validation", &["fhir-path", "fhir-package", "fhir-structure", "fhir-terminology"]),
     ("fhir-security", &["fhir-model"]),
     ("fhir-access", &["fhir-search"]),
-    ("fhir-store", &["fhir-search"]),
+    ("fhir-store", &["fhir-search", "fhir-security"]),
     (
         "fhir-interaction",
         &[

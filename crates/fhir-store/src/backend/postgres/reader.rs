@@ -21,6 +21,7 @@ use crate::read::{
     RowKey, StoredVersion,
 };
 use crate::sql::{Bind, Dialect, Sql};
+use crate::trace::{self, StoredTrace, TraceWindow};
 
 /// `dk, rid, type, id, version, updated, method, dict, body`.
 type Columns = (BigInt, BigInt, Integer, Text, BigInt, BigInt, Integer, Integer, Nullable<Binary>);
@@ -335,6 +336,10 @@ impl Reader for PostgresReader<'_> {
         let mut sql = Sql::new("SELECT position FROM journal WHERE file = ");
         sql.integer(self.core.hasher.hash(file)).push(" ORDER BY position");
         Ok(sql.typed::<BigInt>().load(self.connection)?)
+    }
+
+    fn traces(&mut self, window: &TraceWindow) -> Result<Vec<StoredTrace>, StoreError> {
+        trace::find(self.connection, window)
     }
 
     fn units(&mut self, p: ParameterId) -> Result<Vec<(i64, String)>, StoreError> {

@@ -20,9 +20,11 @@ use fhir_model::Instant;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use super::trace::Tracer;
 use crate::codec::Packed;
 use crate::core::Core;
 use crate::error::StoreError;
+use crate::trace::TracedWrite;
 use crate::write::{WriteFault, WriteGroup, Written};
 
 /// So often a transaction is tried before the store calls itself busy.
@@ -69,14 +71,20 @@ fn next(last: &AtomicI64, value: i64) -> i64 {
 
 /// Writes a group; comes back once it is committed.
 pub(crate) fn write(
-    core: &Arc<Core>,
-    rows: &RowNumbers,
+    (core, rows, tracer): (&Core, &RowNumbers, &Arc<Tracer>),
     connection: &mut PgConnection,
     group: &WriteGroup,
     bodies: &[Option<Packed>],
 ) -> Result<Vec<Result<Written, WriteFault>>, StoreError> {
-    in_turn(core, connection, |connection| {
+    let apply = |connection: &mut PgConnection| {
         apply::Transaction::new(core, rows, connection).group(group, bodies)
+    };
+    let Some(trace) = &group.trace else { return in_turn(core, connection, apply) };
+    tracer.in_turn(connection, |connection, tracing| {
+        let answers = apply(connection)?;
+        let written: Vec<TracedWrite> = answers.iter().map(TracedWrite::of).collect();
+        tracing.add(connection, std::iter::once((trace, &*written)))?;
+        Ok(answers)
     })
 }
 

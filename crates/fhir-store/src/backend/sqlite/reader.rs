@@ -27,6 +27,7 @@ use crate::read::{
     RowKey, StoredVersion,
 };
 use crate::sql::{Dialect, Sql};
+use crate::trace::{self, StoredTrace, TraceWindow};
 
 /// Bodies of a page are fetched by this many rows with one statement.
 const PAGE: usize = 20;
@@ -395,6 +396,11 @@ impl Reader for SqliteReader<'_> {
 
     fn journal(&mut self, file: &str) -> Result<Vec<i64>, StoreError> {
         Ok(Journal::new(self.core.hasher.hash(file)).load(self.connection)?)
+    }
+
+    fn traces(&mut self, window: &TraceWindow) -> Result<Vec<StoredTrace>, StoreError> {
+        self.snapshot()?;
+        trace::find(self.connection, window)
     }
 
     fn units(&mut self, p: ParameterId) -> Result<Vec<(i64, String)>, StoreError> {

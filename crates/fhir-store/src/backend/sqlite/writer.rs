@@ -7,9 +7,10 @@ mod apply;
 mod follow;
 mod online;
 mod purge;
+mod trace;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -147,7 +148,7 @@ impl Drop for Queue {
 }
 
 fn run(writer: &mut Writer, receiver: &Receiver<Order>, most: usize) {
-    while let Ok(first) = receiver.recv() {
+    while let Some(first) = next_order(writer, receiver) {
         let mut ops = 0;
         let mut jobs = Vec::new();
         let mut task = None;
@@ -155,7 +156,7 @@ fn run(writer: &mut Writer, receiver: &Receiver<Order>, most: usize) {
         while let Some(order) = next {
             match order {
                 Order::Write(job) => {
-                    ops = job.group.ops.len().saturating_add(ops);
+                    ops = job.group.ops.len().max(1).saturating_add(ops);
                     jobs.push(job);
                 }
                 Order::Run(work) => task = Some(work),
@@ -178,6 +179,18 @@ fn run(writer: &mut Writer, receiver: &Receiver<Order>, most: usize) {
         }
     }
     writer.finish();
+}
+
+/// Waits for work; where nothing comes, what was traced is sealed.
+fn next_order(writer: &mut Writer, receiver: &Receiver<Order>) -> Option<Order> {
+    if writer.tracer.waits() {
+        match receiver.recv_timeout(writer.seal_every()) {
+            Ok(order) => return Some(order),
+            Err(RecvTimeoutError::Timeout) => writer.seal_now(),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+    receiver.recv().ok()
 }
 
 fn commit(writer: &mut Writer, jobs: Vec<Job>) {

@@ -18,6 +18,7 @@ use super::super::statements::{
     UpdateResource,
 };
 use super::purge::HIGH_WATER;
+use super::trace::Tracer;
 use super::{Answer, Job};
 use crate::backend::rule::{Found, Verdict, judge};
 use crate::backend::{bounds, linked, row};
@@ -61,6 +62,7 @@ pub(crate) struct Writer {
     pub(super) codings: Known<(i64, i64)>,
     pub(super) units: Known<(i32, i64)>,
     pub(super) repeating: HashSet<i32>,
+    pub(super) tracer: Tracer,
 }
 
 impl Writer {
@@ -74,6 +76,7 @@ impl Writer {
             codings: Known::new(),
             units: Known::new(),
             repeating: HashSet::new(),
+            tracer: Tracer::default(),
         };
         writer.remember()?;
         Ok(writer)
@@ -114,6 +117,7 @@ impl Writer {
     fn roll_back(&mut self) {
         // Where SQLite has rolled back by itself, this fails and that is well.
         let _ = Rollback::new().execute(&mut self.connection);
+        self.tracer.roll_back();
         self.forget();
         if let Err(error) = self.remember() {
             tracing::error!(%error, "the writer cannot read its own database");
@@ -122,6 +126,7 @@ impl Writer {
 
     /// Leaves the file tidy.
     pub(crate) fn finish(&mut self) {
+        self.seal_now();
         let tidied =
             self.connection.batch_execute("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
         if let Err(error) = tidied {
@@ -138,19 +143,23 @@ impl Writer {
         let core = Arc::clone(&self.core);
         let _writing = core.writing.read().unwrap_or_else(PoisonError::into_inner);
         BeginImmediate::new().execute(&mut self.connection)?;
+        self.tracer.begin();
         let answers = work(self);
         if let Some(error) = answers.failure() {
             tracing::warn!(%error, "a statement of the writer failed");
             self.roll_back();
             return Err(StoreError::Interrupted);
         }
-        let ended = self
-            .write_counters()
-            .and_then(|()| Commit::new().execute(&mut self.connection).map(|_| ()));
+        let ended = self.seal_if_due().and_then(|()| {
+            self.write_counters()?;
+            Commit::new().execute(&mut self.connection)?;
+            Ok(())
+        });
         if let Err(error) = ended {
             self.roll_back();
-            return Err(error.into());
+            return Err(error);
         }
+        self.tracer.commit();
         self.codings.commit();
         self.units.commit();
         Ok(answers)
@@ -208,6 +217,9 @@ impl Writer {
         if let Some(journal) = &job.group.journal {
             InsertJournal::new(self.core.hasher.hash(&journal.file), journal.position)
                 .execute(&mut self.connection)?;
+        }
+        if let Some(trace) = &job.group.trace {
+            self.trace(trace, &answers)?;
         }
         if is_stepped {
             Release::new().execute(&mut self.connection)?;

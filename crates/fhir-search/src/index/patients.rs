@@ -1,0 +1,185 @@
+//! All persons whose data a resource is, as it names them: for whoever must tell each of them
+//! that it was looked at.
+//!
+//! They are read where the Patient compartment's parameters look, the subject and those who took
+//! part alike. Spec: <https://hl7.org/fhir/R4/compartmentdefinition-patient.html>
+
+use fhir_definitions::ResourceType;
+use fhir_model::{Id, ResourceView, Value};
+
+use super::Indexer;
+use super::extract::{Extract, text_at};
+use super::trie::{Leaf, Visit};
+use crate::reference::Target;
+
+/// A patient as a resource names one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PatientName {
+    /// A Patient of this server.
+    Resource(Id),
+    /// An identity: of a logical reference, of a Patient inside the resource, or of the Patient
+    /// itself.
+    Identity {
+        /// `Identifier.system`.
+        system: String,
+        /// `Identifier.value`.
+        value: String,
+    },
+    /// A Patient of another server.
+    Url(String),
+}
+
+impl Indexer {
+    /// The patients that a resource is about, each once, in order. A Patient is about itself: its
+    /// own id (where `id` gives it) and its identities.
+    #[must_use]
+    pub fn patients(&self, view: ResourceView<'_>, id: Option<&Id>) -> Vec<PatientName> {
+        let mut names = Names {
+            all: Vec::new(),
+            base: self.base.as_deref(),
+            resource: view.value,
+            subjects: 0,
+        };
+        if view.resource_type == ResourceType::PATIENT {
+            names.all.extend(id.cloned().map(PatientName::Resource));
+            let identifiers = view.value.get("identifier").into_iter().flat_map(Value::items);
+            names.all.extend(identifiers.filter_map(identity));
+        } else if let Some(own) = self.of(view.resource_type) {
+            names.subjects = own.people.subjects;
+            own.patients.walk(0, view.value, &mut names);
+        }
+        names.all.sort_unstable();
+        names.all.dedup();
+        names.all
+    }
+}
+
+/// What a walk has found.
+struct Names<'a> {
+    all: Vec<PatientName>,
+    base: Option<&'a str>,
+    resource: Value<'a>,
+    /// Ranks up to this one name the subject.
+    subjects: i32,
+}
+
+impl Visit for Names<'_> {
+    fn leaf(&mut self, leaf: &Leaf, reference: Value<'_>) {
+        let Extract::Person(rank) = leaf.extract else { return };
+        let text = text_at(reference, "reference");
+        match text.as_deref().and_then(|text| Target::read(text, self.base)) {
+            Some(Target::Local(ResourceType::PATIENT, id)) => {
+                self.all.extend(id.parse().ok().map(PatientName::Resource));
+            }
+            Some(Target::Contained(id)) => self.contained(id),
+            Some(target @ Target::Url(url, _)) => match target.named_type() {
+                Some(ResourceType::PATIENT) => self.all.push(PatientName::Url(url.to_owned())),
+                Some(_) => {}
+                None => self.logical(rank, reference),
+            },
+            Some(Target::Local(..)) => {}
+            None => self.logical(rank, reference),
+        }
+    }
+
+    fn target_type(&mut self, reference: Value<'_>) -> Option<ResourceType> {
+        let text = text_at(reference, "reference");
+        let named = text.as_deref().and_then(|text| Target::read(text, self.base)?.named_type());
+        named.or_else(|| text_at(reference, "type")?.parse().ok())
+    }
+}
+
+impl Names<'_> {
+    fn logical(&mut self, rank: i32, reference: Value<'_>) {
+        let is_patient = match text_at(reference, "type") {
+            Some(named) => named == "Patient",
+            None => rank <= self.subjects,
+        };
+        if is_patient {
+            self.all.extend(reference.get("identifier").and_then(identity));
+        }
+    }
+
+    fn contained(&mut self, id: &str) {
+        let inside = self.resource.get("contained").into_iter().flat_map(Value::items);
+        let is = |each: Value<'_>, member: &str, text: &str| {
+            text_at(each, member).is_some_and(|found| found == text)
+        };
+        for patient in inside.filter(|each| is(*each, "id", id)) {
+            if is(patient, "resourceType", "Patient") {
+                let identifiers = patient.get("identifier").into_iter().flat_map(Value::items);
+                self.all.extend(identifiers.filter_map(identity));
+            }
+        }
+    }
+}
+
+fn identity(identifier: Value<'_>) -> Option<PatientName> {
+    let (system, value) = (text_at(identifier, "system")?, text_at(identifier, "value")?);
+    Some(PatientName::Identity { system: system.into_owned(), value: value.into_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use fhir_model::Resource;
+    use fhir_model::date::Zone;
+
+    use super::*;
+    use crate::{ParameterId, Registry, ValueHasher};
+
+    fn indexer() -> Indexer {
+        let mut last = 0;
+        let registry = Registry::r4(&mut |_, _, _| {
+            last += 1;
+            ParameterId(last)
+        });
+        Indexer::compile(&registry, ValueHasher::new(&[7; 16]), Zone::utc())
+            .with_base(Some("http://own.example/fhir".to_owned()))
+    }
+
+    fn found(indexer: &Indexer, source: &str) -> Vec<String> {
+        let resource = Resource::trusted(source.as_bytes().to_vec()).unwrap();
+        let names = indexer.patients(resource.view(), resource.id().as_ref());
+        let shown = names.into_iter().map(|name| match name {
+            PatientName::Resource(id) => format!("Patient/{id}"),
+            PatientName::Identity { system, value } => format!("{system}|{value}"),
+            PatientName::Url(url) => url,
+        });
+        shown.collect()
+    }
+
+    #[test]
+    fn every_patient_that_a_resource_is_about_is_named_once() {
+        let indexer = indexer();
+        for (source, expected) in [
+            (
+                r#"{"resourceType":"Observation","subject":{"reference":"Patient/1"},
+                    "performer":[{"reference":"Practitioner/2"},{"reference":"Patient/1/_history/3"}]}"#,
+                vec!["Patient/1"],
+            ),
+            (
+                r#"{"resourceType":"Appointment","participant":[
+                    {"actor":{"reference":"http://own.example/fhir/Patient/a"}},
+                    {"actor":{"reference":"Practitioner/a"}},
+                    {"actor":{"type":"Patient","identifier":{"system":"urn:s","value":"010190-9999"}}},
+                    {"actor":{"identifier":{"system":"urn:s","value":"a room"}}},
+                    {"actor":{"reference":"http://other.example/fhir/Patient/b"}}]}"#,
+                vec!["Patient/a", "urn:s|010190-9999", "http://other.example/fhir/Patient/b"],
+            ),
+            (
+                r##"{"resourceType":"Appointment","contained":[{"resourceType":"Patient","id":"p",
+                    "identifier":[{"system":"urn:s","value":"9"},{"value":"none"}]}],
+                    "participant":[{"actor":{"reference":"#p"}}]}"##,
+                vec!["urn:s|9"],
+            ),
+            (
+                r#"{"resourceType":"Patient","id":"x","identifier":[{"system":"urn:s","value":"9"}],
+                    "link":[{"other":{"reference":"Patient/y"},"type":"seealso"}]}"#,
+                vec!["Patient/x", "urn:s|9"],
+            ),
+            (r#"{"resourceType":"Organization","name":"Patient/1"}"#, vec![]),
+        ] {
+            assert_eq!(found(&indexer, source), expected, "{source}");
+        }
+    }
+}

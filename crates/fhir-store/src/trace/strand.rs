@@ -1,0 +1,165 @@
+//! A line of commits with its last hash: what adds rows and seals.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use diesel::QueryResult;
+use fhir_security::seal::SealKey;
+
+use super::chain::{self, ActorDigest, Hash};
+use super::connection::TraceConnection;
+use super::{TraceRow, TracedWrite};
+use crate::error::StoreError;
+use crate::sql::{Bind, Sql};
+
+/// Bits of a strand's number that count within its opening.
+pub(crate) const LINE_BITS: u32 = 16;
+
+/// So many known actors are remembered; then the memory starts afresh.
+const MAX_ACTORS: usize = 1 << 14;
+
+/// A row that is ready to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) at: i64,
+    pub(crate) strand: i64,
+    pub(crate) seq: i64,
+    pub(crate) actor: ActorDigest,
+    pub(crate) actor_body: Arc<[u8]>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) hash: Hash,
+    pub(crate) keys: Vec<i64>,
+}
+
+impl Link {
+    pub(crate) const fn month(&self) -> i64 {
+        chain::month(self.at)
+    }
+}
+
+/// The end of a strand. A copy goes into a transaction and takes the place of the original once
+/// that is committed.
+#[derive(Clone, Debug)]
+pub(crate) struct Strand {
+    pub(crate) number: i64,
+    pub(crate) seq: i64,
+    hash: Hash,
+    at: i64,
+    /// The last row that is sealed.
+    sealed: i64,
+    /// When the first row came that is not sealed.
+    unsealed_since: Option<i64>,
+}
+
+impl Strand {
+    /// A strand without rows.
+    pub(crate) fn new(opening: i64, line: i64) -> Self {
+        let number = (opening << LINE_BITS) | line;
+        let hash = chain::start(number);
+        Self { number, seq: 0, hash, at: 0, sealed: 0, unsealed_since: None }
+    }
+
+    /// The next row.
+    pub(crate) fn link(&mut self, row: &TraceRow, written: &[TracedWrite], now: i64) -> Link {
+        let at = now.max(self.at.saturating_add(1));
+        let seq = self.seq.saturating_add(1);
+        let actor = chain::actor(&row.actor);
+        let body = chain::encode(&row.body, written);
+        let hash = chain::link(&self.hash, (self.number, seq, at), &actor, &body);
+        (self.at, self.seq, self.hash) = (at, seq, hash);
+        self.unsealed_since.get_or_insert(at);
+        let (actor_body, keys) = (Arc::clone(&row.actor), row.keys.clone());
+        Link { at, strand: self.number, seq, actor, actor_body, body, hash, keys }
+    }
+
+    /// Whether a row has waited for a seal for this long.
+    pub(crate) fn is_due(&self, now: i64, every_us: i64) -> bool {
+        self.unsealed_since.is_some_and(|since| now.saturating_sub(since) >= every_us)
+    }
+
+    pub(crate) const fn is_sealed(&self) -> bool {
+        self.unsealed_since.is_none()
+    }
+
+    /// Seals the last row; `heads` tells how far other strands of the opening are.
+    pub(crate) fn seal<C: TraceConnection>(
+        &mut self,
+        connection: &mut C,
+        key: &SealKey,
+        now: i64,
+        heads: &[(i64, i64)],
+    ) -> Result<(), StoreError> {
+        if self.sealed == self.seq {
+            return Ok(());
+        }
+        let heads = chain::heads(heads);
+        let text = chain::seal((self.number, self.seq, self.at), now, &self.hash, &heads);
+        let mut sql = Sql::new(
+            "INSERT INTO trace_seal (at, strand, seq, hash, made, heads, signature) VALUES (",
+        );
+        sql.integer(self.at).push(", ").integer(self.number).push(", ").integer(self.seq);
+        sql.push(", ").bind(Bind::Bytes(self.hash.to_vec())).push(", ").integer(now);
+        sql.push(", ").bind(Bind::Bytes(heads)).push(", ");
+        sql.bind(Bind::Bytes(signature(key, &text)?)).push(")");
+        connection.run(&sql)?;
+        self.sealed = self.seq;
+        self.unsealed_since = None;
+        Ok(())
+    }
+}
+
+/// Begins an opening of the database and gives its number.
+pub(crate) fn open<C: TraceConnection>(
+    connection: &mut C,
+    key: &SealKey,
+    now: i64,
+) -> Result<i64, StoreError> {
+    let last = Sql::new(
+        "SELECT opening, at, key, signature FROM trace_opening ORDER BY opening DESC LIMIT 1",
+    );
+    let last = connection.openings(&last)?.into_iter().next();
+    let (number, before) = last.map_or((0, Vec::new()), |(number, .., before)| (number, before));
+    let number = number.saturating_add(1);
+    let public = key.public().and_then(|key| key.to_bytes()).map_err(library)?;
+    let text = chain::opening(number, now, &public, &before);
+    let mut sql = Sql::new("INSERT INTO trace_opening (opening, at, key, signature) VALUES (");
+    sql.integer(number).push(", ").integer(now).push(", ").bind(Bind::Bytes(public));
+    sql.push(", ").bind(Bind::Bytes(signature(key, &text)?)).push(")");
+    connection.run(&sql)?;
+    Ok(number)
+}
+
+pub(crate) fn signature(key: &SealKey, text: &Hash) -> Result<Vec<u8>, StoreError> {
+    key.seal(text).map_err(library)
+}
+
+fn library(error: fhir_security::seal::SealError) -> StoreError {
+    StoreError::Open(Box::new(error))
+}
+
+/// Actors that are in the database.
+#[derive(Debug, Default)]
+pub(crate) struct Actors(HashSet<(i64, ActorDigest)>);
+
+impl Actors {
+    pub(crate) fn has(&self, link: &Link) -> bool {
+        self.0.contains(&(link.month(), link.actor))
+    }
+
+    /// Remembers those of rows that are committed.
+    pub(crate) fn learn(&mut self, links: &[Link]) {
+        if self.0.len() > MAX_ACTORS {
+            self.0.clear();
+        }
+        self.0.extend(links.iter().map(|link| (link.month(), link.actor)));
+    }
+}
+
+/// Adds rows to the trace; `is_known` tells actors that are in the database.
+pub(crate) fn add<C: TraceConnection>(
+    connection: &mut C,
+    links: &[Link],
+    is_known: &dyn Fn(&Link) -> bool,
+) -> QueryResult<()> {
+    connection.add(links, is_known)
+}
