@@ -2,10 +2,11 @@
 //!
 //! Tokens and certificates are turned into a caller at the edge; nothing here parses them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use fhir_model::ResourceKey;
 
+use crate::trace::Actor;
 use crate::{Grant, Reach, Scopes};
 
 /// What a caller is in relation to the data.
@@ -108,6 +109,9 @@ pub struct Claims {
     pub relationship: Option<String>,
     /// How the person proved who they are.
     pub authentication: Option<String>,
+    /// How the caller stands to the data, where the token states it: a word of
+    /// [`crate::trace::Relation`].
+    pub relation: Option<String>,
     /// SHA-256 of the client certificate (DER), base64url without padding, as `cnf` has it.
     pub certificate: Option<String>,
 }
@@ -136,6 +140,8 @@ struct Inner {
     launch: LaunchContext,
     /// How far the caller reaches, as it was worked out last, and what that rested on.
     reach: Mutex<Option<(ReachKey, Arc<Reach>)>>,
+    /// Who this is in the trace, worked out once.
+    actor: OnceLock<Arc<[u8]>>,
 }
 
 /// What a reach rests on beside the caller: generations of the rules and of the search parameters.
@@ -168,7 +174,8 @@ impl Caller {
     #[must_use]
     pub fn new(kind: CallerKind, claims: Claims, scopes: Scopes, launch: LaunchContext) -> Self {
         let reach = Mutex::new(None);
-        Self { inner: Arc::new(Inner { kind, claims, scopes, launch, reach }) }
+        let actor = OnceLock::new();
+        Self { inner: Arc::new(Inner { kind, claims, scopes, launch, reach, actor }) }
     }
 
     /// What the caller is in relation to the data.
@@ -206,6 +213,11 @@ impl Caller {
                 reach
             }
         }
+    }
+
+    /// Who this is in the trace, as bytes of [`Actor::encode`].
+    pub(crate) fn trace_actor(&self) -> Arc<[u8]> {
+        Arc::clone(self.inner.actor.get_or_init(|| Actor::of(self).encode().into()))
     }
 
     /// Where the app was launched.

@@ -47,6 +47,31 @@ pub enum Level {
 }
 
 impl Interaction {
+    /// All of them.
+    const ALL: [Self; 15] = [
+        Self::Read,
+        Self::VRead,
+        Self::Update,
+        Self::Patch,
+        Self::Delete,
+        Self::HistoryInstance,
+        Self::HistoryType,
+        Self::HistorySystem,
+        Self::Create,
+        Self::SearchType,
+        Self::SearchSystem,
+        Self::Capabilities,
+        Self::Transaction,
+        Self::Batch,
+        Self::Operation,
+    ];
+
+    /// The interaction with this code.
+    #[must_use]
+    pub fn of(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|interaction| interaction.code() == code)
+    }
+
     /// The code of the interaction in the value set of restful interactions.
     #[must_use]
     pub const fn code(self) -> &'static str {

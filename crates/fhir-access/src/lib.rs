@@ -17,6 +17,7 @@ mod policy;
 mod reach;
 mod rule;
 mod scope;
+pub mod trace;
 mod who;
 
 pub use access::{AccessPolicy, AccessSettings, RULE_CODE, ScopeUse};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use fhir_definitions::ResourceType;
 
+use crate::trace::{Part, PartOf};
 use crate::{Ask, Concealed, Decision, Interaction, Limit, Policy, Reach, Refusal, Rights};
 
 /// Proof that the policy allowed one interaction; made by [`gate`] and by nothing else.
@@ -13,6 +14,7 @@ pub struct Permit {
     resource_type: Option<ResourceType>,
     reach: Arc<Reach>,
     sees_all: bool,
+    trace: PartOf,
 }
 
 impl Permit {
@@ -40,6 +42,12 @@ impl Permit {
         let is_asked = self.resource_type.is_none_or(|asked| asked == resource_type);
         let own = self.interaction.seeing();
         self.reach.of(resource_type, if is_asked { own } else { SEEING })
+    }
+
+    /// Where it is noted what the caller sees under this permit.
+    #[must_use]
+    pub fn trace(&self) -> &PartOf {
+        &self.trace
     }
 
     /// Whether nothing is hidden from the caller.
@@ -109,12 +117,24 @@ impl Interaction {
 /// # Errors
 /// The policy's refusal.
 pub fn gate(policy: &dyn Policy, ask: &Ask<'_>) -> Result<Permit, Refusal> {
+    let (interaction, resource_type) = (ask.interaction, ask.resource_type);
+    // Everybody may know what the server can do: that is no access.
+    let trace = if interaction == Interaction::Capabilities {
+        PartOf::default()
+    } else {
+        ask.record.part(|| Part {
+            operation: ask.operation.map(|operation| operation.name.to_owned()),
+            ..Part::new(Some(interaction), resource_type)
+        })
+    };
     match policy.decide(ask) {
         Decision::Allow(reach) => {
             let sees_all = reach.sees_all();
-            let (interaction, resource_type) = (ask.interaction, ask.resource_type);
-            Ok(Permit { interaction, resource_type, reach, sees_all })
+            Ok(Permit { interaction, resource_type, reach, sees_all, trace })
         }
-        Decision::Refuse(refusal) => Err(refusal),
+        Decision::Refuse(refusal) => {
+            trace.refused();
+            Err(refusal)
+        }
     }
 }

@@ -7,6 +7,7 @@ use fhir_definitions::ResourceType;
 use fhir_model::ResourceKey;
 use fhir_search::{ParameterId, Predicate};
 
+use crate::trace::Record;
 use crate::{Caller, Interaction, Reach};
 
 /// What an operation may touch: what a caller must be allowed for it.
@@ -44,6 +45,8 @@ pub struct Ask<'a> {
     pub operation: Option<Operation<'a>>,
     /// What conditions are made of.
     pub words: &'a dyn Words,
+    /// Where the question is noted, whatever the answer.
+    pub record: &'a Record,
 }
 
 /// The search parameters of a store, for policies that speak in FHIR searches.

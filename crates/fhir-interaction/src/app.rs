@@ -9,17 +9,19 @@ mod settings;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use fhir_access::trace::Record;
 use fhir_access::{AllowAll, Ask, Interaction, Limit, Operation, Permit, Policy, Refusal, Rights};
 use fhir_definitions::ResourceType;
 use fhir_model::date::Zone;
 use fhir_model::{Failure, FailureKind, Id, Instant, ResourceKey, ResourceView};
 use fhir_search::{
-    CustomParameter, IndexRows, Match, ParseSettings, Predicate, Scope, SearchQuery, ValueHasher,
+    CustomParameter, IndexRows, Match, ParseSettings, Predicate, Registry, Scope, SearchQuery,
+    ValueHasher,
 };
 use fhir_store::{
     Action, Activation, Definitions, FullTextStatus, KeptKind, KeptName, Method, NewKept,
-    ParameterStatus, Purge, PurgeReport, Reader, Store, StoreError, WriteFault, WriteGroup,
-    WriteOp, Written,
+    ParameterStatus, Purge, PurgeReport, Reader, Store, StoreError, TraceRow, WriteFault,
+    WriteGroup, WriteOp, Written,
 };
 
 use crate::capabilities::Statement;
@@ -29,6 +31,7 @@ use crate::request::Request;
 use crate::rule::Rule;
 use crate::sight::Sight;
 use crate::terminology::Knowledge;
+use crate::trace::{self, Catalogue};
 use crate::validation::Validation;
 
 pub(crate) use failure::{ReadFailure, WriteFailure, store_failure};
@@ -60,6 +63,8 @@ struct Inner {
     validation: Validation,
     /// Value sets and code systems made ready.
     knowledge: Knowledge,
+    /// What the trace is searched with, for a generation of the search parameters.
+    catalogue: Mutex<Option<(u64, Arc<Catalogue>)>>,
 }
 
 impl App {
@@ -100,6 +105,7 @@ impl App {
             nobody,
             knowledge,
             validation,
+            catalogue: Mutex::new(None),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -148,7 +154,8 @@ impl App {
         operation: Option<Operation<'_>>,
     ) -> Result<Permit, Failure> {
         let caller = &request.caller;
-        let ask = Ask { caller, interaction, resource_type, operation, words: self };
+        let (words, record) = (self, &request.record);
+        let ask = Ask { caller, interaction, resource_type, operation, words, record };
         fhir_access::gate(self.inner.policy.as_ref(), &ask).map_err(|refusal| {
             let kind = match refusal {
                 Refusal::Unauthenticated => FailureKind::Unauthenticated,
@@ -173,7 +180,7 @@ impl App {
         let work = move |reader: &mut dyn Reader| match work(&mut Sight::new(
             reader,
             &permit,
-            &definitions.registry,
+            &definitions,
             as_of,
         )) {
             Ok(value) => Ok(Ok(value)),
@@ -213,6 +220,7 @@ impl App {
         if group.ops.is_empty() && !refused.is_empty() && group.journal.is_none() {
             return Ok(refused.into_values().map(Err).collect());
         }
+        group.trace = self.trace_of(permit, &group).await?;
         let types: Vec<ResourceType> = group.ops.iter().map(|op| op.key.resource_type).collect();
         let written = self.inner.store.write(group).await;
         self.knowledge().written(types.into_iter());
@@ -223,6 +231,7 @@ impl App {
             WriteFailure::Store(store_failure(&error))
         });
         written.map(|written| {
+            permit.trace().is_written();
             let mut results = written;
             for (index, fault) in refused {
                 results.insert(index.min(results.len()), Err(fault));
@@ -256,6 +265,30 @@ impl App {
             Ok(refused.map(|(index, _)| index).collect())
         })
         .await
+    }
+
+    /// What a group leaves in the trace.
+    async fn trace_of(
+        &self,
+        permit: &Permit,
+        group: &WriteGroup,
+    ) -> Result<Option<TraceRow>, WriteFailure> {
+        if !permit.trace().is_on() || group.ops.is_empty() {
+            return Ok(None);
+        }
+        let row = trace::of_group(&self.inner.store, permit, group).await;
+        row.map_err(|error| WriteFailure::Store(store_failure(&error)))
+    }
+
+    /// Writes what a request leaves in the trace and is not there yet. Only then may its answer
+    /// leave: an access that cannot be traced has not happened.
+    ///
+    /// # Errors
+    /// `Unavailable` where the store does not take it.
+    pub async fn close(&self, record: &Record, status: u16) -> Result<(), Failure> {
+        let Some((actor, entry)) = record.rest(status) else { return Ok(()) };
+        let row = trace::row(self.hasher(), actor, &entry);
+        self.inner.store.trace(row).await.map_err(|error| store_failure(&error))
     }
 
     /// The line in which those wait who write to this resource and have lost a race; other
@@ -459,11 +492,51 @@ impl App {
         self.parse_with(request, scope, pairs, (true, Vec::new()))
     }
 
+    /// What the trace is searched with, with the search parameters of now.
+    pub(crate) fn trace_catalogue(&self) -> Arc<Catalogue> {
+        let generation = self.definitions().indexer.generation();
+        let mut kept = self.inner.catalogue.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some((known, catalogue)) if *known == generation => Arc::clone(catalogue),
+            _ => {
+                let catalogue = Arc::new(Catalogue::new(self));
+                *kept = Some((generation, Arc::clone(&catalogue)));
+                catalogue
+            }
+        }
+    }
+
+    /// [`Self::parse`] with the parameters of another registry.
+    ///
+    /// # Errors
+    /// What the parser finds wrong.
+    pub(crate) fn parse_among(
+        &self,
+        request: &Request,
+        registry: &Registry,
+        scope: Scope,
+        pairs: &[(String, String)],
+    ) -> Result<SearchQuery, Failure> {
+        let strict = self.inner.settings.strict_search && !request.prefer.lenient;
+        let strictness = (strict, self.inner.settings.always_allowed.clone());
+        self.parse_by(request, registry, (scope, pairs), strictness)
+    }
+
     fn parse_with(
         &self,
         request: &Request,
         scope: Scope,
         pairs: &[(String, String)],
+        strictness: (bool, Vec<String>),
+    ) -> Result<SearchQuery, Failure> {
+        self.parse_by(request, &self.definitions().registry, (scope, pairs), strictness)
+    }
+
+    fn parse_by(
+        &self,
+        request: &Request,
+        registry: &Registry,
+        (scope, pairs): (Scope, &[(String, String)]),
         (strict, always_allowed): (bool, Vec<String>),
     ) -> Result<SearchQuery, Failure> {
         refuse_nul(pairs)?;
@@ -478,14 +551,7 @@ impl App {
             explain: settings.explain,
         };
         let store = &self.inner.store;
-        fhir_search::parse(
-            pairs,
-            scope,
-            &store.definitions().registry,
-            store.hasher(),
-            store.zone(),
-            &parse_settings,
-        )
+        fhir_search::parse(pairs, scope, registry, store.hasher(), store.zone(), &parse_settings)
     }
 
     pub(crate) fn zone(&self) -> &Zone {

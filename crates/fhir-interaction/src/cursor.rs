@@ -6,8 +6,8 @@
 
 use chacha20poly1305::aead::{Aead, Generate, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use fhir_model::{Failure, FailureKind};
-use fhir_store::{ChangeCursor, HistoryPosition, Position, RowKey};
+use fhir_model::{Failure, FailureKind, Instant};
+use fhir_store::{ChangeCursor, HistoryPosition, Position, RowKey, TracePosition};
 
 /// Name of the request parameter that holds a cursor.
 pub(crate) const PARAMETER: &str = "_cursor";
@@ -62,13 +62,7 @@ impl SearchCursor {
     pub(crate) fn seal(&self, secret: &[u8; 32]) -> String {
         let mut out = Writer(vec![b'S']);
         out.integer(self.question);
-        out.option(self.pairs.as_ref(), |out, pairs| {
-            out.length(pairs.len());
-            for (name, value) in pairs {
-                out.bytes(name.as_bytes());
-                out.bytes(value.as_bytes());
-            }
-        });
+        out.option(self.pairs.as_ref(), Writer::pairs);
         out.option(self.after.as_ref(), Writer::position);
         out.option(self.before.as_ref(), Writer::position);
         out.option(self.included.as_ref(), |out, included| {
@@ -85,6 +79,40 @@ impl SearchCursor {
     pub(crate) fn open(text: &str, secret: &[u8; 32]) -> Result<Self, Failure> {
         let plain = open(secret, text).ok_or_else(invalid)?;
         Reader(&plain).search().ok_or_else(invalid)
+    }
+}
+
+/// Where a walk over the trace goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TraceCursor {
+    /// Digest of scope and parameters.
+    pub(crate) question: i64,
+    /// As in [`SearchCursor::pairs`].
+    pub(crate) pairs: Option<Vec<(String, String)>>,
+    /// The last event that was looked at: its row, and its number in it.
+    pub(crate) after: (TracePosition, usize),
+}
+
+impl TraceCursor {
+    /// The sealed text.
+    pub(crate) fn seal(&self, secret: &[u8; 32]) -> String {
+        let mut out = Writer(vec![b'T']);
+        out.integer(self.question);
+        out.option(self.pairs.as_ref(), Writer::pairs);
+        let (position, number) = self.after;
+        out.integer(position.at.0);
+        out.integer(position.strand);
+        out.integer(i64::try_from(number).unwrap_or(i64::MAX));
+        seal(secret, &out.0)
+    }
+
+    /// Opens a sealed text.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where this server didn't make it for the trace.
+    pub(crate) fn open(text: &str, secret: &[u8; 32]) -> Result<Self, Failure> {
+        let plain = open(secret, text).ok_or_else(invalid)?;
+        Reader(&plain).trace().ok_or_else(invalid)
     }
 }
 
@@ -218,6 +246,14 @@ impl Writer {
         }
     }
 
+    fn pairs(&mut self, pairs: &Vec<(String, String)>) {
+        self.length(pairs.len());
+        for (name, value) in pairs {
+            self.bytes(name.as_bytes());
+            self.bytes(value.as_bytes());
+        }
+    }
+
     fn row(&mut self, row: RowKey) {
         self.integer(row.rid);
         self.integer(row.dk);
@@ -235,15 +271,22 @@ impl<'a> Reader<'a> {
     fn search(mut self) -> Option<SearchCursor> {
         self.tag(b'S')?;
         let question = self.integer()?;
-        let pairs = self.option(|read| {
-            let length = read.length()?;
-            (0..length).map(|_| Some((read.text()?, read.text()?))).collect()
-        })?;
+        let pairs = self.option(Self::pairs)?;
         let after = self.option(Self::position)?;
         let before = self.option(Self::position)?;
         let included = self
             .option(|read| Some(IncludedCursor { until: read.position()?, sent: read.row()? }))?;
         self.0.is_empty().then_some(SearchCursor { question, pairs, after, before, included })
+    }
+
+    fn trace(mut self) -> Option<TraceCursor> {
+        self.tag(b'T')?;
+        let question = self.integer()?;
+        let pairs = self.option(Self::pairs)?;
+        let (at, strand) = (Instant(self.integer()?), self.integer()?);
+        let number = usize::try_from(self.integer()?).ok()?;
+        let after = (TracePosition { at, strand }, number);
+        self.0.is_empty().then_some(TraceCursor { question, pairs, after })
     }
 
     fn history(mut self) -> Option<HistoryCursor> {
@@ -261,6 +304,11 @@ impl<'a> Reader<'a> {
             _ => return None,
         };
         self.0.is_empty().then_some(HistoryCursor { question, after })
+    }
+
+    fn pairs(&mut self) -> Option<Vec<(String, String)>> {
+        let length = self.length()?;
+        (0..length).map(|_| Some((self.text()?, self.text()?))).collect()
     }
 
     fn take(&mut self, length: usize) -> Option<&'a [u8]> {

@@ -40,6 +40,10 @@ pub async fn history(
         HistoryScope::System | HistoryScope::Listed(_) => (Interaction::HistorySystem, None),
     };
     let permit = app.gate(request, interaction, resource_type)?;
+    permit.trace().asked(|| format!("{}?{}", path(&scope), query_string::query(&pairs)));
+    if let HistoryScope::Instance(key) = &scope {
+        permit.trace().about(key, None);
+    }
     let question = Question::parse(app, request, scope, pairs)?;
     let page = {
         let (question, base) = (question.clone(), request.base.clone());
@@ -117,13 +121,7 @@ impl Question {
     }
 
     fn write(&self, app: &App, request: &Request, page: &Page) -> Result<Vec<u8>, Failure> {
-        let path = match &self.scope {
-            HistoryScope::Instance(key) => format!("{}/{key}/_history", request.base),
-            HistoryScope::Type(resource_type) => {
-                format!("{}/{resource_type}/_history", request.base)
-            }
-            HistoryScope::System | HistoryScope::Listed(_) => format!("{}/_history", request.base),
-        };
+        let path = format!("{}/{}", request.base, path(&self.scope));
         let url = |sealed: Option<String>| {
             let mut pairs = self.pairs.clone();
             pairs.extend(sealed.map(|sealed| (cursor::PARAMETER.to_owned(), sealed)));
@@ -140,6 +138,15 @@ impl Question {
             write_version(&mut bundle, &request.base, version, &self.subset)?;
         }
         Ok(bundle.finish())
+    }
+}
+
+/// Below the FHIR root.
+fn path(scope: &HistoryScope) -> String {
+    match scope {
+        HistoryScope::Instance(key) => format!("{key}/_history"),
+        HistoryScope::Type(resource_type) => format!("{resource_type}/_history"),
+        HistoryScope::System | HistoryScope::Listed(_) => "_history".to_owned(),
     }
 }
 

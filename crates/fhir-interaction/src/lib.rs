@@ -34,6 +34,7 @@ mod sight;
 mod stored_rules;
 mod subset;
 mod terminology;
+mod trace;
 mod tree;
 mod validation;
 mod words;
@@ -53,5 +54,6 @@ pub use request::{Answer, Conditions, Preferences, Request, Return, Seen, Since}
 pub use rule::Rule;
 pub use search::{Place, search};
 pub use terminology::{Elsewhere, ElsewhereSettings, ImportedSystem, terminology_capabilities};
+pub use trace::{keys_of as trace_keys, read_trace, search_trace};
 pub use validation::{BestPractice, OnWrite, ValidationSettings};
 pub use write::{create, delete, update};

@@ -178,6 +178,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
+    use fhir_access::trace::Record;
     use fhir_access::{Ask, Caller, Decision, Interaction, Policy, Reach, Rights, Words, gate};
     use fhir_model::ResourceKey;
     use fhir_search::{Lookup, RowMatch};
@@ -256,6 +257,7 @@ mod tests {
             resource_type: None,
             operation: None,
             words: &NoWords,
+            record: &Record::default(),
         };
         let permit = gate(&Fixed(Arc::new(reach)), &ask).unwrap();
         let mut query = crate::sight::of_type(PATIENT, client);

@@ -1,6 +1,7 @@
 //! What every interaction is given and gives back, without a word of HTTP syntax.
 
 use fhir_access::Caller;
+use fhir_access::trace::Record;
 use fhir_model::{Instant, VersionId};
 
 /// What all interactions know of the request beside its own arguments.
@@ -12,6 +13,8 @@ pub struct Request {
     pub base: String,
     /// What the client prefers.
     pub prefer: Preferences,
+    /// What the request leaves in the trace; the one that is off leaves nothing.
+    pub record: Record,
 }
 
 /// The `Prefer` header. Spec: <https://hl7.org/fhir/R4/http.html#ops>

@@ -47,10 +47,17 @@ pub async fn search(
     let place = place.into();
     let (interaction, resource_type) = place.interaction();
     let permit = app.gate(request, interaction, resource_type)?;
+    permit.trace().asked(|| format!("{}?{}", place.path(), query_string::query(&pairs)));
     let mut question = Question::parse(app, request, place, pairs, posted)?;
     refuse_hidden_order(&question.query, &permit)?;
     if !question.is_posted {
         posted::refuse_in_url(&question.query, &app.settings().post_only)?;
+    }
+    if question.cursor.is_some() && question.is_posted {
+        // The cursor hid what is asked.
+        let applied = &question.query.applied;
+        let asked = || format!("{}?{}", question.place.path(), query_string::query(applied));
+        permit.trace().asked(asked);
     }
     let (inside, base) = (app.clone(), request.base.clone());
     let work = move |sight: &mut Sight<'_>| {

@@ -10,17 +10,18 @@ use fhir_access::{Concealed, Permit};
 use fhir_definitions::ResourceType;
 use fhir_model::{Resource, ResourceKey, VersionId};
 use fhir_search::{
-    ContainedMode, ContainedType, Match, ParameterId, Predicate, Registry, Scope, SearchQuery,
-    SummaryMode, TotalMode,
+    ContainedMode, ContainedType, Indexer, Match, ParameterId, Predicate, Registry, Scope,
+    SearchQuery, SummaryMode, TotalMode, ValueHasher,
 };
 use fhir_store::{
-    ChangeCursor, Changes, Explanation, HistoryPosition, HistoryScope, HistoryWindow, Hit,
-    Position, Reader, RowKey, StoreError, StoredVersion,
+    ChangeCursor, Changes, Definitions, Explanation, HistoryPosition, HistoryScope, HistoryWindow,
+    Hit, Position, Reader, RowKey, StoreError, StoredTrace, StoredVersion, TraceWindow,
 };
 
 use crate::app::ReadFailure;
 use crate::permitted::{guarded_chains, permitted};
 use crate::redaction;
+use crate::trace::patients;
 
 /// Versions or resources that are looked at in one go.
 const CHUNK: usize = 500;
@@ -46,6 +47,7 @@ pub(crate) struct Sight<'a> {
     reader: &'a mut dyn Reader,
     permit: &'a Permit,
     registry: &'a Registry,
+    indexer: &'a Indexer,
     /// The generation of [`crate::terminology::Knowledge`] before the snapshot was opened.
     codes_as_of: u64,
 }
@@ -54,15 +56,30 @@ impl<'a> Sight<'a> {
     pub(crate) fn new(
         reader: &'a mut dyn Reader,
         permit: &'a Permit,
-        registry: &'a Registry,
+        definitions: &'a Definitions,
         codes_as_of: u64,
     ) -> Self {
-        Self { reader, permit, registry, codes_as_of }
+        let Definitions { registry, indexer } = definitions;
+        Self { reader, permit, registry, indexer, codes_as_of }
     }
 
     /// The search parameters that the snapshot's rows were made for.
     pub(crate) const fn registry(&self) -> &'a Registry {
         self.registry
+    }
+
+    /// What the rows were made with.
+    pub(crate) const fn indexer(&self) -> &'a Indexer {
+        self.indexer
+    }
+
+    pub(crate) fn hasher(&self) -> ValueHasher {
+        self.indexer.hasher().clone()
+    }
+
+    /// Rows of the trace, which only who may read all of it is led to.
+    pub(crate) fn traces(&mut self, window: &TraceWindow) -> Result<Vec<StoredTrace>, StoreError> {
+        self.reader.traces(window)
     }
 
     /// What was known of codes before the snapshot was opened.
@@ -394,6 +411,7 @@ impl<'a> Sight<'a> {
         mut found: Vec<StoredVersion>,
         age: Age,
     ) -> Result<Vec<StoredVersion>, StoreError> {
+        self.note(&found)?;
         if !self.permit.conceals_some() {
             return Ok(found);
         }
@@ -433,7 +451,10 @@ impl<'a> Sight<'a> {
 
     fn only_visible(&mut self, found: Option<StoredVersion>) -> Found {
         match found {
-            Some(stored) if self.sees(&stored.key)? => Ok(Some(stored)),
+            Some(stored) if self.sees(&stored.key)? => {
+                self.permit.trace().about(&stored.key, Some(stored.version));
+                Ok(Some(stored))
+            }
             _ => Ok(None),
         }
     }
@@ -454,6 +475,20 @@ impl<'a> Sight<'a> {
             visible.extend(self.search(&query, None, limit)?.into_iter().map(|hit| hit.row));
         }
         Ok(found.into_iter().filter(|stored| visible.contains(&stored.row)).collect())
+    }
+
+    /// Notes for the trace whose data these are. Whoever loads bodies is about to tell of them,
+    /// or to work out something from them for the caller.
+    fn note(&self, found: &[StoredVersion]) -> Result<(), StoreError> {
+        if !self.permit.trace().is_on() {
+            return Ok(());
+        }
+        for stored in found {
+            let Some(body) = &stored.body else { continue };
+            let patients = patients(self.indexer, &stored.key, body)?;
+            self.permit.trace().touched(patients);
+        }
+        Ok(())
     }
 }
 

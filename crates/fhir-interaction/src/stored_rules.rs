@@ -5,6 +5,7 @@
 //! here they are read, and refused where they say what nobody understands. When they come into
 //! force is up to the server, which asks [`App::stored_rules`].
 
+use fhir_access::trace::Record;
 use fhir_access::{Caller, Effect, Interaction, InvalidRule, RULE_CODE, Rule, RuleText, Words};
 use fhir_definitions::ResourceType;
 use fhir_model::{
@@ -29,7 +30,8 @@ impl App {
     /// another way than a checked write.
     pub async fn stored_rules(&self) -> Result<Vec<Rule>, Failure> {
         let caller = Caller::everyone();
-        let request = Request { caller, base: String::new(), prefer: Preferences::default() };
+        let (prefer, record) = (Preferences::default(), Record::default());
+        let request = Request { caller, base: String::new(), prefer, record };
         let permit = self.gate(&request, Interaction::SearchType, Some(ResourceType::BASIC))?;
         let (system, code) = RULE_CODE;
         let pairs = [("code".to_owned(), format!("{system}|{code}"))];

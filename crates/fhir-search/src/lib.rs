@@ -19,7 +19,7 @@ pub mod rows;
 
 pub use custom::CustomParameter;
 pub use hash::ValueHasher;
-pub use index::{Contained, Indexer, PatientName};
+pub use index::{Contained, Indexer, PatientIdentifier, PatientName, Patients};
 pub use parameter::{Component, FullText, ParameterId, ParameterKind, Registry, SearchParameter};
 pub use query::{
     Answers, Chain, Coded, Comparator, ContainedMode, ContainedType, DateMatch, Direction, Found,

@@ -73,6 +73,9 @@ pub(crate) enum Command {
     Migrate,
     /// Check settings and store: schema, integrity, counters.
     Check(Check),
+    /// Go through the trace of accesses, which a running server may be writing: was anything
+    /// changed or removed?
+    Verify(Verify),
     /// Show how a search is answered, and what its first page touches.
     Explain(Explain),
     /// Tell what callers may do, and why.
@@ -288,6 +291,25 @@ pub(crate) struct Load {
     /// are never run twice.
     #[arg(long)]
     pub(crate) again: bool,
+}
+
+const VERIFY_HELP: &str = "\
+The heads that are printed stand for all that was traced so far: keep the output elsewhere, and give
+it to a later verification with --since, which then also tells whether the end was cut off.
+
+Exit code: 0 whole, 2 something was changed or removed, or the trace could not be read.";
+
+/// What to verify.
+#[derive(Args, Debug)]
+#[command(after_help = VERIFY_HELP)]
+pub(crate) struct Verify {
+    /// A public key, as printed, that sealed before trace.key_file was another one; may be given
+    /// several times.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) trusted_key: Vec<String>,
+    /// The output of an earlier verification.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) since: Option<PathBuf>,
 }
 
 /// What to explain.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fhir_access::Caller;
+use fhir_access::trace::Record;
 use fhir_interaction::{App, Place, Preferences, Request, query_string};
 use fhir_model::{Failure, Resource, ResourceKey, ResourceType, Value};
 use fhir_search::Scope;
@@ -42,7 +43,8 @@ fn local(settings: &Settings, path: &str, query: &str) -> Result<Vec<u8>, Error>
     let app = App::new(store.clone(), interaction, kanta_rules::RULES);
     let base = format!("http://{}/fhir", settings.network.listen);
     let base = settings.network.base_url.clone().unwrap_or(base);
-    let request = Request { caller: Caller::everyone(), base, prefer: Preferences::default() };
+    let (prefer, record) = (Preferences::default(), Record::default());
+    let request = Request { caller: Caller::everyone(), base, prefer, record };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let searched = fhir_interaction::search(&app, &request, place, pairs, false);
     let answer = runtime.block_on(searched);

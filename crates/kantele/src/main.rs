@@ -20,6 +20,7 @@ mod serve;
 mod store;
 mod terminology;
 mod tls;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
             Err(error) => done(Err(error)),
         },
         Some(Command::Migrate) => done(check::migrate(&settings)),
+        Some(Command::Verify(arguments)) => done(trace::verify(&settings, arguments)),
         Some(Command::Check(_)) => done(check::run(&settings)),
         Some(Command::Explain(arguments)) => done(explain::run(&settings, arguments)),
         Some(Command::Access(AccessCommand::Explain(arguments))) => {

@@ -22,7 +22,7 @@ use crate::config::{Mode, Settings};
 use crate::external::Server;
 use crate::http::{Admission, Documents, Jobs, Metrics, ROOT, State, handle, watch};
 use crate::rules::Follower;
-use crate::{Error, package, say, store, tls};
+use crate::{Error, package, say, store, tls, trace};
 
 /// How long a client may take to agree on TLS.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,7 +32,11 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// # Errors
 /// Whatever keeps the server from starting.
 pub(crate) fn run(settings: Settings) -> Result<(), Error> {
-    let store = store::open(&settings.database)?;
+    let mut database = settings.database.clone();
+    if settings.trace.is_on {
+        database.store.trace = trace::settings(&settings.trace)?;
+    }
+    let store = store::open(&database)?;
     let system = actix_web::rt::System::new();
     let served = system.block_on(serve(settings, store.clone()));
     store.close();
@@ -71,8 +75,12 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
         let follower = Follower::start(settings.rights.clone(), asking, app.clone()).await?;
         actix_web::rt::spawn(follower.follow());
     }
+    if let (true, Some(days)) = (settings.trace.is_on, settings.trace.kept_days) {
+        actix_web::rt::spawn(trace::forget_old(store.clone(), days));
+    }
     let state = Data::new(State {
         app,
+        is_traced: settings.trace.is_on,
         store,
         parse_limits: ParseLimits { max_bytes: limits.max_body_bytes, ..ParseLimits::default() },
         network: settings.network,

@@ -142,6 +142,7 @@ impl Plan {
             atomic: true,
             expect: std::mem::take(&mut self.expect),
             journal,
+            trace: None,
         }
     }
 

@@ -40,6 +40,7 @@ use fhir_definitions::ResourceType;
 use fhir_model::{Failure, FailureKind, Resource, ResourceKey, VersionId};
 
 use crate::app::App;
+use crate::query_string;
 use crate::request::{Answer, Conditions, Request};
 use crate::search::posted;
 
@@ -71,6 +72,17 @@ impl Site {
             Self::Type(resource_type) => Some(*resource_type),
             Self::Instance(key) | Self::Version(key, _) => Some(key.resource_type),
         }
+    }
+
+    /// What is called here, with the parameters of the query.
+    fn told(&self, name: &str, pairs: &[(String, String)]) -> String {
+        let place = match self {
+            Self::System => String::new(),
+            Self::Type(resource_type) => format!("{resource_type}/"),
+            Self::Instance(key) => format!("{key}/"),
+            Self::Version(key, version) => format!("{key}/_history/{version}/"),
+        };
+        format!("{place}{name}?{}", query_string::query(pairs))
     }
 
     /// The resource that it is about.
@@ -161,6 +173,10 @@ pub async fn operate(
         return Err(Failure::new(FailureKind::MethodNotAllowed, text));
     }
     let permit = app.gate_operation(request, operation.asked(), site.resource_type())?;
+    permit.trace().asked(|| site.told(operation.name, &input.pairs));
+    if let Some(key) = site.key() {
+        permit.trace().about(key, None);
+    }
     if is_get && operation.is_search() {
         posted::refuse_type(site.resource_type(), &app.settings().post_only)?;
     }

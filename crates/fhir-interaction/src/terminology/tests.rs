@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fhir_access::trace::Record;
 use fhir_access::{Caller, Interaction};
 use fhir_model::date::Zone;
 use fhir_model::{Failure, Instant, Limits, Resource, ResourceKey};
@@ -17,6 +18,7 @@ fn request() -> Request {
         caller: Caller::everyone(),
         base: BASE.to_owned(),
         prefer: Preferences { return_: Return::Minimal, lenient: false },
+        record: Record::default(),
     }
 }
 

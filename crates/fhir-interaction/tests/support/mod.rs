@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use fhir_access::trace::Record;
 use fhir_access::{Caller, Policy};
 use fhir_definitions::ResourceType;
 use fhir_interaction::operation::{Called, Input, Site};
@@ -125,6 +126,7 @@ pub fn request() -> Request {
         caller: Caller::everyone(),
         base: BASE.to_owned(),
         prefer: Preferences { return_: Return::Usual, lenient: false },
+        record: Record::default(),
     }
 }
 

@@ -32,7 +32,7 @@ use fhir_model::{ResourceKey, ResourceView, Value};
 
 pub use compile::Uncompiled;
 pub(crate) use compile::reads;
-pub use patients::PatientName;
+pub use patients::{PatientIdentifier, PatientName, Patients};
 pub(crate) use reads::Reads;
 
 use self::builder::Builder;
@@ -173,6 +173,12 @@ impl Indexer {
     pub fn with_generation(mut self, generation: u64) -> Self {
         self.generation = generation;
         self
+    }
+
+    /// Hashes values as the rows have them.
+    #[must_use]
+    pub const fn hasher(&self) -> &ValueHasher {
+        &self.hasher
     }
 
     /// The number that the rows carry.

@@ -4,6 +4,8 @@
 //! They are read where the Patient compartment's parameters look, the subject and those who took
 //! part alike. Spec: <https://hl7.org/fhir/R4/compartmentdefinition-patient.html>
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use fhir_definitions::ResourceType;
 use fhir_model::{Id, ResourceView, Value};
 
@@ -17,46 +19,49 @@ use crate::reference::Target;
 pub enum PatientName {
     /// A Patient of this server.
     Resource(Id),
-    /// An identity: of a logical reference, of a Patient inside the resource, or of the Patient
-    /// itself.
-    Identity {
-        /// `Identifier.system`.
-        system: String,
-        /// `Identifier.value`.
-        value: String,
-    },
+    /// Of a logical reference, or of a Patient inside the resource.
+    Identity(PatientIdentifier),
     /// A Patient of another server.
     Url(String),
 }
 
+/// `Identifier.system` and `Identifier.value` of a patient.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PatientIdentifier {
+    /// `Identifier.system`.
+    pub system: String,
+    /// `Identifier.value`.
+    pub value: String,
+}
+
+/// Patients with what else they are known by.
+pub type Patients = BTreeMap<PatientName, BTreeSet<PatientIdentifier>>;
+
 impl Indexer {
-    /// The patients that a resource is about, each once, in order. A Patient is about itself: its
-    /// own id (where `id` gives it) and its identities.
+    /// The patients that a resource with this id is about. A Patient is about itself.
     #[must_use]
-    pub fn patients(&self, view: ResourceView<'_>, id: Option<&Id>) -> Vec<PatientName> {
+    pub fn patients(&self, view: ResourceView<'_>, id: &Id) -> Patients {
         let mut names = Names {
-            all: Vec::new(),
+            all: Patients::new(),
             base: self.base.as_deref(),
             resource: view.value,
             subjects: 0,
         };
         if view.resource_type == ResourceType::PATIENT {
-            names.all.extend(id.cloned().map(PatientName::Resource));
             let identifiers = view.value.get("identifier").into_iter().flat_map(Value::items);
-            names.all.extend(identifiers.filter_map(identity));
+            let identifiers = identifiers.filter_map(identifier).collect();
+            names.all.insert(PatientName::Resource(id.clone()), identifiers);
         } else if let Some(own) = self.of(view.resource_type) {
             names.subjects = own.people.subjects;
             own.patients.walk(0, view.value, &mut names);
         }
-        names.all.sort_unstable();
-        names.all.dedup();
         names.all
     }
 }
 
 /// What a walk has found.
 struct Names<'a> {
-    all: Vec<PatientName>,
+    all: Patients,
     base: Option<&'a str>,
     resource: Value<'a>,
     /// Ranks up to this one name the subject.
@@ -69,11 +74,13 @@ impl Visit for Names<'_> {
         let text = text_at(reference, "reference");
         match text.as_deref().and_then(|text| Target::read(text, self.base)) {
             Some(Target::Local(ResourceType::PATIENT, id)) => {
-                self.all.extend(id.parse().ok().map(PatientName::Resource));
+                if let Ok(id) = id.parse() {
+                    self.add(PatientName::Resource(id));
+                }
             }
             Some(Target::Contained(id)) => self.contained(id),
             Some(target @ Target::Url(url, _)) => match target.named_type() {
-                Some(ResourceType::PATIENT) => self.all.push(PatientName::Url(url.to_owned())),
+                Some(ResourceType::PATIENT) => self.add(PatientName::Url(url.to_owned())),
                 Some(_) => {}
                 None => self.logical(rank, reference),
             },
@@ -90,13 +97,18 @@ impl Visit for Names<'_> {
 }
 
 impl Names<'_> {
+    fn add(&mut self, name: PatientName) {
+        self.all.entry(name).or_default();
+    }
+
     fn logical(&mut self, rank: i32, reference: Value<'_>) {
         let is_patient = match text_at(reference, "type") {
             Some(named) => named == "Patient",
             None => rank <= self.subjects,
         };
         if is_patient {
-            self.all.extend(reference.get("identifier").and_then(identity));
+            let identifier = reference.get("identifier").and_then(identifier);
+            identifier.map(PatientName::Identity).into_iter().for_each(|name| self.add(name));
         }
     }
 
@@ -108,15 +120,20 @@ impl Names<'_> {
         for patient in inside.filter(|each| is(*each, "id", id)) {
             if is(patient, "resourceType", "Patient") {
                 let identifiers = patient.get("identifier").into_iter().flat_map(Value::items);
-                self.all.extend(identifiers.filter_map(identity));
+                let mut identifiers = identifiers.filter_map(identifier);
+                let first = identifiers.next().map(PatientName::Identity);
+                let others = identifiers.collect::<BTreeSet<_>>();
+                if let Some(first) = first {
+                    self.all.entry(first).or_default().extend(others);
+                }
             }
         }
     }
 }
 
-fn identity(identifier: Value<'_>) -> Option<PatientName> {
+fn identifier(identifier: Value<'_>) -> Option<PatientIdentifier> {
     let (system, value) = (text_at(identifier, "system")?, text_at(identifier, "value")?);
-    Some(PatientName::Identity { system: system.into_owned(), value: value.into_owned() })
+    Some(PatientIdentifier { system: system.into_owned(), value: value.into_owned() })
 }
 
 #[cfg(test)]
@@ -139,11 +156,17 @@ mod tests {
 
     fn found(indexer: &Indexer, source: &str) -> Vec<String> {
         let resource = Resource::trusted(source.as_bytes().to_vec()).unwrap();
-        let names = indexer.patients(resource.view(), resource.id().as_ref());
-        let shown = names.into_iter().map(|name| match name {
-            PatientName::Resource(id) => format!("Patient/{id}"),
-            PatientName::Identity { system, value } => format!("{system}|{value}"),
-            PatientName::Url(url) => url,
+        let id = resource.id().unwrap_or_else(|| "none".parse().unwrap());
+        let names = indexer.patients(resource.view(), &id);
+        let pair = |of: &PatientIdentifier| format!("{}|{}", of.system, of.value);
+        let shown = names.into_iter().map(|(name, others)| {
+            let name = match name {
+                PatientName::Resource(id) => format!("Patient/{id}"),
+                PatientName::Identity(identifier) => pair(&identifier),
+                PatientName::Url(url) => url,
+            };
+            let others: Vec<String> = others.iter().map(pair).collect();
+            [vec![name], others].concat().join(" ")
         });
         shown.collect()
     }
@@ -168,14 +191,15 @@ mod tests {
             ),
             (
                 r##"{"resourceType":"Appointment","contained":[{"resourceType":"Patient","id":"p",
-                    "identifier":[{"system":"urn:s","value":"9"},{"value":"none"}]}],
+                    "identifier":[{"system":"urn:s","value":"9"},{"value":"none"},
+                    {"system":"urn:t","value":"8"}]}],
                     "participant":[{"actor":{"reference":"#p"}}]}"##,
-                vec!["urn:s|9"],
+                vec!["urn:s|9 urn:t|8"],
             ),
             (
                 r#"{"resourceType":"Patient","id":"x","identifier":[{"system":"urn:s","value":"9"}],
                     "link":[{"other":{"reference":"Patient/y"},"type":"seealso"}]}"#,
-                vec!["Patient/x", "urn:s|9"],
+                vec!["Patient/x urn:s|9"],
             ),
             (r#"{"resourceType":"Organization","name":"Patient/1"}"#, vec![]),
         ] {

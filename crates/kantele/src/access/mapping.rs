@@ -30,13 +30,14 @@ enum Field {
     Purpose,
     Relationship,
     Authentication,
+    Relation,
     Kind,
     Scope,
     Patient,
     Encounter,
 }
 
-const FIELDS: [(&str, Field); 18] = [
+const FIELDS: [(&str, Field); 19] = [
     ("issuer", Field::Issuer),
     ("subject", Field::Subject),
     ("client", Field::Client),
@@ -51,6 +52,7 @@ const FIELDS: [(&str, Field); 18] = [
     ("purpose", Field::Purpose),
     ("relationship", Field::Relationship),
     ("authentication", Field::Authentication),
+    ("relation", Field::Relation),
     ("kind", Field::Kind),
     ("scope", Field::Scope),
     ("patient", Field::Patient),
@@ -294,6 +296,7 @@ impl Found<'_> {
             Field::Purpose => first(&mut claims.purpose, || value.clone()),
             Field::Relationship => first(&mut claims.relationship, || value.clone()),
             Field::Authentication => first(&mut claims.authentication, || value.clone()),
+            Field::Relation => first(&mut claims.relation, || value.clone()),
             Field::Person => first(&mut claims.person, identifier),
             Field::Represented => first(&mut claims.represented, identifier),
             Field::Organisation => first(&mut claims.organisation, identifier),

@@ -18,6 +18,7 @@ mod rights;
 mod search;
 mod terminology;
 mod tls;
+mod trace;
 mod validation;
 
 use std::fmt::Write;
@@ -35,6 +36,7 @@ pub(crate) use rights::{Rights, RulesFile, read_rules};
 pub(crate) use search::Search;
 pub(crate) use terminology::External;
 pub(crate) use tls::{ClientCertificates, Tls};
+pub(crate) use trace::Trace;
 
 use crate::cli::{Serve, Shared};
 
@@ -45,6 +47,7 @@ pub(crate) struct Settings {
     pub(crate) tls: Option<Tls>,
     pub(crate) access: Access,
     pub(crate) rights: Rights,
+    pub(crate) trace: Trace,
     pub(crate) database: Database,
     pub(crate) search: Search,
     pub(crate) packages: Packages,
@@ -67,6 +70,7 @@ fn all() -> impl Iterator<Item = &'static Setting> {
         Tls::SETTINGS,
         Access::SETTINGS,
         rights::SETTINGS,
+        Trace::SETTINGS,
         Cors::SETTINGS,
         Database::SETTINGS,
         Search::SETTINGS,
@@ -105,6 +109,7 @@ impl Settings {
         let access = Access::read(layers, network.base_url.as_deref());
         network.secure(layers, tls.is_some(), access.mode == Mode::Required);
         access.confine(layers, &network);
+        let trace = Trace::read(layers, access.mode == Mode::Required);
         let mut database = Database::read(layers);
         // References under the configured root are references to this server.
         database.store.base.clone_from(&network.base_url);
@@ -119,6 +124,7 @@ impl Settings {
             tls,
             access,
             rights,
+            trace,
             database,
             search,
             packages: Packages::read(layers),

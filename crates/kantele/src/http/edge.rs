@@ -13,6 +13,7 @@ use actix_web::http::header::HeaderName;
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use fhir_access::Caller;
+use fhir_access::trace::{Head as Traced, Record};
 use fhir_model::{Failure, FailureKind};
 use fhir_security::certificate::Certificate;
 
@@ -20,13 +21,38 @@ use super::base::ROOT;
 use super::body::Payload;
 use super::exchange::{Exchange, Form, Head};
 use super::jobs::{self, Jobs, Work};
-use super::route::Target;
+use super::route::{Call, Target};
 use super::{
-    State, authorize, binary, cors, handler, health, identity, openapi, reply, smart, status,
+    State, authorize, binary, cors, handler, health, identity, openapi, reply, smart, status, trace,
 };
 use crate::access::Refused;
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What is told of a request once it is answered.
+struct Noted<'a> {
+    interaction: &'static str,
+    request_id: &'a str,
+    record: Record,
+}
+
+impl Noted<'_> {
+    /// Begins the request's record, where accesses are traced.
+    fn begin(&mut self, state: &State, head: &Head<'_>, below: &str, caller: &Caller) {
+        if !state.is_traced {
+            return;
+        }
+        let path = below.strip_prefix('/').unwrap_or(below);
+        let query = head.uri.query().map_or_else(String::new, |query| format!("?{query}"));
+        let traced = Traced {
+            request_id: Some(self.request_id.to_owned()),
+            address: head.peer.map(|peer| peer.ip().to_string()),
+            server: state.base(head),
+            request: format!("{} {path}{query}", head.method),
+        };
+        self.record = Record::begin(traced, caller);
+    }
+}
 
 /// Answers any request.
 pub(crate) async fn handle(http: HttpRequest, payload: web::Payload) -> HttpResponse {
@@ -35,12 +61,14 @@ pub(crate) async fn handle(http: HttpRequest, payload: web::Payload) -> HttpResp
         return HttpResponse::InternalServerError().finish();
     };
     let head = Head::of(&http);
-    let mut interaction = "other";
+    let request_id = request_id(state, &http);
+    let mut noted =
+        Noted { interaction: "other", request_id: &request_id, record: Record::default() };
     let mut reply = match admit(state, &http).await {
         Ok(Some(reply)) => reply,
         Ok(None) => {
             let certificate = http.conn_data::<Certificate>();
-            let answered = fhir(state, head, certificate, payload, &mut interaction);
+            let answered = fhir(state, head, certificate, payload, &mut noted);
             caught(answered).await.unwrap_or_else(|| {
                 let failure =
                     Failure::new(FailureKind::Bug, "the server failed; its log knows why");
@@ -49,9 +77,13 @@ pub(crate) async fn handle(http: HttpRequest, payload: web::Payload) -> HttpResp
         }
         Err(failure) => reply::failure(Form::of_faulty(&head), &failure),
     };
+    // What cannot be traced is not answered.
+    if let Err(failure) = state.app.close(&noted.record, reply.status().as_u16()).await {
+        reply = reply::failure(Form::of_faulty(&head), &failure);
+    }
     identity::harden(state, &mut reply);
     cors::permit(state, &head, &mut reply);
-    let request_id = request_id(state, &http);
+    let interaction = noted.interaction;
     let status = reply.status().as_u16();
     let took = started.elapsed();
     state.metrics.count(interaction, status, took);
@@ -100,14 +132,14 @@ async fn fhir(
     head: Head<'_>,
     certificate: Option<&Certificate>,
     payload: web::Payload,
-    interaction: &mut &'static str,
+    noted: &mut Noted<'_>,
 ) -> HttpResponse {
     let _place = match state.admission.admit(&head, &state.limits, &state.network) {
         Ok(place) => place,
         Err(failure) => return reply::failure(Form::of_faulty(&head), &failure),
     };
     let payload = Payload::Arriving(payload);
-    let answered = answer(state, head, certificate, payload, interaction);
+    let answered = answer(state, head, certificate, payload, noted);
     let answered = tokio::time::timeout(state.limits.request_timeout, answered).await;
     let answered = answered.unwrap_or_else(|_| {
         let text = "the answer took too long; a write that was under way may still take effect";
@@ -121,10 +153,10 @@ async fn answer(
     head: Head<'_>,
     certificate: Option<&Certificate>,
     payload: Payload,
-    interaction: &mut &'static str,
+    noted: &mut Noted<'_>,
 ) -> Result<HttpResponse, Failure> {
     if head.uri.path().strip_prefix(ROOT).unwrap_or(head.uri.path()) == smart::PATH {
-        *interaction = "capabilities";
+        noted.interaction = "capabilities";
         return smart::answer(state, &head);
     }
     if let Some(asked) = authorize::of(state, &head) {
@@ -140,29 +172,48 @@ async fn answer(
         Ok(caller) => caller,
         // What the server can do, and how to become known, may be asked by anyone.
         Err(Refused::Missing) if is_public(&head, below) => Caller::unknown(),
-        Err(why) => return Ok(identity::refused(state, &head, &why)),
+        Err(why) => {
+            noted.begin(state, &head, below, &Caller::unknown());
+            return Ok(identity::refused(state, &head, &why));
+        }
     };
     state.admission.admit_caller(&caller, &state.limits)?;
     if let Some(id) = below.strip_prefix(jobs::PATH) {
-        *interaction = "async";
-        return status::answer(state, head, caller, id);
+        noted.interaction = "async";
+        noted.begin(state, &head, below, &caller);
+        return status::answer(state, head, (caller, noted.record.clone()), id);
     }
     if below == openapi::PATH {
-        *interaction = "capabilities";
+        noted.interaction = "capabilities";
         return openapi::answer(state, head, caller);
+    }
+    noted.begin(state, &head, below, &caller);
+    if let Some(rest) = trace::below(below) {
+        noted.interaction = "trace";
+        return trace::answer(state, head, (caller, noted.record.clone()), rest, payload).await;
     }
     let target = Target::parse(below)?;
     let allow = target.methods();
     let Some(call) = target.call(head.method) else {
         let is_question = head.method == Method::OPTIONS;
+        if is_question {
+            noted.record = Record::default();
+        }
         let refused = || reply::method_not_allowed(Form::of_faulty(&head), allow);
         return Ok(if is_question { reply::options(allow) } else { refused() });
     };
-    *interaction = call.name();
-    let exchange = Exchange::open(state, head, caller, binary::may_be(&call))?;
+    noted.interaction = call.name();
+    if call == Call::Capabilities {
+        noted.record = Record::default();
+    }
+    let who = (caller, noted.record.clone());
+    let exchange = Exchange::open(state, head, who, binary::may_be(&call))?;
     if state.jobs.are_on() && jobs::may_wait(&call) && exchange.prefers_async() {
         let work = Work::take(&exchange, call, payload).await?;
-        return Ok(status::accepted(&exchange, &Jobs::submit(state, work)?));
+        let id = Jobs::submit(state, work)?;
+        // From here on the record is the work's.
+        noted.record = Record::default();
+        return Ok(status::accepted(&exchange, &id));
     }
     let may_be_native = binary::may_be(&call) && exchange.pairs.is_empty();
     let answered = handler::call(&exchange, call, payload).await;

@@ -7,6 +7,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::http::{Method, Uri};
 use fhir_access::Caller;
+use fhir_access::trace::Record;
 use fhir_interaction::{Preferences, Request, Return};
 use fhir_model::{Failure, FailureKind};
 
@@ -58,6 +59,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) head: Head<'a>,
     /// Who asks.
     pub(crate) caller: Caller,
+    /// What the request leaves in the trace.
+    pub(crate) record: Record,
     /// The query, in its order.
     pub(crate) pairs: Vec<Pair>,
     pub(crate) accept: Option<String>,
@@ -94,13 +97,13 @@ impl<'a> Exchange<'a> {
     pub(crate) fn open(
         state: &'a State,
         head: Head<'a>,
-        caller: Caller,
+        (caller, record): (Caller, Record),
         takes_any_accept: bool,
     ) -> Result<Self, Failure> {
         let pairs = head.uri.query().map(text::pairs).transpose()?.unwrap_or_default();
         let accept = head.accept();
         let form = Cell::new(Form::default());
-        let exchange = Self { state, head, caller, pairs, accept, form };
+        let exchange = Self { state, head, caller, record, pairs, accept, form };
         let agreed = exchange.agree(&exchange.pairs);
         let is_open = takes_any_accept && exchange.pairs.is_empty();
         exchange.form.set(if is_open { agreed.unwrap_or_default() } else { agreed? });
@@ -168,6 +171,7 @@ impl<'a> Exchange<'a> {
             caller: self.caller.clone(),
             base: self.base(),
             prefer: preferences(self.preferred()).said,
+            record: self.record.clone(),
         }
     }
 

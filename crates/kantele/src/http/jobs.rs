@@ -16,6 +16,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::http::{Method, Uri};
 use actix_web::web::Data;
 use fhir_access::Caller;
+use fhir_access::trace::Record;
 use fhir_interaction::Answer;
 use fhir_model::{Failure, FailureKind};
 use tokio::sync::Notify;
@@ -55,6 +56,8 @@ pub(crate) struct Work {
     peer: Option<SocketAddr>,
     /// Who asked. The token may have expired by the time the work is done.
     caller: Caller,
+    /// Goes on where the request ended.
+    record: Record,
     body: Vec<u8>,
 }
 
@@ -72,14 +75,17 @@ impl Work {
         let head = exchange.head;
         let (method, uri) = (head.method.clone(), head.uri.clone());
         let (headers, caller) = (head.headers.clone(), exchange.caller.clone());
-        Ok(Self { call, method, uri, headers, peer: head.peer, caller, body })
+        let record = exchange.record.clone();
+        Ok(Self { call, method, uri, headers, peer: head.peer, caller, record, body })
     }
 
     async fn run(self, state: &State) -> Result<Answer, Failure> {
-        let Self { call, method, uri, headers, peer, caller, body } = self;
+        let Self { call, method, uri, headers, peer, caller, record, body } = self;
         let head = Head { method: &method, uri: &uri, headers: &headers, peer };
-        let exchange = Exchange::open(state, head, caller, false)?;
-        handler::call(&exchange, call, Payload::Here(body)).await
+        let exchange = Exchange::open(state, head, (caller, record.clone()), false)?;
+        let answered = handler::call(&exchange, call, Payload::Here(body)).await;
+        state.app.close(&record, reply::status_of(&answered)).await?;
+        answered
     }
 }
 
@@ -324,6 +330,7 @@ mod tests {
     fn work(bytes: usize) -> Work {
         Work {
             caller: anybody(),
+            record: Record::default(),
             call: Call::SearchSystem,
             method: Method::GET,
             uri: Uri::from_static("/fhir"),

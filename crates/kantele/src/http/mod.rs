@@ -27,6 +27,7 @@ pub(crate) mod route;
 mod smart;
 mod status;
 mod text;
+mod trace;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -50,6 +51,8 @@ pub(crate) use text::decode_percent;
 /// What all requests share.
 pub(crate) struct State {
     pub(crate) app: App,
+    /// Whether every access leaves a record.
+    pub(crate) is_traced: bool,
     /// Only asked whether it answers; data go through `app` and its gate.
     pub(crate) store: Store,
     pub(crate) network: Network,

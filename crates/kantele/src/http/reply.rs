@@ -102,6 +102,11 @@ pub(crate) fn set(reply: &mut HttpResponse, name: HeaderName, value: &str) {
     }
 }
 
+/// The HTTP status of what a call came to.
+pub(crate) fn status_of(answered: &Result<Answer, Failure>) -> u16 {
+    answered.as_ref().map_or_else(Failure::status, |answer| answer.status)
+}
+
 fn status(number: u16) -> StatusCode {
     StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

@@ -5,6 +5,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::http::{Method, StatusCode};
 use fhir_access::Caller;
+use fhir_access::trace::Record;
 use fhir_model::{Failure, FailureKind, Instant};
 
 use super::exchange::{Exchange, Form, Head};
@@ -35,7 +36,7 @@ pub(crate) fn accepted(exchange: &Exchange<'_>, id: &str) -> HttpResponse {
 pub(crate) fn answer(
     state: &State,
     head: Head<'_>,
-    caller: Caller,
+    (caller, record): (Caller, Record),
     id: &str,
 ) -> Result<HttpResponse, Failure> {
     if head.method == Method::OPTIONS {
@@ -51,7 +52,7 @@ pub(crate) fn answer(
     if ![Method::GET, Method::HEAD].contains(head.method) {
         return Ok(reply::method_not_allowed(Form::of_faulty(&head), ALLOW));
     }
-    let exchange = Exchange::open(state, head, caller, false)?;
+    let exchange = Exchange::open(state, head, (caller, record), false)?;
     let progress = match state.jobs.progress(&exchange.caller, id).ok_or_else(nothing)? {
         Progress::Waiting => "waiting".to_owned(),
         Progress::Running(seconds) => format!("running for {seconds} s"),

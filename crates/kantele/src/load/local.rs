@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use fhir_access::Caller;
+use fhir_access::trace::Record;
 use fhir_interaction::load::{self, Loaded};
 use fhir_interaction::{App, Preferences, Request};
 use fhir_model::{FailureKind, Resource};
@@ -38,8 +39,8 @@ impl Local {
         let app = App::new(store.clone(), settings.search.interaction.clone(), kanta_rules::RULES);
         let base = settings.network.base_url.clone();
         let base = base.unwrap_or_else(|| format!("http://{}/fhir", settings.network.listen));
-        let prefer = Preferences::default();
-        let request = Request { caller: Caller::everyone(), base, prefer };
+        let (prefer, record) = (Preferences::default(), Record::default());
+        let request = Request { caller: Caller::everyone(), base, prefer, record };
         Ok(Self { store, app, request })
     }
 

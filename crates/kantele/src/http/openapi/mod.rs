@@ -14,6 +14,7 @@ use actix_web::http::header;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use fhir_access::Caller;
+use fhir_access::trace::Record;
 use fhir_model::{Failure, FailureKind};
 use serde_json::Value;
 
@@ -46,7 +47,7 @@ pub(super) fn answer(
     if ![Method::GET, Method::HEAD].contains(head.method) {
         return Ok(reply::method_not_allowed(Form::of_faulty(&head), ALLOW));
     }
-    let exchange = Exchange::open(state, head, caller, true)?;
+    let exchange = Exchange::open(state, head, (caller, Record::default()), true)?;
     exchange.refuse_parameters()?;
     let document = state.documents.of(&exchange)?;
     let mut response = HttpResponseBuilder::new(StatusCode::OK);
