@@ -75,9 +75,7 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
         let follower = Follower::start(settings.rights.clone(), asking, app.clone()).await?;
         actix_web::rt::spawn(follower.follow());
     }
-    if let (true, Some(days)) = (settings.trace.is_on, settings.trace.kept_days) {
-        actix_web::rt::spawn(trace::forget_old(store.clone(), days));
-    }
+    trace::forget_old(&store, &settings.trace);
     let state = Data::new(State {
         app,
         is_traced: settings.trace.is_on,

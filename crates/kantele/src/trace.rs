@@ -79,7 +79,13 @@ fn bytes_of(text: &str) -> Option<[u8; 32]> {
 }
 
 /// Removes accesses once they are older than they are kept: now, and every day.
-pub(crate) async fn forget_old(store: Store, kept_days: u64) {
+pub(crate) fn forget_old(store: &Store, trace: &Trace) {
+    if let (true, Some(days)) = (trace.is_on, trace.kept_days) {
+        actix_web::rt::spawn(keep_forgetting(store.clone(), days));
+    }
+}
+
+async fn keep_forgetting(store: Store, kept_days: u64) {
     let kept_us = i64::try_from(kept_days).unwrap_or(i64::MAX).saturating_mul(DAY_US);
     loop {
         let before = Instant(store.now().0.saturating_sub(kept_us));
