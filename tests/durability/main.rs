@@ -9,3 +9,4 @@
 mod flush;
 mod kill;
 mod packages;
+mod trace;

@@ -18,3 +18,4 @@ mod rules;
 mod threats;
 mod tls;
 mod tokens;
+mod trace;

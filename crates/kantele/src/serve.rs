@@ -38,7 +38,10 @@ pub(crate) fn run(settings: Settings) -> Result<(), Error> {
     }
     let store = store::open(&database)?;
     let system = actix_web::rt::System::new();
-    let served = system.block_on(serve(settings, store.clone()));
+    let served = system.block_on(async {
+        trace::forget_old(&store, &settings.trace);
+        serve(settings, store.clone()).await
+    });
     store.close();
     tracing::info!("stopped: every accepted request was answered and the store is closed");
     served
@@ -75,7 +78,6 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
         let follower = Follower::start(settings.rights.clone(), asking, app.clone()).await?;
         actix_web::rt::spawn(follower.follow());
     }
-    trace::forget_old(&store, &settings.trace);
     let state = Data::new(State {
         app,
         is_traced: settings.trace.is_on,

@@ -16,6 +16,7 @@ mod process;
 mod samples;
 mod search;
 mod table;
+mod trace;
 mod validation;
 
 use std::path::PathBuf;
@@ -42,6 +43,8 @@ enum Part {
     Overload(overload::Arguments),
     /// The validator alone, and creates with it.
     Validation(validation::Arguments),
+    /// What the trace of accesses costs.
+    Trace(trace::Arguments),
 }
 
 /// Sizes and seed of a run.
@@ -84,7 +87,7 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let as_built = match &bench.part {
         Some(Part::Validation(arguments)) => arguments.as_built,
-        Some(Part::Search(_) | Part::Overload(_)) | None => false,
+        Some(Part::Search(_) | Part::Overload(_) | Part::Trace(_)) | None => false,
     };
     if cfg!(debug_assertions) && !as_built {
         // A bench of unoptimised code says nothing: the same again, from a release build.
@@ -102,6 +105,7 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
         Some(Part::Search(arguments)) => search::run(arguments),
         Some(Part::Overload(arguments)) => overload::run(arguments),
         Some(Part::Validation(arguments)) => validation::run(arguments),
+        Some(Part::Trace(arguments)) => trace::run(arguments),
     }
 }
 

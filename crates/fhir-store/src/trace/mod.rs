@@ -131,6 +131,11 @@ impl TraceSettings {
         }
     }
 
+    /// [`Self::seal_every_ms`] in microseconds.
+    pub(crate) fn seal_every_us(&self) -> i64 {
+        i64::from(self.seal_every_ms).saturating_mul(1_000)
+    }
+
     pub(crate) fn public_key(&self, secret: &[u8; 32]) -> Result<SealPublicKey, crate::StoreError> {
         let key = self.seal_key(secret)?;
         key.public().map_err(|error| crate::StoreError::Open(Box::new(error)))

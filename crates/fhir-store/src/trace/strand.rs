@@ -1,6 +1,6 @@
 //! A line of commits with its last hash: what adds rows and seals.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use diesel::QueryResult;
@@ -14,6 +14,9 @@ use crate::sql::{Bind, Sql};
 
 /// Bits of a strand's number that count within its opening.
 pub(crate) const LINE_BITS: u32 = 16;
+
+/// Commits that were under way while another one sealed.
+const ADOPTION_SLACK_US: i64 = 60 * 1_000_000;
 
 /// So many known actors are remembered; then the memory starts afresh.
 const MAX_ACTORS: usize = 1 << 14;
@@ -92,20 +95,60 @@ impl Strand {
         if self.sealed == self.seq {
             return Ok(());
         }
-        let heads = chain::heads(heads);
-        let text = chain::seal((self.number, self.seq, self.at), now, &self.hash, &heads);
-        let mut sql = Sql::new(
-            "INSERT INTO trace_seal (at, strand, seq, hash, made, heads, signature) VALUES (",
-        );
-        sql.integer(self.at).push(", ").integer(self.number).push(", ").integer(self.seq);
-        sql.push(", ").bind(Bind::Bytes(self.hash.to_vec())).push(", ").integer(now);
-        sql.push(", ").bind(Bind::Bytes(heads)).push(", ");
-        sql.bind(Bind::Bytes(signature(key, &text)?)).push(")");
-        connection.run(&sql)?;
+        seal(connection, key, (self.number, self.seq, self.at), &self.hash, now, heads)?;
         self.sealed = self.seq;
         self.unsealed_since = None;
         Ok(())
     }
+}
+
+/// Signs the hash of a row.
+fn seal<C: TraceConnection>(
+    connection: &mut C,
+    key: &SealKey,
+    (strand, seq, at): (i64, i64, i64),
+    hash: &[u8],
+    now: i64,
+    heads: &[(i64, i64)],
+) -> Result<(), StoreError> {
+    let heads = chain::heads(heads);
+    let text = chain::seal((strand, seq, at), now, hash, &heads);
+    let mut sql =
+        Sql::new("INSERT INTO trace_seal (at, strand, seq, hash, made, heads, signature) VALUES (");
+    sql.integer(at).push(", ").integer(strand).push(", ").integer(seq);
+    sql.push(", ").bind(Bind::Bytes(hash.to_vec())).push(", ").integer(now);
+    sql.push(", ").bind(Bind::Bytes(heads)).push(", ");
+    sql.bind(Bind::Bytes(signature(key, &text)?)).push(") ON CONFLICT DO NOTHING");
+    connection.run(&sql)?;
+    Ok(())
+}
+
+/// Seals what an opening left unsealed that ended without a word. Its strands were sealed at most
+/// `every_us` apart, so that little is looked at.
+fn adopt<C: TraceConnection>(
+    connection: &mut C,
+    key: &SealKey,
+    (opening, since): (i64, i64),
+    now: i64,
+    every_us: i64,
+) -> Result<(), StoreError> {
+    let (first, end) = (opening << LINE_BITS, (opening + 1) << LINE_BITS);
+    let mut sql = Sql::new("SELECT at, strand, seq FROM trace_seal WHERE strand >= ");
+    sql.integer(first).push(" AND strand < ").integer(end).push(" ORDER BY at DESC LIMIT 1");
+    let newest = connection.triples(&sql)?.into_iter().next().map(|(at, ..)| at);
+    let slack = every_us.saturating_mul(2).saturating_add(ADOPTION_SLACK_US);
+    let from = newest.map_or(since, |at| at.saturating_sub(slack));
+    let mut sql = Sql::new("SELECT at, strand, seq, actor, body, hash FROM trace WHERE at >= ");
+    sql.integer(from).push(" AND strand >= ").integer(first);
+    sql.push(" AND strand < ").integer(end).push(" ORDER BY at, strand");
+    let mut ends = BTreeMap::new();
+    for (at, strand, seq, _, _, hash) in connection.rows(&sql)? {
+        ends.insert(strand, (seq, at, hash));
+    }
+    for (strand, (seq, at, hash)) in ends {
+        seal(connection, key, (strand, seq, at), &hash, now, &[])?;
+    }
+    Ok(())
 }
 
 /// Begins an opening of the database and gives its number.
@@ -113,12 +156,17 @@ pub(crate) fn open<C: TraceConnection>(
     connection: &mut C,
     key: &SealKey,
     now: i64,
+    every_us: i64,
 ) -> Result<i64, StoreError> {
     let last = Sql::new(
         "SELECT opening, at, key, signature FROM trace_opening ORDER BY opening DESC LIMIT 1",
     );
     let last = connection.openings(&last)?.into_iter().next();
-    let (number, before) = last.map_or((0, Vec::new()), |(number, .., before)| (number, before));
+    let (number, since, before) = match last {
+        None => (0, 0, Vec::new()),
+        Some((number, since, _, before)) => (number, since, before),
+    };
+    adopt(connection, key, (number, since), now, every_us)?;
     let number = number.saturating_add(1);
     let public = key.public().and_then(|key| key.to_bytes()).map_err(library)?;
     let text = chain::opening(number, now, &public, &before);

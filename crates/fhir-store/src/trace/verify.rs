@@ -366,8 +366,13 @@ impl<'a, C: TraceConnection> Walk<'a, C> {
         let position = TracePosition { at: Instant(*at), strand: *strand };
         self.report.seals = self.report.seals.saturating_add(1);
         let text = chain::seal((*strand, *seq, *at), *made, hash, heads);
-        let key = self.keys.get(&(strand >> LINE_BITS));
-        if !key.is_some_and(|key| key.holds(&text, signature)) {
+        // What an opening left unsealed, a later one has sealed, perhaps with another key.
+        let own = *strand >> LINE_BITS;
+        let holds = |key: &SealPublicKey| key.holds(&text, signature);
+        let mut later = self.keys.iter().filter(|(opening, _)| **opening > own);
+        let is_known =
+            self.keys.get(&own).is_some_and(|key| holds(key) || later.any(|(_, key)| holds(key)));
+        if !is_known {
             self.report.tell(TraceFault::Seal(position));
             return;
         }

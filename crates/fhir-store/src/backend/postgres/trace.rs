@@ -118,7 +118,8 @@ impl Tracer {
             _ => {
                 let key = self.core.settings.trace.seal_key(&self.core.secret)?;
                 let number = writer::in_turn(&self.core, connection, |connection| {
-                    strand::open(connection, &key, self.core.now().0)
+                    let every = self.core.settings.trace.seal_every_us();
+                    strand::open(connection, &key, self.core.now().0, every)
                 })?;
                 self.lines.store(0, Ordering::Relaxed);
                 *opening = Some((Arc::clone(&key), number));
@@ -286,7 +287,7 @@ impl Tracing<'_> {
 
     fn seal_if_due(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
         let now = self.tracer.core.now().0;
-        let every = i64::try_from(self.tracer.every().as_micros()).unwrap_or(i64::MAX);
+        let every = self.tracer.core.settings.trace.seal_every_us();
         if !self.strand.is_due(now, every) {
             return Ok(());
         }

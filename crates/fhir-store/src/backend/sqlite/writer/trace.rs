@@ -57,7 +57,10 @@ impl Writer {
         let key = self.seal_key()?;
         let mut strand = match self.tracer.strand.take() {
             Some(strand) => strand,
-            None => Strand::new(strand::open(&mut self.connection, &key, now)?, 1),
+            None => {
+                let every = self.core.settings.trace.seal_every_us();
+                Strand::new(strand::open(&mut self.connection, &key, now, every)?, 1)
+            }
         };
         let written: Vec<TracedWrite> = answers.iter().map(TracedWrite::of).collect();
         let link = strand.link(row, &written, now);
@@ -87,7 +90,7 @@ impl Writer {
 
     /// Seals the strand in the open transaction, where its rows have waited long enough.
     pub(super) fn seal_if_due(&mut self) -> Result<(), StoreError> {
-        let every = i64::try_from(self.seal_every().as_micros()).unwrap_or(i64::MAX);
+        let every = self.core.settings.trace.seal_every_us();
         let now = self.core.now().0;
         if self.tracer.strand.as_ref().is_some_and(|strand| strand.is_due(now, every)) {
             self.seal(now)?;
