@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use actix_web::http::Method;
+use fhir_access::trace::Record;
 use fhir_access::{
     AccessPolicy, AccessSettings, Ask, Caller, Explanation, Identifier, Interaction, Operation,
 };
@@ -60,6 +61,7 @@ fn explain(
         resource_type: asked.resource_type,
         operation: asked.operation,
         words: &app,
+        record: &Record::default(),
     };
     let explanation = AccessPolicy::new(access.clone()).explain(&ask);
     let text = shown(&explanation, caller, asked, &access, place)?;
