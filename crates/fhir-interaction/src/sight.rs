@@ -3,10 +3,12 @@
 //! Every read goes through here, so that the predicates of a permit hold for reads by id, pages,
 //! totals, includes and histories alike: what is hidden isn't there.
 
+mod labels;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use fhir_access::{Concealed, Permit};
+use fhir_access::Permit;
 use fhir_definitions::ResourceType;
 use fhir_model::{Resource, ResourceKey, VersionId};
 use fhir_search::{
@@ -20,7 +22,6 @@ use fhir_store::{
 
 use crate::app::ReadFailure;
 use crate::permitted::{guarded_chains, permitted};
-use crate::redaction;
 use crate::trace::patients;
 
 /// Versions or resources that are looked at in one go.
@@ -374,79 +375,6 @@ impl<'a> Sight<'a> {
         let found = self.reader.load(rows)?;
         let found = self.all_visible(found)?;
         self.shown(found, Age::Current)
-    }
-
-    /// Which of these resources bear a label now that hides parts of them from the caller.
-    pub(crate) fn bear_labels(
-        &mut self,
-        keys: &[ResourceKey],
-    ) -> Result<BTreeSet<ResourceKey>, StoreError> {
-        let is_about = |key: &&ResourceKey| !self.permit.concealed(key.resource_type).is_empty();
-        let keys: Vec<ResourceKey> = keys.iter().filter(is_about).cloned().collect();
-        if keys.is_empty() {
-            return Ok(BTreeSet::new());
-        }
-        let current = self.reader.load_keys(&keys)?;
-        Ok(self.labelled(&current).map(|stored| stored.key.clone()).collect())
-    }
-
-    /// Those of these versions that bear a label which hides parts of them from the caller.
-    fn labelled<'v>(
-        &self,
-        found: &'v [StoredVersion],
-    ) -> impl Iterator<Item = &'v StoredVersion> + use<'v, 'a> {
-        let permit = self.permit;
-        found.iter().filter(move |stored| {
-            let concealed = permit.concealed(stored.key.resource_type);
-            let bears =
-                |body| concealed.iter().any(|each| redaction::bears(body, &stored.key, each));
-            stored.body.as_ref().is_some_and(bears)
-        })
-    }
-
-    /// Versions without what labels hide from the caller: their own, and for old versions those
-    /// that the resource bears now. What was deleted bears none any more, and is shown in part.
-    fn shown(
-        &mut self,
-        mut found: Vec<StoredVersion>,
-        age: Age,
-    ) -> Result<Vec<StoredVersion>, StoreError> {
-        self.note(&found)?;
-        if !self.permit.conceals_some() {
-            return Ok(found);
-        }
-        let permit = self.permit;
-        let mut labels_of: BTreeMap<ResourceKey, Vec<&Concealed>> = BTreeMap::new();
-        if age == Age::Any {
-            let is_about = |stored: &&StoredVersion| {
-                stored.body.is_some() && !permit.concealed(stored.key.resource_type).is_empty()
-            };
-            let keys: BTreeSet<ResourceKey> =
-                found.iter().filter(is_about).map(|stored| stored.key.clone()).collect();
-            let keys: Vec<ResourceKey> = keys.into_iter().collect();
-            let current = self.reader.load_keys(&keys)?;
-            for key in keys {
-                let now = current.iter().find(|stored| stored.key == key);
-                let now = now.and_then(|stored| stored.body.as_ref());
-                let borne = permit.concealed(key.resource_type).iter().filter(|each| match now {
-                    Some(body) => redaction::bears(body, &key, each),
-                    None => true,
-                });
-                labels_of.insert(key.clone(), borne.collect());
-            }
-        }
-        for stored in &mut found {
-            let Some(body) = &stored.body else { continue };
-            let known = labels_of.get(&stored.key).map_or(&[][..], Vec::as_slice);
-            let own = permit.concealed(stored.key.resource_type).iter();
-            let all: Vec<&Concealed> = own
-                .filter(|each| known.contains(each) || redaction::bears(body, &stored.key, each))
-                .collect();
-            if !all.is_empty() {
-                stored.body = Some(redaction::redacted(body, &stored.key, &all));
-            }
-        }
-        Ok(found)
     }
 
     fn only_visible(&mut self, found: Option<StoredVersion>) -> Found {

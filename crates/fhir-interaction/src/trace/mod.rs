@@ -1,5 +1,6 @@
 //! The trace of accesses: what requests leave there, and how it is read as AuditEvents.
 
+mod catalogue;
 mod event;
 mod search;
 
@@ -11,7 +12,7 @@ use fhir_model::{Body, ResourceKey};
 use fhir_search::{Indexer, Patients, ValueHasher};
 use fhir_store::{Action, Method, Store, StoreError, StoredTrace, TraceRow, WriteGroup, WriteOp};
 
-pub(crate) use search::Catalogue;
+pub(crate) use catalogue::Catalogue;
 pub use search::{read_trace, search_trace};
 
 /// The patients that a stored resource is about.
