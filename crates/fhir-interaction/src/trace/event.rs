@@ -142,6 +142,7 @@ impl Telling<'_> {
         let recorded = self.position.at.rfc3339();
         let mut meta = json!({ "versionId": "1", "lastUpdated": recorded });
         if outcome == "0"
+            && self.fits(pattern)
             && let Some(profile) = profile(pattern, patient.is_some())
         {
             put(&mut meta, "profile", json!([profile]));
@@ -173,6 +174,13 @@ impl Telling<'_> {
             put(&mut event, "outcomeDesc", json!(why));
         }
         event
+    }
+
+    /// The pattern of a delete has no place for a program's purpose and token.
+    fn fits(&self, pattern: Pattern) -> bool {
+        let claims = &self.actor.claims;
+        let is_told = claims.purpose.is_some() || claims.token.is_some();
+        pattern != Pattern::Delete || !is_told || self.user().is_some()
     }
 
     fn subtypes(&self) -> Vec<Value> {

@@ -32,7 +32,7 @@ pub(crate) fn row(hasher: &ValueHasher, actor: Arc<[u8]>, entry: &Entry) -> Trac
     TraceRow { actor, body: entry.encode(), keys }
 }
 
-/// What a stored row is found by: the same keys as [`row`] gives.
+/// What a stored row is found by: the keys that it was written with.
 #[must_use]
 pub fn keys_of(hasher: &ValueHasher, stored: &StoredTrace) -> Vec<i64> {
     let actor = stored.actor.as_deref().map(Actor::decode).unwrap_or_default();
