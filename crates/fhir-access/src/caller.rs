@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use fhir_model::ResourceKey;
 
-use crate::trace::Actor;
+use crate::trace::KnownActor;
 use crate::{Grant, Reach, Scopes};
 
 /// What a caller is in relation to the data.
@@ -141,7 +141,7 @@ struct Inner {
     /// How far the caller reaches, as it was worked out last, and what that rested on.
     reach: Mutex<Option<(ReachKey, Arc<Reach>)>>,
     /// Who this is in the trace, worked out once.
-    actor: OnceLock<Arc<[u8]>>,
+    actor: OnceLock<Arc<KnownActor>>,
 }
 
 /// What a reach rests on beside the caller: generations of the rules and of the search parameters.
@@ -215,9 +215,9 @@ impl Caller {
         }
     }
 
-    /// Who this is in the trace, as bytes of [`Actor::encode`].
-    pub(crate) fn trace_actor(&self) -> Arc<[u8]> {
-        Arc::clone(self.inner.actor.get_or_init(|| Actor::of(self).encode().into()))
+    /// Who this is in the trace.
+    pub(crate) fn trace_actor(&self) -> Arc<KnownActor> {
+        Arc::clone(self.inner.actor.get_or_init(|| KnownActor::of(self)))
     }
 
     /// Where the app was launched.

@@ -285,7 +285,7 @@ impl App {
     /// `Unavailable` where the store does not take it.
     pub async fn close(&self, record: &Record, status: u16) -> Result<(), Failure> {
         let Some((actor, entry)) = record.rest(status) else { return Ok(()) };
-        let row = trace::row(self.hasher(), actor, &entry);
+        let row = trace::row(self.hasher(), &actor, &entry);
         self.inner.store.trace(row).await.map_err(|error| store_failure(&error))
     }
 

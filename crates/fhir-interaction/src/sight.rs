@@ -22,7 +22,7 @@ use fhir_store::{
 
 use crate::app::ReadFailure;
 use crate::permitted::{guarded_chains, permitted};
-use crate::trace::patients;
+use crate::trace::patients_of_all;
 
 /// Versions or resources that are looked at in one go.
 const CHUNK: usize = 500;
@@ -408,13 +408,8 @@ impl<'a> Sight<'a> {
     /// Notes for the trace whose data these are. Whoever loads bodies is about to tell of them,
     /// or to work out something from them for the caller.
     fn note(&self, found: &[StoredVersion]) -> Result<(), StoreError> {
-        if !self.permit.trace().is_on() {
-            return Ok(());
-        }
-        for stored in found {
-            let Some(body) = &stored.body else { continue };
-            let patients = patients(self.indexer, &stored.key, body)?;
-            self.permit.trace().touched(patients);
+        if self.permit.trace().is_on() {
+            self.permit.trace().touched(patients_of_all(self.indexer, found)?);
         }
         Ok(())
     }

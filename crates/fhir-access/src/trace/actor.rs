@@ -1,5 +1,7 @@
 //! Who asked, as the trace keeps it.
 
+use std::sync::Arc;
+
 use fhir_model::ResourceKey;
 
 use super::codec::{Fields, Writer, pair, text};
@@ -103,6 +105,23 @@ pub struct Actor {
     pub claims: Claims,
     /// How the caller stands to the data, as far as that was known.
     pub relation: Option<Relation>,
+}
+
+/// An actor with its bytes, made once for each caller.
+#[derive(Debug)]
+pub struct KnownActor {
+    /// Who it is.
+    pub actor: Actor,
+    /// [`Actor::encode`] of it.
+    pub bytes: Arc<[u8]>,
+}
+
+impl KnownActor {
+    pub(crate) fn of(caller: &Caller) -> Arc<Self> {
+        let actor = Actor::of(caller);
+        let bytes = actor.encode().into();
+        Arc::new(Self { actor, bytes })
+    }
 }
 
 impl Actor {

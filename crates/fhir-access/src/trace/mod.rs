@@ -15,7 +15,7 @@ use fhir_definitions::ResourceType;
 use fhir_model::{ResourceKey, VersionId};
 use fhir_search::Patients;
 
-pub use actor::{Actor, Relation};
+pub use actor::{Actor, KnownActor, Relation};
 pub use entry::{Entry, keys, patient_keys};
 
 use crate::{Caller, Interaction};
@@ -91,7 +91,7 @@ pub struct Record(Option<Arc<Mutex<Content>>>);
 #[derive(Debug)]
 struct Content {
     head: Head,
-    actor: Arc<[u8]>,
+    actor: Arc<KnownActor>,
     parts: Vec<Slot>,
     /// Whether anything was taken.
     is_taken: bool,
@@ -141,7 +141,7 @@ impl Record {
     /// where there are none at all, one that says nothing but that there was a request. None where
     /// everything is in the trace already.
     #[must_use]
-    pub fn rest(&self, status: u16) -> Option<(Arc<[u8]>, Entry)> {
+    pub fn rest(&self, status: u16) -> Option<(Arc<KnownActor>, Entry)> {
         let mut content = self.content()?;
         let slots = std::mem::take(&mut content.parts).into_iter();
         let mut parts: Vec<Part> =
@@ -205,7 +205,7 @@ impl PartOf {
 
     /// The entry of a commit whose operations are `written`, in their order.
     #[must_use]
-    pub fn entry(&self, written: Vec<Part>) -> Option<(Arc<[u8]>, Entry)> {
+    pub fn entry(&self, written: Vec<Part>) -> Option<(Arc<KnownActor>, Entry)> {
         let content = self.record.content()?;
         let entry = Entry { head: content.head.clone(), status: None, parts: written };
         Some((Arc::clone(&content.actor), entry))

@@ -2,34 +2,52 @@
 
 mod catalogue;
 mod event;
+mod glance;
 mod search;
 
 use std::sync::Arc;
 
-use fhir_access::trace::{Actor, Entry, Part, keys};
+use fhir_access::trace::{Actor, Entry, KnownActor, Part, keys};
 use fhir_access::{Interaction, Permit};
+use fhir_definitions::ResourceType;
 use fhir_model::{Body, ResourceKey};
 use fhir_search::{Indexer, Patients, ValueHasher};
-use fhir_store::{Action, Method, Store, StoreError, StoredTrace, TraceRow, WriteGroup, WriteOp};
+use fhir_store::{
+    Action, Method, Store, StoreError, StoredTrace, StoredVersion, TraceRow, WriteGroup, WriteOp,
+};
 
 pub(crate) use catalogue::Catalogue;
 pub use search::{read_trace, search_trace};
 
-/// The patients that a stored resource is about.
-pub(crate) fn patients(
+/// The patients that stored resources are about.
+pub(crate) fn patients_of_all(
     indexer: &Indexer,
-    key: &ResourceKey,
-    body: &Body,
+    found: &[StoredVersion],
 ) -> Result<Patients, StoreError> {
+    let mut all = Patients::new();
+    for stored in found {
+        let Some(body) = &stored.body else { continue };
+        let is_own = stored.key.resource_type == ResourceType::PATIENT;
+        if is_own || !glance::adds_nobody(body.as_bytes(), &all) {
+            for (name, identifiers) in patients(indexer, &stored.key, body)? {
+                all.entry(name).or_default().extend(identifiers);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The patients that a stored resource is about.
+fn patients(indexer: &Indexer, key: &ResourceKey, body: &Body) -> Result<Patients, StoreError> {
     let resource = body.to_resource(key);
     let damaged = |_failure| StoreError::Damaged(format!("the body of {key} is not JSON"));
     Ok(indexer.patients(resource.map_err(damaged)?.view(), &key.id))
 }
 
 /// A row of the trace.
-pub(crate) fn row(hasher: &ValueHasher, actor: Arc<[u8]>, entry: &Entry) -> TraceRow {
-    let keys = keys(hasher, &Actor::decode(&actor), entry);
-    TraceRow { actor, body: entry.encode(), keys }
+pub(crate) fn row(hasher: &ValueHasher, actor: &KnownActor, entry: &Entry) -> TraceRow {
+    let keys = keys(hasher, &actor.actor, entry);
+    TraceRow { actor: Arc::clone(&actor.bytes), body: entry.encode(), keys }
 }
 
 /// What a stored row is found by: the keys that it was written with.
@@ -80,7 +98,7 @@ pub(crate) async fn of_group(
             }
         }
     }
-    Ok(permit.trace().entry(parts).map(|(actor, entry)| row(store.hasher(), actor, &entry)))
+    Ok(permit.trace().entry(parts).map(|(actor, entry)| row(store.hasher(), &actor, &entry)))
 }
 
 const fn is_new(op: &WriteOp) -> bool {

@@ -190,6 +190,12 @@ impl Writer {
 
     /// Applies a group inside the open transaction.
     pub(crate) fn group(&mut self, job: &Job) -> Answer {
+        if let (true, true, Some(trace)) =
+            (job.group.ops.is_empty(), job.group.expect.is_empty(), &job.group.trace)
+            && job.group.journal.is_none()
+        {
+            return self.trace(trace, &[]).map(|()| Vec::new());
+        }
         for (index, expectation) in job.group.expect.iter().enumerate() {
             if !self.holds(expectation)? {
                 return Err(StoreError::Refused { index, fault: WriteFault::Stale });
