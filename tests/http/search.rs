@@ -211,3 +211,27 @@ fn a_misspelt_parameter_never_returns_everybody() {
         assert!(!page.link("self").unwrap().contains("familly"));
     });
 }
+
+#[test]
+fn very_many_alternatives_are_refused_and_never_a_fault_of_the_server() {
+    on_each_backend(|server| {
+        for (kind, name, value) in [
+            ("Patient", "_id", "a{}"),
+            ("Patient", "birthdate", "1{}"),
+            ("Patient", "name", "n{}x"),
+            ("Observation", "value-quantity", "{}"),
+            ("Observation", "code-value-quantity", "c{}$1"),
+            ("Observation", "subject:Patient.identifier", "s|{}"),
+        ] {
+            for (count, expected) in [(240, 200), (241, 400), (2_000, 400)] {
+                let values: Vec<String> =
+                    (0..count).map(|each| value.replace("{}", &(each + 100).to_string())).collect();
+                let body = format!("{name}={}", values.join(","));
+                let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+                let path = format!("{kind}/_search");
+                let reply = server.client().send("POST", &path, &headers, body.as_bytes());
+                assert_eq!(reply.status, expected, "{name} {count}: {}", reply.text());
+            }
+        }
+    });
+}

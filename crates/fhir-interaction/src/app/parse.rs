@@ -87,6 +87,7 @@ impl App {
         (strict, always_allowed): (bool, Vec<String>),
     ) -> Result<SearchQuery, Failure> {
         refuse_nul(pairs)?;
+        refuse_many(pairs)?;
         let settings = &self.inner.settings;
         let parse_settings = ParseSettings {
             strict,
@@ -100,6 +101,26 @@ impl App {
         let store = &self.inner.store;
         fhir_search::parse(pairs, scope, registry, store.hasher(), store.zone(), &parse_settings)
     }
+}
+
+/// Values of one parameter, or alternatives of one `_filter`, beyond which a search is refused:
+/// each of them is a part of one statement, and databases bound those.
+const MOST_ALTERNATIVES: usize = 240;
+
+fn refuse_many(pairs: &[(String, String)]) -> Result<(), Failure> {
+    for (name, value) in pairs {
+        let between = if name == "_filter" { " or " } else { "," };
+        let count = value.split(between).count();
+        if count > MOST_ALTERNATIVES {
+            let text = format!(
+                "expected at most {MOST_ALTERNATIVES} alternatives in one parameter, found {count}; \
+                 ask in several searches"
+            );
+            let name: String = name.chars().take(64).collect();
+            return Err(Failure::new(FailureKind::TooCostly, text).at(format!("http.{name}")));
+        }
+    }
+    Ok(())
 }
 
 /// No text of FHIR holds the character U+0000, and not every database takes it.
