@@ -1,6 +1,7 @@
 //! Bundles as bytes: written entry by entry around resources that are stored bytes already.
 
-use fhir_model::{Failure, Instant, ResourceKey, VersionId, write};
+use fhir_model::failure::outcome_json;
+use fhir_model::{Failure, Instant, Issue, ResourceKey, VersionId, write};
 use fhir_store::StoredVersion;
 
 use crate::subset::Subset;
@@ -96,6 +97,16 @@ impl BundleWriter {
             subset.write(stored, &mut self.out)?;
         }
         Ok(())
+    }
+
+    /// An entry with what there is to say about a search; none where that is nothing.
+    pub(crate) fn notes(&mut self, notes: &[Issue]) {
+        if !notes.is_empty() {
+            self.begin();
+            self.resource(&outcome_json(notes));
+            self.search_mode("outcome");
+            self.end();
+        }
     }
 
     /// `search.mode`: `match`, `include` or `outcome`.

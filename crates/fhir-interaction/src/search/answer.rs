@@ -1,7 +1,6 @@
 //! A page as a Bundle: matches, what they bring along, and a word on how it was searched.
 
 use fhir_model::Failure;
-use fhir_model::failure::outcome_json;
 use fhir_search::{ContainedMode, ContainedType};
 use fhir_store::StoredVersion;
 
@@ -45,12 +44,7 @@ impl Question {
             bundle.search_mode("include");
             bundle.end();
         }
-        if !page.notes.is_empty() {
-            bundle.begin();
-            bundle.resource(&outcome_json(&page.notes));
-            bundle.search_mode("outcome");
-            bundle.end();
-        }
+        bundle.notes(&page.notes);
         Ok(bundle.finish())
     }
 

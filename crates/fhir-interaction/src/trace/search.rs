@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use fhir_access::trace::patient_keys;
 use fhir_access::{Operation, Permit, Touches};
 use fhir_definitions::ResourceType;
-use fhir_model::failure::outcome_json;
 use fhir_model::{Failure, FailureKind, Instant, Issue, IssueType, VersionId};
 use fhir_search::{
     Comparator, DateMatch, Match, PatientIdentifier, Predicate, RowMatch, Scope, SearchQuery,
@@ -306,12 +305,7 @@ impl Question {
             bundle.search_mode("match");
             bundle.end();
         }
-        if !page.notes.is_empty() {
-            bundle.begin();
-            bundle.resource(&outcome_json(&page.notes));
-            bundle.search_mode("outcome");
-            bundle.end();
-        }
+        bundle.notes(&page.notes);
         Ok(bundle.finish())
     }
 }

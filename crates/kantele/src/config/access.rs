@@ -1,5 +1,4 @@
-//! Who may ask: which issuers' tokens are believed, how claims become a caller, and what SMART
-//! discovery tells of it.
+//! Who may ask: which issuers' tokens are believed, and how claims become a caller.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -8,6 +7,9 @@ use std::time::Duration;
 use fhir_interaction::Authorization;
 use fhir_security::jose::Algorithm;
 
+use super::discovery::{
+    self, AUTHORIZATION_ENDPOINT, CAPABILITIES, Discovery, SCOPES_SUPPORTED, TOKEN_ENDPOINT,
+};
 use super::layers::{Layers, Setting};
 use super::network::Network;
 use crate::authorize;
@@ -110,25 +112,6 @@ static INTROSPECTION_SECRET_FILE: Setting = Setting {
     flag: None,
     about: "File with the secret of that client.",
 };
-static AUTHORIZATION_ENDPOINT: Setting = Setting {
-    key: "access.authorization_endpoint",
-    default: "",
-    flag: None,
-    about: "For SMART discovery: where apps send users.",
-};
-static TOKEN_ENDPOINT: Setting = Setting {
-    key: "access.token_endpoint",
-    default: "",
-    flag: None,
-    about: "For SMART discovery: where apps get tokens. Without it there is no discovery document.",
-};
-static CAPABILITIES: Setting = Setting {
-    key: "access.capabilities",
-    default: "launch-standalone,client-public,client-confidential-asymmetric,permission-patient,\
-              permission-user,permission-v1,permission-v2",
-    flag: None,
-    about: "For SMART discovery: what the authorization server can do.",
-};
 static DEVELOPMENT_SERVER: Setting = Setting {
     key: "access.development_server",
     default: "",
@@ -136,12 +119,6 @@ static DEVELOPMENT_SERVER: Setting = Setting {
     about: "TOML file with users and clients of an embedded authorization server, where anybody may be \
             anybody: for development and tests on one machine. Needs a loopback address. See \
             docs/security.md.",
-};
-static SCOPES_SUPPORTED: Setting = Setting {
-    key: "access.scopes_supported",
-    default: "",
-    flag: None,
-    about: "For SMART discovery: scopes that apps may ask for.",
 };
 
 /// Where the keys of an issuer are.
@@ -167,15 +144,6 @@ pub(crate) struct Introspection {
     pub(crate) url: String,
     pub(crate) client: String,
     pub(crate) secret_file: Option<PathBuf>,
-}
-
-/// What SMART discovery tells about the authorization server.
-#[derive(Clone, Debug)]
-pub(crate) struct Discovery {
-    pub(crate) authorization_endpoint: String,
-    pub(crate) token_endpoint: String,
-    pub(crate) capabilities: Vec<String>,
-    pub(crate) scopes_supported: Vec<String>,
 }
 
 /// Tokens, callers and discovery.
@@ -250,7 +218,7 @@ impl Access {
                 == Some(true),
             trusted_authorities: path(layers, &TRUSTED_AUTHORITIES),
             introspection: read_introspection(layers),
-            discovery: read_discovery(layers),
+            discovery: discovery::read(layers),
             development: read_development(layers),
             development_issuer: None,
         };
@@ -305,7 +273,7 @@ fn path(layers: &Layers, setting: &'static Setting) -> Option<PathBuf> {
     (!text.is_empty()).then(|| PathBuf::from(text))
 }
 
-fn is_url(text: &str) -> bool {
+pub(super) fn is_url(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|host| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic()))
 }
@@ -386,24 +354,6 @@ fn read_introspection(layers: &mut Layers) -> Option<Introspection> {
         layers.refuse(&INTROSPECTION_CLIENT, why);
     }
     Some(Introspection { url, client, secret_file })
-}
-
-fn read_discovery(layers: &mut Layers) -> Option<Discovery> {
-    let discovery = Discovery {
-        authorization_endpoint: layers.text(&AUTHORIZATION_ENDPOINT).to_owned(),
-        token_endpoint: layers.text(&TOKEN_ENDPOINT).to_owned(),
-        capabilities: layers.list(&CAPABILITIES),
-        scopes_supported: layers.list(&SCOPES_SUPPORTED),
-    };
-    for (setting, text) in [
-        (&AUTHORIZATION_ENDPOINT, &discovery.authorization_endpoint),
-        (&TOKEN_ENDPOINT, &discovery.token_endpoint),
-    ] {
-        if !text.is_empty() && !is_url(text) {
-            layers.refuse(setting, "must be an http or https URL");
-        }
-    }
-    (!discovery.token_endpoint.is_empty()).then_some(discovery)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod access;
 mod cors;
 mod database;
+mod discovery;
 mod jobs;
 mod layers;
 mod limits;
@@ -23,9 +24,10 @@ mod validation;
 
 use std::fmt::Write;
 
-pub(crate) use access::{Access, Discovery, Introspection, KeySource, Mode};
+pub(crate) use access::{Access, Introspection, KeySource, Mode};
 pub(crate) use cors::Cors;
 pub(crate) use database::Database;
+pub(crate) use discovery::Discovery;
 pub(crate) use jobs::Jobs;
 use layers::{Layers, Setting};
 pub(crate) use limits::Limits;
