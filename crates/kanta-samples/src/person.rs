@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
+use kanta_identifiers::identity_code::{self, IdentityCode, Sex};
+
 use crate::json::Json;
 use crate::random::Random;
 use crate::{
     Context, lists, organization as some_organization, practitioner as some_practitioner, text,
 };
 
-/// The national identity code (henkilötunnus, personbeteckning).
-const IDENTITY_CODE: &str = "urn:oid:1.2.246.21";
 /// How many birth dates there are: 1926 to 2025.
 const BIRTH_DATES: u64 = 36_525;
 /// Individual numbers of the fictitious series, 900 to 999.
@@ -59,14 +59,15 @@ impl Identity {
         let (date, individual) = (at / INDIVIDUALS, 900 + at % INDIVIDUALS);
         // Day zero is 1926-01-01, 44 years of 365 or 366 days before 1970.
         let (year, month, day) = civil_from_1926(date);
-        let sign = if year < 2000 { '-' } else { 'A' };
-        let short = year % 100;
-        let number = ((day * 100 + month) * 100 + short) * 1000 + individual;
-        let check = check_character(number);
+        // Each of these numbers is a year, a month or a day, or one of the series.
+        let small = |number: u64| u8::try_from(number).unwrap_or_default();
+        let wide = |number: u64| u16::try_from(number).unwrap_or_default();
+        let born = (wide(year), small(month), small(day));
+        let code = IdentityCode::fictitious(born, wide(individual));
         Self {
             birth_date: format!("{year:04}-{month:02}-{day:02}"),
-            code: format!("{day:02}{month:02}{short:02}{sign}{individual}{check}"),
-            is_woman: individual.is_multiple_of(2),
+            is_woman: code.is_ok_and(|code| code.sex() == Sex::Female),
+            code: code.map(|code| code.to_string()).unwrap_or_default(),
         }
     }
 }
@@ -75,12 +76,6 @@ fn civil_from_1926(days: u64) -> (u64, u64, u64) {
     // The calendar repeats after 400 years of 146,097 days; 2326 is the year 1926 of the next.
     let (year, month, day) = text::civil(days + 146_097 - 16_071);
     (year - 400, month, day)
-}
-
-/// The check character of an identity code: date and individual number as one number, modulo 31.
-pub(crate) fn check_character(number: u64) -> char {
-    let at = usize::try_from(number % 31).unwrap_or_default();
-    "0123456789ABCDEFHJKLMNPRSTUVWXY".chars().nth(at).unwrap_or('0')
 }
 
 pub(crate) fn patient_name(seed: u64, patient: u64) -> Name {
@@ -106,7 +101,7 @@ pub(crate) fn patient(context: &Context, random: &mut Random, json: &mut Json) {
     text::narrative(json, &paragraph);
     json.one("identifier", |identifier| {
         identifier.text("use", "official");
-        identifier.text("system", IDENTITY_CODE);
+        identifier.text("system", identity_code::SYSTEM);
         identifier.text("value", &identity.code);
     });
     json.raw("active", "true");

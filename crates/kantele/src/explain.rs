@@ -40,7 +40,7 @@ fn local(settings: &Settings, path: &str, query: &str) -> Result<Vec<u8>, Error>
     let store = store::open(&settings.database)?;
     let mut interaction = settings.search.interaction.clone();
     interaction.explain = true;
-    let app = App::new(store.clone(), interaction, kanta_rules::RULES);
+    let app = App::new(store.clone(), interaction, &[]);
     let base = format!("http://{}/fhir", settings.network.listen);
     let base = settings.network.base_url.clone().unwrap_or(base);
     let (prefer, record) = (Preferences::default(), Record::default());

@@ -11,7 +11,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::web::{Data, to};
 use actix_web::{App as HttpApp, HttpServer};
 use fhir_access::{AccessPolicy, AllowAll, Policy};
-use fhir_interaction::App;
+use fhir_interaction::{App, InteractionSettings};
 use fhir_model::Limits as ParseLimits;
 use fhir_store::{DatabaseUrl, Store};
 use tokio::signal::unix::{SignalKind, signal};
@@ -66,8 +66,7 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
     }
     let guard = Guard::new(&access, settings.network.base_url.as_deref())?;
     let acceptor = settings.tls.as_ref().map(tls::acceptor).transpose()?;
-    let (policy, asking) = policy(&settings);
-    let app = App::with_policy(store.clone(), interaction, kanta_rules::RULES, policy);
+    let (app, asking) = application(&settings, store.clone(), interaction);
     package::install_configured(&app, &settings.packages)?;
     if let Some(external) = &settings.external {
         app.ask_elsewhere(Box::new(Server::new(external)), external.asked.clone());
@@ -138,15 +137,22 @@ fn embedded(settings: &Settings, base: &str) -> Result<Option<Arc<Authority>>, E
     Ok(Some(Arc::new(authority)))
 }
 
-/// The policy, and the same once more where its rules may change.
-fn policy(settings: &Settings) -> (Box<dyn Policy>, Option<Arc<AccessPolicy>>) {
-    match settings.access.mode {
+/// The application with its policy and its rules, and the policy once more where its rules of
+/// access may change.
+fn application(
+    settings: &Settings,
+    store: Store,
+    interaction: InteractionSettings,
+) -> (App, Option<Arc<AccessPolicy>>) {
+    let (policy, asking): (Box<dyn Policy>, _) = match settings.access.mode {
         Mode::Open => (Box::new(AllowAll::default()), None),
         Mode::Required => {
             let asking = Arc::new(AccessPolicy::new(settings.rights.access.clone()));
             (Box::new(Arc::clone(&asking)), Some(asking))
         }
-    }
+    };
+    let rules = kanta_rules::rules(settings.identifiers);
+    (App::with_policy(store, interaction, rules, policy), asking)
 }
 
 /// What is required of every write must be here before the first one comes.

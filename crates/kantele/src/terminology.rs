@@ -53,7 +53,7 @@ fn in_database(
     work: impl FnOnce(&App) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let store = crate::store::open_alone(&settings.database)?;
-    let app = App::new(store.clone(), settings.search.interaction.clone(), kanta_rules::RULES);
+    let app = App::new(store.clone(), settings.search.interaction.clone(), &[]);
     let done = work(&app);
     store.close();
     done

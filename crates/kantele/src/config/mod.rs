@@ -7,6 +7,7 @@ mod access;
 mod cors;
 mod database;
 mod discovery;
+mod identifiers;
 mod jobs;
 mod layers;
 mod limits;
@@ -52,6 +53,7 @@ pub(crate) struct Settings {
     pub(crate) trace: Trace,
     pub(crate) database: Database,
     pub(crate) search: Search,
+    pub(crate) identifiers: kanta_rules::Settings,
     pub(crate) packages: Packages,
     /// None where nobody else is asked about codes.
     pub(crate) external: Option<External>,
@@ -78,6 +80,7 @@ fn all() -> impl Iterator<Item = &'static Setting> {
         Search::SETTINGS,
         references::SETTINGS,
         validation::SETTINGS,
+        identifiers::SETTINGS,
         Packages::SETTINGS,
         terminology::SETTINGS,
         Limits::SETTINGS,
@@ -129,6 +132,7 @@ impl Settings {
             trace,
             database,
             search,
+            identifiers: identifiers::read(layers),
             packages: Packages::read(layers),
             external: terminology::read(layers),
             limits: Limits::read(layers),

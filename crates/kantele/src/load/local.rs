@@ -36,7 +36,11 @@ impl Local {
             }
             opened => opened?,
         };
-        let app = App::new(store.clone(), settings.search.interaction.clone(), kanta_rules::RULES);
+        let app = App::new(
+            store.clone(),
+            settings.search.interaction.clone(),
+            kanta_rules::rules(settings.identifiers),
+        );
         let base = settings.network.base_url.clone();
         let base = base.unwrap_or_else(|| format!("http://{}/fhir", settings.network.listen));
         let (prefer, record) = (Preferences::default(), Record::default());

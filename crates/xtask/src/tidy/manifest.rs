@@ -33,8 +33,9 @@ const EDGES: &[(&str, &[&str])] = &[
             "fhir-patch",
         ],
     ),
-    ("kanta-rules", &["fhir-interaction"]),
-    ("kanta-samples", &["fhir-model"]),
+    ("kanta-identifiers", &[]),
+    ("kanta-rules", &["fhir-interaction", "kanta-identifiers"]),
+    ("kanta-samples", &["fhir-model", "kanta-identifiers"]),
     ("kantele", &["kanta-rules", "fhir-interaction", "fhir-security"]),
     // Nothing that ships depends on these, so they may see everything.
     ("kantele-fuzz", &["fhir-patch", "fhir-search"]),
