@@ -22,7 +22,9 @@ use fhir_store::{
     WriteGroup, WriteOp, Written,
 };
 
+use crate::bound::Bound;
 use crate::capabilities::Statement;
+use crate::once::Once;
 use crate::package::Shelf;
 use crate::reference;
 use crate::request::Request;
@@ -42,6 +44,8 @@ const LINES: usize = 64;
 #[derive(Clone)]
 pub struct App {
     inner: Arc<Inner>,
+    /// What the service asks through which the request came.
+    bound: Option<Arc<Bound>>,
 }
 
 struct Inner {
@@ -105,7 +109,43 @@ impl App {
             validation,
             catalogue: Mutex::new(None),
         };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), bound: None }
+    }
+
+    /// The application as a request sees it that comes through a service.
+    #[must_use]
+    pub fn bound_by(&self, bound: Bound) -> Self {
+        Self { inner: Arc::clone(&self.inner), bound: Some(Arc::new(bound)) }
+    }
+
+    /// The same for a request whose write is to be done once.
+    #[must_use]
+    pub fn named(&self, once: Once) -> Self {
+        let bound = self.bound.as_deref().cloned().unwrap_or_default();
+        let bound = Bound { once: Some(once), ..bound };
+        Self { inner: Arc::clone(&self.inner), bound: Some(Arc::new(bound)) }
+    }
+
+    /// The name of a request whose write is to be done once.
+    #[must_use]
+    pub fn name(&self) -> Option<Once> {
+        self.bound().and_then(|bound| bound.once.clone())
+    }
+
+    /// The present instant, by the clock of the store.
+    #[must_use]
+    pub fn present(&self) -> Instant {
+        self.now()
+    }
+
+    /// The same without the name of the request: a batch has several writes, each on its own.
+    pub(crate) fn unnamed(&self) -> Self {
+        let bound = self.bound.as_deref().map(|bound| Bound { once: None, ..bound.clone() });
+        Self { inner: Arc::clone(&self.inner), bound: bound.map(Arc::new) }
+    }
+
+    pub(crate) fn bound(&self) -> Option<&Bound> {
+        self.bound.as_deref()
     }
 
     /// What the operator chose.
@@ -189,6 +229,19 @@ impl App {
         outcome.map_err(|error| store_failure(&error))?
     }
 
+    /// Runs `work` in one snapshot with nothing hidden: what is decided of writes, and is never
+    /// shown.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub(crate) async fn look<T, F>(&self, work: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.inner.store.read(work).await.map_err(|error| store_failure(&error))
+    }
+
     /// Hands a group to the store and gives back what each operation came to.
     ///
     /// # Errors
@@ -200,10 +253,14 @@ impl App {
     ) -> Result<Vec<Result<Written, WriteFault>>, WriteFailure> {
         debug_assert!(permit.interaction().writes(), "a permit to read is no permit to write");
         for op in &mut group.ops {
-            op.preconditions.bounds = bounds(permit, op);
+            op.preconditions.bounds = bounds(permit, op, self.keep_off(op.key.resource_type));
         }
+        self.bind(&mut group).await?;
         let mut refused = reference::claim(self, &mut group);
         for index in self.beyond_labels(permit, &group).await.map_err(WriteFailure::Store)? {
+            refused.entry(index).or_insert(WriteFault::Hidden);
+        }
+        for index in self.kept_by_others(&group).await.map_err(WriteFailure::Store)? {
             refused.entry(index).or_insert(WriteFault::Hidden);
         }
         if let (true, Some((index, fault))) = (group.atomic, refused.first_key_value()) {
@@ -473,15 +530,16 @@ impl App {
 }
 
 /// How far a permit reaches with an operation; none where it reaches everything.
-fn bounds(permit: &Permit, op: &WriteOp) -> Option<Arc<[Predicate]>> {
+fn bounds(permit: &Permit, op: &WriteOp, others: Vec<Predicate>) -> Option<Arc<[Predicate]>> {
     let right = match &op.action {
         Action::Delete => Rights::DELETE,
         Action::Put { method: Method::Post, .. } => Rights::CREATE,
         Action::Put { .. } => Rights::UPDATE,
     };
     match permit.reaches(op.key.resource_type, right) {
-        Limit::Everything => None,
-        Limit::Such(all) => Some(all.into()),
+        Limit::Everything if others.is_empty() => None,
+        Limit::Everything => Some(others.into()),
+        Limit::Such(all) => Some(all.into_iter().chain(others).collect()),
         Limit::Nothing => Some(vec![Predicate { any: vec![Match::Never] }].into()),
     }
 }

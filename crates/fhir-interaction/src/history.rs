@@ -1,6 +1,7 @@
 //! The history of a resource, a type or everything: newest first, or oldest first for whoever
 //! follows the changes. Spec: <https://hl7.org/fhir/R4/http.html#history>
 
+mod by_value;
 mod question;
 
 use fhir_access::Interaction;
@@ -15,6 +16,7 @@ use crate::request::{Answer, Request};
 use crate::sight::Sight;
 use crate::subset::Subset;
 use crate::tree;
+pub use by_value::history_by_values;
 use question::{Order, Question};
 
 /// One page of a history.

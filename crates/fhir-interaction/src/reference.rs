@@ -56,11 +56,22 @@ pub(crate) fn claim(app: &App, group: &mut WriteGroup) -> BTreeMap<usize, WriteF
     if app.settings().references.integrity == Integrity::Off {
         return refused;
     }
+    // A service may end a resource and tell of its end in the same transaction.
+    let tells_ends = app.bound().is_some_and(|bound| !bound.service.is_empty());
+    let ended: Vec<ResourceKey> = group
+        .ops
+        .iter()
+        .filter(|op| tells_ends && matches!(op.action, Action::Delete))
+        .map(|op| op.key.clone())
+        .collect();
     for (index, op) in group.ops.iter_mut().enumerate() {
         match &op.action {
-            Action::Delete => op.preconditions.unreferenced = true,
+            Action::Delete => op.preconditions.unreferenced = !tells_ends,
             Action::Put { body, .. } => match targets(app, &op.key, body) {
-                Ok(targets) => op.preconditions.targets = targets,
+                Ok(mut targets) => {
+                    targets.retain(|target| !ended.contains(&target.key));
+                    op.preconditions.targets = targets;
+                }
                 Err(broken) => {
                     refused.insert(index, WriteFault::BrokenReferences(broken));
                 }

@@ -44,11 +44,33 @@ pub async fn search(
     pairs: Vec<(String, String)>,
     posted: bool,
 ) -> Result<Answer, Failure> {
+    search_from(app, request, place, (pairs, 0), posted).await
+}
+
+/// The most matches that are passed over: who wants more walks on by links.
+const MAX_SKIP: usize = 100_000;
+
+/// As [`search`], with so many matches passed over before the page.
+///
+/// # Errors
+/// As [`search`], and `TooCostly` where too many are to be passed over.
+pub async fn search_from(
+    app: &App,
+    request: &Request,
+    place: impl Into<Place>,
+    (pairs, skip): (Vec<(String, String)>, usize),
+    posted: bool,
+) -> Result<Answer, Failure> {
+    if skip > MAX_SKIP {
+        let text = format!("at most {MAX_SKIP} matches are passed over; use the next link");
+        return Err(Failure::new(FailureKind::TooCostly, text));
+    }
     let place = place.into();
     let (interaction, resource_type) = place.interaction();
     let permit = app.gate(request, interaction, resource_type)?;
     permit.trace().asked(|| format!("{}?{}", place.path(), query_string::query(&pairs)));
     let mut question = Question::parse(app, request, place, pairs, posted)?;
+    question.skip = skip;
     refuse_hidden_order(&question.query, &permit)?;
     if !question.is_posted {
         posted::refuse_in_url(&question.query, &app.settings().post_only)?;
@@ -95,6 +117,8 @@ struct Question {
     cursor: Option<SearchCursor>,
     /// The cursor as the client sent it, for the self link.
     sealed: Option<String>,
+    /// So many matches stand before the first page.
+    skip: usize,
 }
 
 #[derive(Default)]
@@ -147,7 +171,7 @@ impl Question {
             return Err(cursor::invalid());
         }
         let subset = Subset::of(&query)?;
-        Ok(Self { query, subset, place, digest, is_posted, cursor, sealed })
+        Ok(Self { query, subset, place, digest, is_posted, cursor, sealed, skip: 0 })
     }
 
     /// What packages have of what the store has nothing of.
@@ -257,7 +281,10 @@ impl Question {
             // The page that this link stood on comes after it.
             return Ok(Hits { has_more: !hits.is_empty(), hits, has_previous });
         }
-        let mut hits = sight.search(&self.query, after, count.saturating_add(1))?;
+        let skip = if after.is_none() { self.skip } else { 0 };
+        let wanted = count.saturating_add(1).saturating_add(skip);
+        let mut hits = sight.search(&self.query, after, wanted)?;
+        hits.drain(..skip.min(hits.len()));
         let has_more = hits.len() > count;
         hits.truncate(count);
         let has_previous = match (after, hits.first()) {

@@ -51,6 +51,12 @@ impl Validation {
 }
 
 impl App {
+    /// Whether R4 or an installed package has a definition.
+    #[must_use]
+    pub fn has_profile(&self, canonical: &str) -> bool {
+        self.validation().known.has(canonical)
+    }
+
     /// The profiles that settings ask for and that nobody has: neither R4 nor an installed package.
     #[must_use]
     pub fn missing_profiles(&self) -> Vec<String> {
@@ -100,7 +106,13 @@ pub(crate) async fn on_write(
     view: ResourceView<'_>,
 ) -> Result<Vec<Issue>, Failure> {
     let settings = &app.settings().validation;
-    let Some(asked) = Asked::on_write(settings, view.resource_type) else { return Ok(Vec::new()) };
+    let asked = Asked::on_write(settings, view.resource_type);
+    let is_bound = app.bound().is_some_and(|bound| bound.validated.contains(&view.resource_type));
+    let asked = match asked {
+        Some(asked) => Asked { declared: asked.declared || is_bound, ..asked },
+        None if is_bound => Asked { declared: true, ..Asked::default() },
+        None => return Ok(Vec::new()),
+    };
     let (report, is_whole) = alone(app, view, &asked);
     if is_whole {
         return judged(&report);

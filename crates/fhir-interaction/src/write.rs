@@ -69,7 +69,8 @@ pub async fn update(
     let view = resource.view();
     let id = Some(&key.id);
     let warnings = check::checked(app, request, &permit, view, key.resource_type, id).await?;
-    let op = put(app, key.clone(), view, preconditions(conditions));
+    let mut op = put(app, key.clone(), view, preconditions(conditions));
+    op.preconditions.if_exists |= app.updates_only(key.resource_type);
     let written = write_one(app, &permit, op).await?;
     answer(app, &permit, &written, &warnings, request.prefer.return_).await
 }
@@ -196,7 +197,8 @@ pub(crate) async fn write_expecting(
     op: WriteOp,
     expect: Vec<Expectation>,
 ) -> Result<Result<Written, WriteFault>, Failure> {
-    let group = WriteGroup { ops: vec![op], expect, ..WriteGroup::default() };
+    let once = app.once_mark(&[0], 0);
+    let group = WriteGroup { ops: vec![op], expect, once, ..WriteGroup::default() };
     match app.write(permit, group).await {
         Ok(results) => results
             .into_iter()
@@ -236,6 +238,10 @@ pub(crate) fn write_fault(key: &ResourceKey, fault: &WriteFault) -> Failure {
             FailureKind::Forbidden,
             "the caller may not write a resource with this content",
         ),
+        WriteFault::Repeated => {
+            let text = "the same request was just done; send it again for its answer";
+            Failure::new(FailureKind::Conflict, text).at("http.X-Request-Id")
+        }
         WriteFault::Stale => Failure::new(
             FailureKind::Conflict,
             "what the conditions match kept changing while the request was served; send it again",

@@ -6,6 +6,7 @@ use fhir_search::{ParameterId, SearchQuery};
 
 use crate::error::StoreError;
 use crate::explain::{Explanation, Touched};
+use crate::mark::{MarkKind, StoredMark};
 use crate::trace::{StoredTrace, TraceWindow};
 
 /// Reads inside one snapshot of the database.
@@ -166,6 +167,12 @@ pub trait Reader {
     /// # Errors
     /// `StoreError` where the database fails.
     fn journal(&mut self, file: &str) -> Result<Vec<i64>, StoreError>;
+
+    /// The marks of a kind with this hash.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn marks(&mut self, kind: MarkKind, hash: i64) -> Result<Vec<StoredMark>, StoreError>;
 
     /// The UCUM units that quantities of a parameter have, or had: their number in index rows
     /// (`fhir_search::UnitRow::unit`) and their code.

@@ -6,6 +6,7 @@ use fhir_definitions::ResourceType;
 use fhir_model::{Body, Instant, ResourceKey, VersionId};
 use fhir_search::{IndexRows, Predicate, SearchQuery};
 
+use crate::mark::{OnceMark, PastMark};
 use crate::read::Method;
 use crate::trace::TraceRow;
 
@@ -26,6 +27,11 @@ pub struct WriteGroup {
     /// What the access leaves in the trace, in the same commit; nothing where the group is refused
     /// as a whole.
     pub trace: Option<TraceRow>,
+    /// Values that the written resources have, to be found by when they are gone.
+    pub past: Vec<PastMark>,
+    /// The name of the request: where it was done before, the group is refused as a whole with
+    /// `WriteFault::Repeated`.
+    pub once: Option<Box<OnceMark>>,
 }
 
 /// One operation on one resource.
@@ -200,6 +206,9 @@ pub enum WriteFault {
     /// An expectation no longer holds: resolve again and retry.
     #[error("what was found before the commit has changed")]
     Stale,
+    /// The request was done before.
+    #[error("the request was done before")]
+    Repeated,
     /// The database refused this operation alone; the others of the group stand.
     #[error("the database refused the operation")]
     Failed,

@@ -71,8 +71,7 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
     if let Some(external) = &settings.external {
         app.ask_elsewhere(Box::new(Server::new(external)), external.asked.clone());
     }
-    know_profiles(&app)?;
-    watch_packages(&app, &settings);
+    equip(&app, &settings)?;
     if let Some(asking) = asking {
         let follower = Follower::start(settings.rights.clone(), asking, app.clone()).await?;
         actix_web::rt::spawn(follower.follow());
@@ -87,6 +86,7 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
         authority,
         limits: settings.limits,
         cors: settings.cors,
+        services: settings.services,
         jobs: Jobs::new(settings.jobs),
         bound: bound.clone(),
         metrics: Metrics::default(),
@@ -164,6 +164,40 @@ fn know_profiles(app: &App) -> Result<(), Error> {
     let missing = missing.join(", ");
     let text = format!("validation.required_profiles: no installed package has {missing}");
     Err(text.into())
+}
+
+/// How long a start waits for search parameters of services that have older resources to index.
+const INDEX_WAIT: Duration = Duration::from_secs(30);
+
+/// What services rest on must be here before the first request: profiles and search parameters.
+fn equip(app: &App, settings: &Settings) -> Result<(), Error> {
+    know_profiles(app)?;
+    watch_packages(app, settings);
+    let services = &settings.services;
+    let mut parameters = Vec::new();
+    for service in &services.all {
+        let profiles = service.types.iter().flat_map(|each| &each.profiles);
+        let missing: Vec<&str> =
+            profiles.filter(|it| !app.has_profile(it)).map(String::as_str).collect();
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            let name = &service.name;
+            return Err(format!("the service {name}: no installed package has {missing}").into());
+        }
+        app.put_in_force(&service.search_parameters)
+            .map_err(|why| format!("the service {}: {why}", service.name))?;
+        parameters.extend(service.search_parameters.iter().cloned());
+        tracing::info!(service.name = %service.name, "the service lies at {}", service.base);
+    }
+    let begin = std::time::Instant::now();
+    while !app.are_in_force(&parameters)? {
+        if begin.elapsed() > INDEX_WAIT {
+            tracing::warn!("search parameters of services are still being built");
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 /// A SQLite database belongs to this process alone.

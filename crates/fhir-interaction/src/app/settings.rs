@@ -2,6 +2,7 @@
 
 use fhir_definitions::ResourceType;
 
+use crate::bound::Reserved;
 use crate::reference::References;
 use crate::validation::ValidationSettings;
 
@@ -39,6 +40,8 @@ pub struct InteractionSettings {
     pub stored_rules: bool,
     /// Where apps get their tokens, where the server wants tokens.
     pub authorization: Option<Authorization>,
+    /// Profiles whose resources are written through one service alone.
+    pub reserved: Vec<Reserved>,
 }
 
 /// Types that are searched by POST alone.
@@ -116,6 +119,7 @@ impl Default for InteractionSettings {
             post_only: PostOnly::default(),
             stored_rules: false,
             authorization: None,
+            reserved: Vec::new(),
         }
     }
 }

@@ -84,15 +84,20 @@ async fn one(
 ) -> Result<Fate, Failure> {
     Ok(match action {
         Action::Get(_) | Action::Operate(_) => Fate::Read,
-        Action::Create { .. } => match found {
-            [stored, ..] => Fate::Existing(stored.clone()),
-            [] => Fate::Create(Preconditions::default()),
+        Action::Create { view, .. } => match (found, running.app.given_id(*view)) {
+            ([stored, ..], _) => Fate::Existing(stored.clone()),
+            ([], None) => Fate::Create(Preconditions::default()),
+            ([], Some(given)) => {
+                let key = ResourceKey::new(view.resource_type, given);
+                let preconditions = Preconditions { if_absent: true, ..Preconditions::default() };
+                Fate::Put { key, preconditions, is_claim: true }
+            }
         },
-        Action::Update { who: Who::Known(key), conditions, .. } => Fate::Put {
-            key: key.clone(),
-            preconditions: write::preconditions(conditions.clone()),
-            is_claim: false,
-        },
+        Action::Update { who: Who::Known(key), conditions, .. } => {
+            let mut preconditions = write::preconditions(conditions.clone());
+            preconditions.if_exists |= running.app.updates_only(key.resource_type);
+            Fate::Put { key: key.clone(), preconditions, is_claim: false }
+        }
         Action::Update { who: Who::Like(criteria), view, conditions } => {
             let preconditions = write::preconditions(conditions.clone());
             match (found, view.id()) {

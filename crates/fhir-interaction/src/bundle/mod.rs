@@ -8,7 +8,7 @@
 //! as one atomic group (`plan`). A batch hands its plain writes over together, each on its own,
 //! and runs what is conditional like single requests. Reads run after the writes.
 
-mod answer;
+pub(crate) mod answer;
 mod asked;
 mod batch;
 mod entry;
@@ -60,6 +60,7 @@ pub(crate) async fn run(
         }
         Kind::Batch => {
             let permit = app.gate(request, Interaction::Batch, None)?;
+            let app = &app.unnamed();
             let running = Running { app, request, permit: &permit, content: content.as_ref() };
             batch::run(running, bundle, journal).await
         }

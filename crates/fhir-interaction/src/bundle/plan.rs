@@ -136,13 +136,20 @@ impl Plan {
     }
 
     /// Hands the operations out; only once.
-    pub(crate) fn take_group(&mut self, journal: Option<JournalRow>) -> WriteGroup {
+    pub(crate) fn take_group(
+        &mut self,
+        app: &App,
+        journal: Option<JournalRow>,
+        entries: usize,
+    ) -> WriteGroup {
+        let slots: Vec<usize> = self.targets.iter().map(|target| target.index).collect();
         WriteGroup {
             ops: std::mem::take(&mut self.ops),
             atomic: true,
             expect: std::mem::take(&mut self.expect),
             journal,
-            trace: None,
+            once: app.once_mark(&slots, entries),
+            ..WriteGroup::default()
         }
     }
 
@@ -180,7 +187,7 @@ impl Plan {
             return Failure::new(FailureKind::Bug, "the store refused an unknown operation");
         };
         if *is_claim && matches!(fault, WriteFault::AlreadyExists { .. }) {
-            let text = format!("the criteria match nothing, and {key} exists already");
+            let text = format!("{key} exists already, and its id can be used once");
             let place = format!("{}.id", key.resource_type);
             return at_entry(Failure::new(FailureKind::Conflict, text).at(place), *index);
         }

@@ -38,7 +38,7 @@ pub(crate) async fn run(
         // Who has lost a race over a resource waits in its line before looking again.
         let _turn = turns.next(app, lost.as_ref()).await?;
         let mut plan = Plan::make(running, &entries, &questions).await?;
-        let group = plan.take_group(journal.clone());
+        let group = plan.take_group(app, journal.clone(), entries.len());
         let written = if group.ops.is_empty() && group.journal.is_none() {
             Vec::new()
         } else {

@@ -15,7 +15,7 @@ use crate::world::{World, key, wait};
 cases!(a_purge_leaves_nothing, a_purge_of_nothing_is_nothing, what_was_purged_may_come_again);
 
 /// Tables without a resource's own rows, and why.
-const ABOUT_ALL: [&str; 20] = [
+const ABOUT_ALL: [&str; 21] = [
     // Texts of codes, never of identifiers; units of parameters; which dates repeat.
     "coding",
     "unit",
@@ -32,6 +32,8 @@ const ABOUT_ALL: [&str; 20] = [
     "package_body",
     // Code systems that were imported, and the codes of closure tables.
     "kept",
+    // Hashes of values with the keys of what had them, and what requests came to.
+    "mark",
     // A file's hash and a position in it.
     "journal",
     // Who saw what, which a purge leaves alone.

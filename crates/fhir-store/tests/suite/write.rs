@@ -177,8 +177,7 @@ fn expectations_refuse_a_group(world: &World) {
             ops: vec![world.put(r#"{"resourceType":"Basic","id":"x","code":{"text":"t"}}"#)],
             expect: vec![Expectation { query, found: found.map(key) }],
             atomic: true,
-            journal: None,
-            trace: None,
+            ..WriteGroup::default()
         };
         match world.group(group) {
             Ok(_) => true,

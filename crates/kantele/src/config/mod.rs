@@ -18,12 +18,15 @@ mod packages;
 mod references;
 mod rights;
 mod search;
+mod services;
 mod terminology;
 mod tls;
 mod trace;
 mod validation;
 
 use std::fmt::Write;
+
+use fhir_interaction::Reserved;
 
 pub(crate) use access::{Access, Introspection, KeySource, Mode};
 pub(crate) use cors::Cors;
@@ -37,6 +40,7 @@ pub(crate) use network::Network;
 pub(crate) use packages::Packages;
 pub(crate) use rights::{Rights, RulesFile, read_rules};
 pub(crate) use search::Search;
+pub(crate) use services::Services;
 pub(crate) use terminology::External;
 pub(crate) use tls::{ClientCertificates, Tls};
 pub(crate) use trace::Trace;
@@ -55,6 +59,7 @@ pub(crate) struct Settings {
     pub(crate) search: Search,
     pub(crate) identifiers: kanta_rules::Settings,
     pub(crate) packages: Packages,
+    pub(crate) services: Services,
     /// None where nobody else is asked about codes.
     pub(crate) external: Option<External>,
     pub(crate) limits: Limits,
@@ -82,6 +87,7 @@ fn all() -> impl Iterator<Item = &'static Setting> {
         validation::SETTINGS,
         identifiers::SETTINGS,
         Packages::SETTINGS,
+        services::SETTINGS,
         terminology::SETTINGS,
         Limits::SETTINGS,
         Jobs::SETTINGS,
@@ -124,6 +130,17 @@ impl Settings {
         search.interaction.authorization = access.told();
         let rights = rights::read(layers);
         search.interaction.stored_rules = rights.access.has_stored_rules;
+        let services = services::read(layers);
+        search.interaction.reserved = services
+            .all
+            .iter()
+            .flat_map(|service| {
+                service.reserved.iter().map(|profile| Reserved {
+                    service: service.name.clone(),
+                    profile: profile.clone(),
+                })
+            })
+            .collect();
         let settings = Self {
             network,
             tls,
@@ -134,6 +151,7 @@ impl Settings {
             search,
             identifiers: identifiers::read(layers),
             packages: Packages::read(layers),
+            services,
             external: terminology::read(layers),
             limits: Limits::read(layers),
             jobs: Jobs::read(layers),

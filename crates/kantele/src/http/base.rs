@@ -36,6 +36,11 @@ pub(crate) fn base_url(
     format!("{}://{}{prefix}{ROOT}", scheme.unwrap_or(own_scheme), host.unwrap_or(bound))
 }
 
+/// The URL of another path beside the root at `root`.
+pub(crate) fn below(root: &str, path: &str) -> String {
+    format!("{}{path}", root.strip_suffix(ROOT).unwrap_or(root))
+}
+
 /// The value of `key` in the first element of a `Forwarded` header (RFC 7239).
 fn forwarded_part<'a>(header: &'a str, key: &str) -> Option<&'a str> {
     header.split(',').next()?.split(';').find_map(|pair| {

@@ -9,7 +9,6 @@ use std::task::Poll;
 use std::time::Instant;
 
 use actix_web::http::Method;
-use actix_web::http::header::HeaderName;
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use fhir_access::Caller;
@@ -17,28 +16,37 @@ use fhir_access::trace::{Head as Traced, Record};
 use fhir_model::{Failure, FailureKind};
 use fhir_security::certificate::Certificate;
 
-use super::base::ROOT;
+use super::base::{self, ROOT};
 use super::body::Payload;
 use super::exchange::{Exchange, Form, Head};
 use super::jobs::{self, Jobs, Work};
+use super::once::{self, CORRELATION_ID, REQUEST_ID};
 use super::route::{Call, Target};
 use super::{
-    State, authorize, binary, cors, handler, health, identity, openapi, reply, smart, status, trace,
+    State, authorize, binary, cors, health, identity, openapi, reply, service, smart, status, trace,
 };
 use crate::access::Refused;
 
-static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
 /// What is told of a request once it is answered.
-struct Noted<'a> {
-    interaction: &'static str,
+pub(super) struct Noted<'a> {
+    pub(super) interaction: &'static str,
     request_id: &'a str,
-    record: Record,
+    pub(super) record: Record,
+    /// Whether the reply has an id of its own.
+    pub(super) own_ids: bool,
 }
 
 impl Noted<'_> {
     /// Begins the request's record, where accesses are traced.
-    fn begin(&mut self, state: &State, head: &Head<'_>, below: &str, caller: &Caller) {
+    ///
+    /// The path is that below a root: of the plain interface, or of a service.
+    pub(super) fn begin(
+        &mut self,
+        state: &State,
+        head: &Head<'_>,
+        (root, below): (&str, &str),
+        caller: &Caller,
+    ) {
         if !state.is_traced {
             return;
         }
@@ -47,7 +55,7 @@ impl Noted<'_> {
         let traced = Traced {
             request_id: Some(self.request_id.to_owned()),
             address: head.peer.map(|peer| peer.ip().to_string()),
-            server: state.base(head),
+            server: base::below(&state.base(head), root),
             request: format!("{} {path}{query}", head.method),
         };
         self.record = Record::begin(traced, caller);
@@ -62,8 +70,12 @@ pub(crate) async fn handle(http: HttpRequest, payload: web::Payload) -> HttpResp
     };
     let head = Head::of(&http);
     let request_id = request_id(state, &http);
-    let mut noted =
-        Noted { interaction: "other", request_id: &request_id, record: Record::default() };
+    let mut noted = Noted {
+        interaction: "other",
+        request_id: &request_id,
+        record: Record::default(),
+        own_ids: state.services.plain.own,
+    };
     let mut reply = match admit(state, &http).await {
         Ok(Some(reply)) => reply,
         Ok(None) => {
@@ -91,7 +103,16 @@ pub(crate) async fn handle(http: HttpRequest, payload: web::Payload) -> HttpResp
         request.id = %request_id, http.method = %http.method(), http.status = status,
         duration_us = took.as_micros(), "{interaction} {status}",
     );
-    reply::set(&mut reply, REQUEST_ID.clone(), &request_id);
+    if noted.own_ids {
+        let own = once::uuid();
+        tracing::debug!(request.id = %request_id, reply.id = %own, "the reply has its own id");
+        reply::set(&mut reply, REQUEST_ID.clone(), &own);
+        if head.headers.contains_key(&REQUEST_ID) {
+            reply::set(&mut reply, CORRELATION_ID.clone(), &request_id);
+        }
+    } else {
+        reply::set(&mut reply, REQUEST_ID.clone(), &request_id);
+    }
     reply
 }
 
@@ -162,6 +183,10 @@ async fn answer(
     if let Some(asked) = authorize::of(state, &head) {
         return authorize::answer(state, &head, asked, payload).await;
     }
+    if let Some((service, below)) = service::of(state, &head) {
+        let who = (certificate, payload);
+        return Ok(service::answer(state, head, (&service, below), who, noted).await);
+    }
     let below = head.uri.path().strip_prefix(ROOT);
     let below = below.filter(|rest| rest.is_empty() || rest.starts_with('/')).ok_or_else(|| {
         let text = format!("nothing has this path; the FHIR root is {ROOT}");
@@ -173,21 +198,21 @@ async fn answer(
         // What the server can do, and how to become known, may be asked by anyone.
         Err(Refused::Missing) if is_public(&head, below) => Caller::unknown(),
         Err(why) => {
-            noted.begin(state, &head, below, &Caller::unknown());
+            noted.begin(state, &head, (ROOT, below), &Caller::unknown());
             return Ok(identity::refused(state, &head, &why));
         }
     };
     state.admission.admit_caller(&caller, &state.limits)?;
     if let Some(id) = below.strip_prefix(jobs::PATH) {
         noted.interaction = "async";
-        noted.begin(state, &head, below, &caller);
+        noted.begin(state, &head, (ROOT, below), &caller);
         return status::answer(state, head, (caller, noted.record.clone()), id);
     }
     if below == openapi::PATH {
         noted.interaction = "capabilities";
         return openapi::answer(state, head, caller);
     }
-    noted.begin(state, &head, below, &caller);
+    noted.begin(state, &head, (ROOT, below), &caller);
     if let Some(rest) = trace::below(below) {
         noted.interaction = "trace";
         return trace::answer(state, head, (caller, noted.record.clone()), rest, payload).await;
@@ -207,7 +232,7 @@ async fn answer(
         noted.record = Record::default();
     }
     let who = (caller, noted.record.clone());
-    let exchange = Exchange::open(state, head, who, binary::may_be(&call))?;
+    let mut exchange = Exchange::open(state, head, who, binary::may_be(&call))?;
     if state.jobs.are_on() && jobs::may_wait(&call) && exchange.prefers_async() {
         let work = Work::take(&exchange, call, payload).await?;
         let id = Jobs::submit(state, work)?;
@@ -216,7 +241,7 @@ async fn answer(
         return Ok(status::accepted(&exchange, &id));
     }
     let may_be_native = binary::may_be(&call) && exchange.pairs.is_empty();
-    let answered = handler::call(&exchange, call, payload).await;
+    let answered = once::call(&mut exchange, call, payload).await;
     let replied = answered.and_then(|answer| reply::answer(&exchange, answer, may_be_native));
     Ok(replied.unwrap_or_else(|failure| reply::failure(exchange.form(), &failure)))
 }

@@ -8,7 +8,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::http::{Method, Uri};
 use fhir_access::Caller;
 use fhir_access::trace::Record;
-use fhir_interaction::{Preferences, Request, Return};
+use fhir_interaction::{App, Preferences, Request, Return};
 use fhir_model::{Failure, FailureKind};
 
 use super::coding::Coding;
@@ -57,6 +57,10 @@ impl<'a> Head<'a> {
 pub(crate) struct Exchange<'a> {
     pub(crate) state: &'a State,
     pub(crate) head: Head<'a>,
+    /// The application, as the service sees it that the request is for.
+    pub(crate) app: App,
+    /// The root of that service.
+    pub(crate) own_base: Option<String>,
     /// Who asks.
     pub(crate) caller: Caller,
     /// What the request leaves in the trace.
@@ -103,7 +107,8 @@ impl<'a> Exchange<'a> {
         let pairs = head.uri.query().map(text::pairs).transpose()?.unwrap_or_default();
         let accept = head.accept();
         let form = Cell::new(Form::default());
-        let exchange = Self { state, head, caller, record, pairs, accept, form };
+        let (app, own_base) = (state.app.clone(), None);
+        let exchange = Self { state, head, app, own_base, caller, record, pairs, accept, form };
         let agreed = exchange.agree(&exchange.pairs);
         let is_open = takes_any_accept && exchange.pairs.is_empty();
         exchange.form.set(if is_open { agreed.unwrap_or_default() } else { agreed? });
@@ -186,7 +191,7 @@ impl<'a> Exchange<'a> {
 
     /// The FHIR root as this client sees it.
     pub(crate) fn base(&self) -> String {
-        self.state.base(&self.head)
+        self.own_base.clone().unwrap_or_else(|| self.state.base(&self.head))
     }
 
     /// Refuses query parameters where the interaction has none.

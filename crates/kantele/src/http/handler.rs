@@ -52,7 +52,7 @@ pub(crate) async fn call(
 }
 
 fn capabilities(exchange: &Exchange<'_>) -> Result<Answer, Failure> {
-    let (app, request) = (&exchange.state.app, exchange.request());
+    let (app, request) = (&exchange.app, exchange.request());
     let is_mode = |(name, value): &(String, String)| name == "mode" && value == "terminology";
     if exchange.pairs.iter().any(is_mode) {
         return interaction::terminology_capabilities(app, &request);
@@ -61,7 +61,7 @@ fn capabilities(exchange: &Exchange<'_>) -> Result<Answer, Failure> {
 }
 
 async fn read(exchange: &Exchange<'_>, key: &ResourceKey) -> Result<Answer, Failure> {
-    let app = &exchange.state.app;
+    let app = &exchange.app;
     let seen = conditions::of_read(exchange);
     interaction::read_unless_seen(app, &exchange.request(), key, &exchange.pairs, seen).await
 }
@@ -71,7 +71,7 @@ async fn vread(
     key: &ResourceKey,
     version: VersionId,
 ) -> Result<Answer, Failure> {
-    let (app, request) = (&exchange.state.app, exchange.request());
+    let (app, request) = (&exchange.app, exchange.request());
     let seen = conditions::of_read(exchange);
     interaction::vread_unless_seen(app, &request, (key, version), &exchange.pairs, seen).await
 }
@@ -85,7 +85,7 @@ async fn create(
     let resource = resource(exchange, resource_type, None, payload).await?;
     let condition = exchange.header(&HeaderName::from_static("if-none-exist"));
     let condition = condition.map(str::to_owned);
-    let app = &exchange.state.app;
+    let app = &exchange.app;
     interaction::create(app, &exchange.request(), resource_type, resource, condition).await
 }
 
@@ -97,7 +97,7 @@ async fn update(
     exchange.refuse_parameters()?;
     let conditions = conditions::of_write(exchange)?;
     let resource = resource(exchange, key.resource_type, Some(&key.id), payload).await?;
-    let (app, request) = (&exchange.state.app, exchange.request());
+    let (app, request) = (&exchange.app, exchange.request());
     interaction::update(app, &request, &key, resource, conditions).await
 }
 
@@ -121,7 +121,7 @@ async fn update_where(
 ) -> Result<Answer, Failure> {
     let conditions = conditions::of_write(exchange)?;
     let resource = resource(exchange, resource_type, None, payload).await?;
-    let (app, request) = (&exchange.state.app, exchange.request());
+    let (app, request) = (&exchange.app, exchange.request());
     let criteria = criteria(exchange, resource_type);
     interaction::update_where(app, &request, &criteria, resource, conditions).await
 }
@@ -134,7 +134,7 @@ async fn patch(
     exchange.refuse_parameters()?;
     let conditions = conditions::of_write(exchange)?;
     let patch = body::patch(exchange, payload).await?;
-    let (app, request) = (&exchange.state.app, exchange.request());
+    let (app, request) = (&exchange.app, exchange.request());
     interaction::patch(app, &request, key, &patch, conditions).await
 }
 
@@ -145,7 +145,7 @@ async fn patch_where(
 ) -> Result<Answer, Failure> {
     let conditions = conditions::of_write(exchange)?;
     let patch = body::patch(exchange, payload).await?;
-    let (app, request) = (&exchange.state.app, exchange.request());
+    let (app, request) = (&exchange.app, exchange.request());
     let criteria = criteria(exchange, resource_type);
     interaction::patch_where(app, &request, &criteria, &patch, conditions).await
 }
@@ -155,7 +155,7 @@ async fn delete_where(
     resource_type: ResourceType,
 ) -> Result<Answer, Failure> {
     let conditions = conditions::of_write(exchange)?;
-    let (app, request) = (&exchange.state.app, exchange.request());
+    let (app, request) = (&exchange.app, exchange.request());
     let criteria = criteria(exchange, resource_type);
     interaction::delete_where(app, &request, &criteria, conditions).await
 }
@@ -168,7 +168,7 @@ fn criteria(exchange: &Exchange<'_>, resource_type: ResourceType) -> Criteria {
 async fn delete(exchange: &Exchange<'_>, key: &ResourceKey) -> Result<Answer, Failure> {
     exchange.refuse_parameters_but(&[CASCADE])?;
     let conditions = conditions::of_write(exchange)?;
-    let (app, request) = (&exchange.state.app, exchange.request());
+    let (app, request) = (&exchange.app, exchange.request());
     if cascades(exchange)? {
         return interaction::delete_cascading(app, &request, key, conditions).await;
     }
@@ -201,7 +201,7 @@ fn cascades(exchange: &Exchange<'_>) -> Result<bool, Failure> {
 
 async fn history(exchange: &Exchange<'_>, scope: HistoryScope) -> Result<Answer, Failure> {
     let pairs = exchange.pairs.clone();
-    interaction::history(&exchange.state.app, &exchange.request(), scope, pairs).await
+    interaction::history(&exchange.app, &exchange.request(), scope, pairs).await
 }
 
 async fn search(
@@ -212,7 +212,7 @@ async fn search(
     let is_posted = exchange.head.method == actix_web::http::Method::POST;
     let mut pairs = exchange.pairs.clone();
     // Where criteria must not stand in URLs, a POST is no excuse for it.
-    let app = &exchange.state.app;
+    let app = &exchange.app;
     let has_own = pairs.iter().any(|(name, _)| !["_format", "_pretty"].contains(&name.as_str()));
     let is_in_url = has_own && app.settings().post_only != PostOnly::Nothing;
     if is_posted {
@@ -239,17 +239,17 @@ async fn operation(
                 input.pairs.extend(pairs);
             }
             Err(failure) => {
-                let (app, request) = (&exchange.state.app, exchange.request());
+                let (app, request) = (&exchange.app, exchange.request());
                 return interaction::operation::malformed(app, &request, called, failure);
             }
         }
     }
-    let app = &exchange.state.app;
+    let app = &exchange.app;
     interaction::operate(app, &exchange.request(), called, is_get, input).await
 }
 
 async fn bundle(exchange: &Exchange<'_>, payload: Payload) -> Result<Answer, Failure> {
     exchange.refuse_parameters()?;
     let bundle = body::bundle(exchange, payload).await?;
-    interaction::bundle(&exchange.state.app, &exchange.request(), bundle).await
+    interaction::bundle(&exchange.app, &exchange.request(), bundle).await
 }

@@ -21,9 +21,11 @@ mod jobs;
 mod media;
 mod metrics;
 mod negotiate;
+mod once;
 mod openapi;
 mod reply;
 pub(crate) mod route;
+mod service;
 mod smart;
 mod status;
 mod text;
@@ -38,7 +40,7 @@ use fhir_store::Store;
 
 use crate::access::Guard;
 use crate::authorize::Authority;
-use crate::config::{Cors, Limits, Network};
+use crate::config::{Cors, Limits, Network, Services};
 
 pub(crate) use admission::{Admission, watch};
 pub(crate) use base::ROOT;
@@ -61,6 +63,8 @@ pub(crate) struct State {
     pub(crate) authority: Option<Arc<Authority>>,
     pub(crate) limits: Limits,
     pub(crate) cors: Cors,
+    /// Interfaces with rules of their own.
+    pub(crate) services: Services,
     pub(crate) jobs: Jobs,
     /// Bounds of parsed bodies; the size is that of [`Limits`].
     pub(crate) parse_limits: ParseLimits,

@@ -21,6 +21,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("fhir-validation", &["fhir-path", "fhir-package", "fhir-structure", "fhir-terminology"]),
     ("fhir-security", &["fhir-model"]),
     ("fhir-access", &["fhir-search"]),
+    ("fhir-service", &["fhir-access", "fhir-path"]),
     ("fhir-store", &["fhir-search", "fhir-security"]),
     (
         "fhir-interaction",
@@ -36,7 +37,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("kanta-identifiers", &[]),
     ("kanta-rules", &["fhir-interaction", "kanta-identifiers"]),
     ("kanta-samples", &["fhir-model", "kanta-identifiers"]),
-    ("kantele", &["kanta-rules", "fhir-interaction", "fhir-security"]),
+    ("kantele", &["kanta-rules", "fhir-interaction", "fhir-security", "fhir-service"]),
     // Nothing that ships depends on these, so they may see everything.
     ("kantele-fuzz", &["fhir-patch", "fhir-search"]),
     ("xtask", &["kantele", "kanta-rules", "kanta-samples", "fhir-security"]),

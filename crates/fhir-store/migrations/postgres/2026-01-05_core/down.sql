@@ -4,6 +4,7 @@ DROP TABLE package_resource;
 DROP TABLE package;
 DROP TABLE package_change;
 DROP TABLE setting;
+DROP TABLE mark;
 DROP TABLE journal;
 DROP TABLE dictionary;
 DROP TABLE parameter;

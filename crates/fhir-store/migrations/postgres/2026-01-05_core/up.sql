@@ -156,6 +156,14 @@ CREATE TABLE journal (
   file bigint NOT NULL, position bigint NOT NULL,
   PRIMARY KEY (file, position)
 );
+-- kind: 0 a version of the resource `item` had the value with this hash, 1 the request with the name
+-- `item` was done and came to `content`. hash: of the value, or of the name.
+CREATE TABLE mark (
+  kind integer NOT NULL, hash bigint NOT NULL, item text NOT NULL, at bigint NOT NULL,
+  content text NOT NULL,
+  PRIMARY KEY (kind, hash, item)
+);
+CREATE INDEX mark_once ON mark (at) WHERE kind = 1;
 CREATE TABLE setting (name text PRIMARY KEY, value bytea NOT NULL);
 
 -- Installed packages. `about`: manifest, report and the like, as the program wrote them. A change of

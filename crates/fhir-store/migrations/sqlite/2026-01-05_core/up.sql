@@ -166,6 +166,14 @@ CREATE TABLE journal (
   file INTEGER NOT NULL, position INTEGER NOT NULL,
   PRIMARY KEY (file, position)
 ) WITHOUT ROWID;
+-- kind: 0 a version of the resource `item` had the value with this hash, 1 the request with the name
+-- `item` was done and came to `content`. hash: of the value, or of the name.
+CREATE TABLE mark (
+  kind INTEGER NOT NULL, hash INTEGER NOT NULL, item TEXT NOT NULL, at INTEGER NOT NULL,
+  content TEXT NOT NULL,
+  PRIMARY KEY (kind, hash, item)
+) WITHOUT ROWID;
+CREATE INDEX mark_once ON mark (at) WHERE kind = 1;
 CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
 -- Installed packages. `about`: manifest, report and the like, as the program wrote them. A change of

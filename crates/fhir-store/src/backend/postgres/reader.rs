@@ -14,6 +14,7 @@ use crate::backend::row::{self, HitRow};
 use crate::core::Core;
 use crate::error::StoreError;
 use crate::explain::{Explanation, Touched};
+use crate::mark::{MarkKind, StoredMark};
 use crate::query::reading::{Reading, Work};
 use crate::query::run::Run;
 use crate::read::{
@@ -336,6 +337,15 @@ impl Reader for PostgresReader<'_> {
         let mut sql = Sql::new("SELECT position FROM journal WHERE file = ");
         sql.integer(self.core.hasher.hash(file)).push(" ORDER BY position");
         Ok(sql.typed::<BigInt>().load(self.connection)?)
+    }
+
+    fn marks(&mut self, kind: MarkKind, hash: i64) -> Result<Vec<StoredMark>, StoreError> {
+        let mut sql = Sql::new("SELECT item, at, content FROM mark WHERE kind = ");
+        sql.integer(kind.number()).push(" AND hash = ").integer(hash).push(" ORDER BY item");
+        let found: Vec<(String, i64, String)> =
+            sql.typed::<(Text, BigInt, Text)>().load(self.connection)?;
+        let mark = |(item, at, content)| StoredMark { item, at: Instant(at), content };
+        Ok(found.into_iter().map(mark).collect())
     }
 
     fn traces(&mut self, window: &TraceWindow) -> Result<Vec<StoredTrace>, StoreError> {

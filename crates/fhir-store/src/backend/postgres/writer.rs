@@ -6,6 +6,7 @@
 
 mod apply;
 mod follow;
+mod mark;
 mod noted;
 
 pub(crate) use follow::words;

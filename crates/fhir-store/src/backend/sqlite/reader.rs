@@ -13,13 +13,15 @@ use fhir_search::{ParameterId, SearchQuery};
 
 use super::statements::{
     Begin, ByRow, Commit, CountVersions, Current, CurrentTuple, DatabaseBytes, Journal, LastChange,
-    LiveAll, LiveOf, OldVersion, OldVersions, Repeats, StoredColumns, StoredTuple, VersionTuple,
+    LiveAll, LiveOf, Marks, OldVersion, OldVersions, Repeats, StoredColumns, StoredTuple,
+    VersionTuple,
 };
 use crate::backend::history::{self, Rows};
 use crate::backend::row::{self, HitRow};
 use crate::core::Core;
 use crate::error::StoreError;
 use crate::explain::{Explanation, Touched};
+use crate::mark::{MarkKind, StoredMark};
 use crate::query::reading::{Reading, Work};
 use crate::query::run::Run;
 use crate::read::{
@@ -396,6 +398,14 @@ impl Reader for SqliteReader<'_> {
 
     fn journal(&mut self, file: &str) -> Result<Vec<i64>, StoreError> {
         Ok(Journal::new(self.core.hasher.hash(file)).load(self.connection)?)
+    }
+
+    fn marks(&mut self, kind: MarkKind, hash: i64) -> Result<Vec<StoredMark>, StoreError> {
+        self.snapshot()?;
+        let found: Vec<(String, i64, String)> =
+            Marks::new(kind.number(), hash).load(self.connection)?;
+        let mark = |(item, at, content)| StoredMark { item, at: Instant(at), content };
+        Ok(found.into_iter().map(mark).collect())
     }
 
     fn traces(&mut self, window: &TraceWindow) -> Result<Vec<StoredTrace>, StoreError> {

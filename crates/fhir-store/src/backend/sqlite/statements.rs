@@ -97,6 +97,17 @@ statement!([Sqlite] AddToCounter { kind: Integer = i32, live: BigInt = i64 } -> 
      ON CONFLICT (type) DO UPDATE SET live = live + excluded.live");
 statement!([Sqlite] InsertJournal { file: BigInt = i64, position: BigInt = i64 } -> (),
     "INSERT OR IGNORE INTO journal (file, position) VALUES (?, ?)");
+statement!([Sqlite] HasMark { kind: Integer = i32, hash: BigInt = i64, item: Text = &'a str } -> BigInt,
+    "SELECT at FROM mark WHERE kind = ? AND hash = ? AND item = ?");
+statement!([Sqlite] Marks { kind: Integer = i32, hash: BigInt = i64 } -> (Text, BigInt, Text),
+    "SELECT item, at, content FROM mark WHERE kind = ? AND hash = ? ORDER BY item");
+statement!([Sqlite] InsertMark {
+        kind: Integer = i32, hash: BigInt = i64, item: Text = &'a str, at: BigInt = i64,
+        content: Text = &'a str,
+    } -> (),
+    "INSERT OR IGNORE INTO mark (kind, hash, item, at, content) VALUES (?, ?, ?, ?, ?)");
+statement!([Sqlite] ForgetMarks { before: BigInt = i64 } -> (),
+    "DELETE FROM mark WHERE kind = 1 AND at < ?");
 statement!([Sqlite] LastRow {} -> BigInt, "SELECT coalesce(max(rid), 0) FROM resource");
 statement!([Sqlite] LastChange {} -> BigInt, "SELECT coalesce(max(updated), 0) FROM change");
 

@@ -5,6 +5,7 @@
 
 mod apply;
 mod follow;
+mod mark;
 mod online;
 mod purge;
 mod trace;

@@ -57,6 +57,9 @@ impl<'a> Transaction<'a> {
         group: &WriteGroup,
         bodies: &[Option<Packed>],
     ) -> Result<Vec<Result<Written, WriteFault>>, StoreError> {
+        if !self.take_name(group)? {
+            return Err(StoreError::Refused { index: 0, fault: WriteFault::Repeated });
+        }
         let mut held = self.hold_criteria(group)?;
         for (index, expectation) in group.expect.iter().enumerate() {
             let found = self.matching(&expectation.query)?;
@@ -99,6 +102,7 @@ impl<'a> Transaction<'a> {
             sql.integer(journal.position);
             self.run(sql.push(") ON CONFLICT DO NOTHING"))?;
         }
+        self.mark(group, &answers)?;
         self.noted.write(self.connection)?;
         self.write_counters()?;
         self.let_go(&held)?;

@@ -196,6 +196,9 @@ impl Writer {
         {
             return self.trace(trace, &[]).map(|()| Vec::new());
         }
+        if self.is_done(&job.group)? {
+            return Err(StoreError::Refused { index: 0, fault: WriteFault::Repeated });
+        }
         for (index, expectation) in job.group.expect.iter().enumerate() {
             if !self.holds(expectation)? {
                 return Err(StoreError::Refused { index, fault: WriteFault::Stale });
@@ -224,6 +227,7 @@ impl Writer {
             InsertJournal::new(self.core.hasher.hash(&journal.file), journal.position)
                 .execute(&mut self.connection)?;
         }
+        self.mark(&job.group, &answers)?;
         if let Some(trace) = &job.group.trace {
             self.trace(trace, &answers)?;
         }

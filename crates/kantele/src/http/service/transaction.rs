@@ -1,0 +1,176 @@
+//! A transaction of a service: held to its shape and rules, to what is stored, and run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fhir_interaction::{self as interaction, Answer, Bound, Claim};
+use fhir_model::{
+    Failure, FailureKind, Issue, IssueType, ResourceKey, ResourceView, Value, VersionId,
+};
+use fhir_service::{Facts, Held, Service};
+
+use super::super::body::{self, Payload};
+use super::super::exchange::Exchange;
+use super::super::once;
+use super::{bound, refuse_held};
+
+/// Runs a transaction, or tells everything that is wrong with it.
+///
+/// # Errors
+/// What is wrong, and what the transaction fails with; nothing is stored then.
+pub(super) async fn run(
+    service: &Arc<Service>,
+    exchange: &mut Exchange<'_>,
+    payload: Payload,
+) -> Result<Answer, Failure> {
+    if !exchange.pairs.is_empty() {
+        exchange.refuse_parameters()?;
+    }
+    let payload = if service.requests.repeated {
+        once::name(exchange, &service.name, payload).await?
+    } else {
+        payload
+    };
+    let app = exchange.app.clone();
+    let request = exchange.request();
+    if let Some(answer) = interaction::repeated(&app, &request).await? {
+        return Ok(answer);
+    }
+    let bundle = body::bundle(exchange, payload).await?;
+    let facts = Facts { claims: exchange.caller.claims(), now: app.present() };
+    let mut wrong = service.wrong_transaction(bundle.view(), &facts);
+    wrong.extend(too_early(service, bundle.view(), &facts));
+    let mut asked = bound(service, facts.now);
+    if wrong.is_empty() {
+        let judged = replacements(service, exchange, bundle.view(), &facts).await?;
+        wrong.extend(judged.wrong);
+        asked.expected = judged.expected;
+        asked.claims = claims(service, bundle.view(), &facts);
+    }
+    refuse_held(wrong)?;
+    exchange.app = rebound(exchange, asked);
+    let app = exchange.app.clone();
+    once::done_once(exchange, interaction::bundle(&app, &request, bundle)).await
+}
+
+/// The application with more to hold a transaction to, under the name that the request has.
+fn rebound(exchange: &Exchange<'_>, asked: Bound) -> interaction::App {
+    let name = exchange.app.name();
+    let app = exchange.state.app.bound_by(asked);
+    match name {
+        Some(name) => app.named(name),
+        None => app,
+    }
+}
+
+/// The written resources of a transaction: with their place, and their key for a PUT.
+fn written<'a>(
+    bundle: ResourceView<'a>,
+) -> impl Iterator<Item = (usize, ResourceView<'a>, Option<ResourceKey>)> {
+    let entries = bundle.value.get("entry").into_iter().flat_map(Value::items);
+    entries.enumerate().filter_map(|(index, entry)| {
+        let view = ResourceView::of(entry.get("resource")?)?;
+        let request = entry.get("request")?;
+        let method = request.get("method").and_then(Value::text)?;
+        let url = request.get("url").and_then(Value::text)?;
+        let key = (method == "PUT").then(|| ResourceKey::from_reference(&url)).flatten();
+        Some((index, view, key))
+    })
+}
+
+fn too_early(service: &Service, bundle: ResourceView<'_>, facts: &Facts<'_>) -> Option<Held> {
+    let mut types = written(bundle).map(|(_, view, _)| view.resource_type);
+    types.find_map(|of| service.too_early(of, facts.claims, facts.now))
+}
+
+#[derive(Default)]
+struct Judged {
+    wrong: Vec<Held>,
+    expected: BTreeMap<ResourceKey, VersionId>,
+}
+
+/// Holds each replacement to what it replaces.
+async fn replacements(
+    service: &Service,
+    exchange: &Exchange<'_>,
+    bundle: ResourceView<'_>,
+    facts: &Facts<'_>,
+) -> Result<Judged, Failure> {
+    let mut judged = Judged::default();
+    let request = exchange.request();
+    for (index, view, key) in written(bundle) {
+        let Some(key) = key else { continue };
+        let rules: Vec<_> =
+            service.sames.iter().filter(|rule| rule.resource_type == view.resource_type).collect();
+        if rules.is_empty() {
+            continue;
+        }
+        let place = format!("Bundle.entry[{index}].resource");
+        let found = interaction::replaced(&exchange.app, &request, &key).await?;
+        let (version, before) = match found {
+            Some(found) => found,
+            None => {
+                let id = rules.first().map(|rule| rule.id.clone()).unwrap_or_default();
+                let at = format!("Bundle.entry[{index}].request.url");
+                judged.wrong.push(broken(&id, at, "there is nothing to replace under this id"));
+                continue;
+            }
+        };
+        for rule in rules {
+            let differs = rule.expressions.iter().any(|path| {
+                sorted(path.texts(view, facts.now)) != sorted(path.texts(before.view(), facts.now))
+            });
+            if differs {
+                judged.wrong.push(broken(&rule.id, place.clone(), &rule.text));
+            }
+        }
+        judged.expected.insert(key, version);
+    }
+    Ok(judged)
+}
+
+fn sorted(mut texts: Vec<String>) -> Vec<String> {
+    texts.sort();
+    texts.dedup();
+    texts
+}
+
+fn broken(id: &str, at: String, text: &str) -> Held {
+    let kind = FailureKind::BusinessRule;
+    Held { kind, issue: Issue::error(IssueType::BusinessRule, text).at(at).rule(id.to_owned()) }
+}
+
+/// What there may be one of, among what is written.
+fn claims(service: &Service, bundle: ResourceView<'_>, facts: &Facts<'_>) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    for (index, view, owner) in written(bundle) {
+        let rules = service.uniques.iter().filter(|it| it.resource_type == view.resource_type);
+        for rule in rules {
+            if rule.when.as_ref().is_some_and(|when| !when.is_so(view, facts.now)) {
+                continue;
+            }
+            let values = rule.search.iter().map(|(name, path)| {
+                let texts = path.texts(view, facts.now);
+                let texts: Vec<String> = texts
+                    .iter()
+                    .map(|text| text.replace('\\', "\\\\").replace(',', "\\,"))
+                    .collect();
+                (name.clone(), texts.join(","))
+            });
+            let pairs: Vec<(String, String)> = values.collect();
+            if pairs.iter().any(|(_, value)| value.is_empty()) {
+                continue;
+            }
+            let at = format!("Bundle.entry[{index}].resource");
+            let issue = Issue::error(IssueType::Duplicate, rule.text.clone());
+            let issue = issue.at(at).rule(rule.id.clone());
+            claims.push(Claim {
+                resource_type: view.resource_type,
+                pairs,
+                owner: owner.clone(),
+                refusal: Failure::with_issues(FailureKind::Conflict, vec![issue]),
+            });
+        }
+    }
+    claims
+}
