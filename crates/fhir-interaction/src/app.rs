@@ -346,6 +346,14 @@ impl App {
         self.inner.store.trace(row).await.map_err(|error| store_failure(&error))
     }
 
+    /// Has every access that was answered stand where the trace is read.
+    ///
+    /// # Errors
+    /// `Unavailable` where the store is too busy.
+    pub(crate) async fn settle_trace(&self) -> Result<(), Failure> {
+        self.inner.store.settle_trace().await.map_err(|error| store_failure(&error))
+    }
+
     /// The line in which those wait who write to this resource and have lost a race; other
     /// resources may share it.
     #[expect(clippy::indexing_slicing, reason = "a remainder is below the divisor")]

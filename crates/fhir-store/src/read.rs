@@ -181,7 +181,8 @@ pub trait Reader {
     /// `StoreError` where the database fails.
     fn units(&mut self, p: ParameterId) -> Result<Vec<(i64, String)>, StoreError>;
 
-    /// Rows of the trace.
+    /// Rows of the trace. Those that stand alone are there once [`crate::Store::settle_trace`] was
+    /// asked for, or a moment later.
     ///
     /// # Errors
     /// `StoreError` where the database fails.

@@ -139,11 +139,20 @@ impl Store {
     /// `Busy` where the queue is full: then the access must not be answered.
     pub async fn trace(&self, row: TraceRow) -> Result<(), StoreError> {
         match &self.engine {
-            Engine::Sqlite(engine) => {
-                let group = WriteGroup { trace: Some(row), ..WriteGroup::default() };
-                engine.write(&self.core, group).await.map(|_| ())
-            }
+            Engine::Sqlite(engine) => engine.trace(&self.core, row).await,
             Engine::Postgres(engine) => engine.trace(row).await,
+        }
+    }
+
+    /// Brings every row of the trace that [`Self::trace`] has answered to where
+    /// [`crate::Reader::traces`] finds it, in reads that begin afterwards.
+    ///
+    /// # Errors
+    /// `Busy` where the queue is full, and what the database fails with.
+    pub async fn settle_trace(&self) -> Result<(), StoreError> {
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.settle_trace().await,
+            Engine::Postgres(_) => Ok(()),
         }
     }
 

@@ -68,6 +68,7 @@ pub async fn search_trace(
     let scope = Scope::Type(ResourceType::AUDIT_EVENT);
     let query = app.parse_among(request, &catalogue.registry, scope, &pairs)?;
     let question = Question::new(app, &catalogue, query, (is_posted, cursor, sealed))?;
+    app.settle_trace().await?;
     let work = move |sight: &mut Sight<'_>| {
         let page = question.page(&catalogue, sight)?;
         Ok((question, page))
@@ -89,6 +90,7 @@ pub async fn read_trace(app: &App, request: &Request, id: &str) -> Result<Answer
         Failure::new(FailureKind::NotFound, text)
     };
     let (position, number) = place(id).ok_or_else(nothing)?;
+    app.settle_trace().await?;
     let found = app.read(&permit, move |sight| Ok(row_at(sight, position)?)).await?;
     let event = found.and_then(|row| events(&row).into_iter().nth(number)).ok_or_else(nothing)?;
     note(&permit, std::slice::from_ref(&event));

@@ -1,6 +1,7 @@
 //! SQLite: one file, one writer thread, a reading connection for each thread.
 
 mod connection;
+mod journal;
 mod kept;
 mod online;
 mod open;
@@ -23,7 +24,7 @@ use crate::core::Core;
 use crate::error::StoreError;
 use crate::read::Reader;
 use crate::settings::StoreSettings;
-use crate::trace::TraceRemoval;
+use crate::trace::{TraceRemoval, TraceRow};
 use crate::write::{WriteFault, WriteGroup, Written};
 
 /// An open SQLite database.
@@ -32,7 +33,8 @@ pub(crate) struct Engine {
     number: u64,
     path: PathBuf,
     settings: StoreSettings,
-    queue: writer::Queue,
+    journal: journal::Journal,
+    queue: Arc<writer::Queue>,
     /// A reading connection for packages.
     aside: Mutex<Option<SqliteConnection>>,
     /// Held until the store is closed.
@@ -54,11 +56,13 @@ impl Engine {
         let lock = open::lock(path)?;
         let (core, connection) = open::open(path, settings)?;
         let core = Arc::new(core);
-        let queue = writer::start(connection, Arc::clone(&core), settings)?;
+        let queue = Arc::new(writer::start(connection, Arc::clone(&core), settings)?);
+        let journal = journal::Journal::new(path, &core, &queue);
         let engine = Self {
             number: ENGINES.fetch_add(1, Ordering::Relaxed),
             path: path.to_owned(),
             settings: settings.clone(),
+            journal,
             queue,
             aside: Mutex::new(None),
             lock: Mutex::new(Some(lock)),
@@ -92,8 +96,25 @@ impl Engine {
         self.queue.send(core, group)?.await.unwrap_or(Err(StoreError::Interrupted))
     }
 
+    /// Writes a row of the trace that stands alone; comes back once it is durable.
+    pub(crate) async fn trace(&self, core: &Core, row: TraceRow) -> Result<(), StoreError> {
+        if row.body.len().max(row.actor.len()).max(row.keys.len()) > journal::MOST_LENGTH {
+            // As a commit of its own.
+            let group = WriteGroup { trace: Some(row), ..WriteGroup::default() };
+            return self.write(core, group).await.map(|_| ());
+        }
+        self.journal.add(row)?.await.unwrap_or(Err(StoreError::Interrupted))
+    }
+
+    /// Brings all rows of the trace that are durable into the database.
+    pub(crate) async fn settle_trace(&self) -> Result<(), StoreError> {
+        let Some(settling) = self.journal.settling() else { return Ok(()) };
+        self.queue.task(settling).await
+    }
+
     /// Removes rows of the trace that are older.
     pub(crate) async fn forget_traces(&self, before: i64) -> Result<TraceRemoval, StoreError> {
+        self.settle_trace().await?;
         let mut removal = TraceRemoval::default();
         loop {
             let so_far = removal;
@@ -110,6 +131,7 @@ impl Engine {
     }
 
     pub(crate) fn close(&self) {
+        self.journal.close();
         self.queue.close();
         self.aside.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();

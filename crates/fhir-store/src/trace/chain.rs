@@ -35,6 +35,22 @@ pub(crate) fn derived(secret: &[u8; 32]) -> Hash {
     hash(&[b"trace seal key", secret])
 }
 
+/// What the journal of a database with this secret begins with.
+pub(crate) fn journal_mark(secret: &[u8; 32]) -> Hash {
+    hash(&[b"trace journal of", secret])
+}
+
+/// The key of the checks in that journal.
+pub(crate) fn journal_key(secret: &[u8; 32]) -> Hash {
+    hash(&[b"trace journal key", secret])
+}
+
+/// What tells that bytes of a journal are whole and its own.
+pub(crate) fn check(key: &Hash, bytes: &[u8]) -> [u8; 8] {
+    let hash = hash(&[key, bytes]);
+    hash.first_chunk().copied().unwrap_or_default()
+}
+
 pub(crate) fn actor(body: &[u8]) -> ActorDigest {
     let hash = hash(&[b"trace actor", body]);
     let mut digest = ActorDigest::default();

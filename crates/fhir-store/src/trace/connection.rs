@@ -29,8 +29,8 @@ pub(crate) trait TraceConnection {
     fn triples(&mut self, sql: &Sql) -> QueryResult<Vec<(i64, i64, i64)>>;
     fn blobs(&mut self, sql: &Sql) -> QueryResult<Vec<Vec<u8>>>;
 
-    /// Adds rows with their keys and actors; `is_known` tells actors that are there already.
-    fn add(&mut self, links: &[Link], is_known: &dyn Fn(&Link) -> bool) -> QueryResult<()>;
+    /// Adds rows with their keys, and the actors of some of them, each once.
+    fn add(&mut self, links: &[&Link], actors: &[&Link]) -> QueryResult<()>;
 }
 
 macro_rules! loads {
@@ -82,16 +82,21 @@ impl TraceConnection for SqliteConnection {
 
     loads!();
 
-    fn add(&mut self, links: &[Link], is_known: &dyn Fn(&Link) -> bool) -> QueryResult<()> {
+    fn add(&mut self, links: &[&Link], actors: &[&Link]) -> QueryResult<()> {
+        for link in actors {
+            InsertActor::new(link.month(), &link.actor, &link.actor_body).execute(self)?;
+        }
         for link in links {
-            if !is_known(link) {
-                InsertActor::new(link.month(), &link.actor, &link.actor_body).execute(self)?;
-            }
             InsertTrace::new(link.at, link.strand, link.seq, &link.actor, &link.body, &link.hash)
                 .execute(self)?;
-            for key in &link.keys {
-                InsertKey::new(*key, link.at, link.strand).execute(self)?;
-            }
+        }
+        // In the order of the table, so that each of its pages is looked for once.
+        let places =
+            links.iter().flat_map(|link| link.keys.iter().map(|key| (*key, link.at, link.strand)));
+        let mut places: Vec<(i64, i64, i64)> = places.collect();
+        places.sort_unstable();
+        for (key, at, strand) in places {
+            InsertKey::new(key, at, strand).execute(self)?;
         }
         Ok(())
     }
@@ -102,21 +107,20 @@ impl TraceConnection for PgConnection {
 
     loads!();
 
-    fn add(&mut self, links: &[Link], is_known: &dyn Fn(&Link) -> bool) -> QueryResult<()> {
-        let unknown: Vec<&Link> = links.iter().filter(|link| !is_known(link)).collect();
-        if !unknown.is_empty() {
+    fn add(&mut self, links: &[&Link], actors: &[&Link]) -> QueryResult<()> {
+        if !actors.is_empty() {
             let mut sql = Sql::new(
                 "INSERT INTO trace_actor (month, digest, body) SELECT DISTINCT * FROM unnest(",
             );
-            let blobs = |of: fn(&&Link) -> Vec<u8>| Bind::Blobs(unknown.iter().map(of).collect());
-            sql.bind(Bind::Integers(unknown.iter().map(|link| link.month()).collect()));
+            let blobs = |of: fn(&&Link) -> Vec<u8>| Bind::Blobs(actors.iter().map(of).collect());
+            sql.bind(Bind::Integers(actors.iter().map(|link| link.month()).collect()));
             sql.push(", ").bind(blobs(|link| link.actor.to_vec()));
             sql.push(", ").bind(blobs(|link| link.actor_body.to_vec()));
             sql.push(") AS x(month, digest, body) ORDER BY 1, 2 ON CONFLICT DO NOTHING");
             TraceConnection::run(self, &sql)?;
         }
-        let integers = |of: fn(&Link) -> i64| Bind::Integers(links.iter().map(of).collect());
-        let blobs = |of: fn(&Link) -> Vec<u8>| Bind::Blobs(links.iter().map(of).collect());
+        let integers = |of: fn(&&Link) -> i64| Bind::Integers(links.iter().map(of).collect());
+        let blobs = |of: fn(&&Link) -> Vec<u8>| Bind::Blobs(links.iter().map(of).collect());
         let mut sql = Sql::new(
             "INSERT INTO trace (at, strand, seq, actor, body, hash) SELECT * FROM unnest(",
         );

@@ -8,9 +8,10 @@
 //! came after the last seal can be cut off unseen by whoever may write the database: at most
 //! [`TraceSettings::seal_every_ms`].
 
-mod chain;
+pub(crate) mod chain;
 pub(crate) mod connection;
 mod find;
+pub(crate) mod journal;
 pub(crate) mod retention;
 pub(crate) mod strand;
 mod verify;

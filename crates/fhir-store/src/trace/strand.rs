@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use diesel::QueryResult;
 use fhir_security::seal::SealKey;
 
 use super::chain::{self, ActorDigest, Hash};
@@ -22,7 +21,7 @@ const ADOPTION_SLACK_US: i64 = 60 * 1_000_000;
 const MAX_ACTORS: usize = 1 << 14;
 
 /// A row that is ready to be written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Link {
     pub(crate) at: i64,
     pub(crate) strand: i64,
@@ -75,9 +74,42 @@ impl Strand {
         Link { at, strand: self.number, seq, actor, actor_body, body, hash, keys }
     }
 
+    /// The next row, of one that belongs to no write; its actor's digest is known.
+    pub(crate) fn link_alone(&mut self, row: TraceRow, actor: ActorDigest, now: i64) -> Link {
+        let at = now.max(self.at.saturating_add(1));
+        let seq = self.seq.saturating_add(1);
+        let body = chain::encode(&row.body, &[]);
+        let hash = chain::link(&self.hash, (self.number, seq, at), &actor, &body);
+        (self.at, self.seq, self.hash) = (at, seq, hash);
+        let TraceRow { actor: actor_body, keys, .. } = row;
+        Link { at, strand: self.number, seq, actor, actor_body, body, hash, keys }
+    }
+
+    /// A strand whose rows are all later than this.
+    pub(crate) const fn since(mut self, at: i64) -> Self {
+        self.at = at;
+        self
+    }
+
+    /// The hash of the last row.
+    pub(crate) const fn hash(&self) -> &Hash {
+        &self.hash
+    }
+
+    /// Goes on to where rows that were made elsewhere have taken it.
+    pub(crate) fn follow(&mut self, (first, last): (&Link, &Link)) {
+        (self.at, self.seq, self.hash) = (last.at, last.seq, last.hash);
+        self.unsealed_since.get_or_insert(first.at);
+    }
+
     /// Whether a row has waited for a seal for this long.
     pub(crate) fn is_due(&self, now: i64, every_us: i64) -> bool {
         self.unsealed_since.is_some_and(|since| now.saturating_sub(since) >= every_us)
+    }
+
+    /// When the first row came that waits for a seal.
+    pub(crate) const fn unsealed_since(&self) -> Option<i64> {
+        self.unsealed_since
     }
 
     pub(crate) const fn is_sealed(&self) -> bool {
@@ -190,24 +222,21 @@ fn library(error: fhir_security::seal::SealError) -> StoreError {
 pub(crate) struct Actors(HashSet<(i64, ActorDigest)>);
 
 impl Actors {
-    pub(crate) fn has(&self, link: &Link) -> bool {
-        self.0.contains(&(link.month(), link.actor))
+    /// Of these rows one for each actor that is not known to be there.
+    pub(crate) fn unknown<'l>(&self, links: &[&'l Link]) -> Vec<&'l Link> {
+        let mut fresh = HashSet::new();
+        let is_fresh = |link: &&&Link| {
+            let actor = (link.month(), link.actor);
+            !self.0.contains(&actor) && fresh.insert(actor)
+        };
+        links.iter().filter(is_fresh).copied().collect()
     }
 
-    /// Remembers those of rows that are committed.
-    pub(crate) fn learn(&mut self, links: &[Link]) {
+    /// Remembers actors, by month and digest, that are committed.
+    pub(crate) fn learn(&mut self, actors: impl Iterator<Item = (i64, ActorDigest)>) {
         if self.0.len() > MAX_ACTORS {
             self.0.clear();
         }
-        self.0.extend(links.iter().map(|link| (link.month(), link.actor)));
+        self.0.extend(actors);
     }
-}
-
-/// Adds rows to the trace; `is_known` tells actors that are in the database.
-pub(crate) fn add<C: TraceConnection>(
-    connection: &mut C,
-    links: &[Link],
-    is_known: &dyn Fn(&Link) -> bool,
-) -> QueryResult<()> {
-    connection.add(links, is_known)
 }

@@ -1,5 +1,7 @@
 //! Does the trace still hold all that was written?
 
+mod journal;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use diesel::PgConnection;
@@ -18,6 +20,7 @@ use crate::core::{IDENTITY, Identity};
 use crate::error::StoreError;
 use crate::sql::{Bind, Sql};
 use crate::url::DatabaseUrl;
+use journal::Journal;
 
 /// Rows that are looked at in one go.
 const CHUNK: usize = 2_000;
@@ -63,6 +66,10 @@ pub enum TraceFault {
         /// How many there are.
         found: i64,
     },
+    /// The journal of rows on their way into the database is not as it was left, or one that was
+    /// not lies beside it under another name.
+    #[error("the journal of the trace: {0}")]
+    Journal(&'static str),
     /// The mark of a removal by age does not hold.
     #[error("strand {0}: the mark of the removal of old rows does not hold")]
     Removal(i64),
@@ -139,21 +146,24 @@ pub fn verify(
 ) -> Result<TraceReport, StoreError> {
     let open = |error: diesel::ConnectionError| StoreError::Open(error.into());
     match url {
-        DatabaseUrl::Sqlite(path) => {
-            let path = path.to_str().unwrap_or_default();
+        DatabaseUrl::Sqlite(file) => {
+            let path = file.to_str().unwrap_or_default();
             let uri = format!("file:{}?mode=ro", path.replace('%', "%25").replace('?', "%3f"));
             let mut connection = SqliteConnection::establish(&uri).map_err(open)?;
             let identity = identity(&mut connection)?;
+            // Before the database: what comes into it meanwhile stands in both.
+            let journal = Journal::read(file, &identity)?;
             // One snapshot for all: rows that are added meanwhile are not seen.
             connection.transaction(|connection| {
-                Walk::new(connection, settings, &identity, trusted, earlier)?.run()
+                Walk::new(connection, settings, &identity, trusted, earlier)?.run(journal)
             })
         }
         DatabaseUrl::Postgres(text) => {
             let mut connection = PgConnection::establish(text).map_err(open)?;
             let identity = identity(&mut connection)?;
             connection.build_transaction().read_only().repeatable_read().run(|connection| {
-                Walk::new(connection, settings, &identity, trusted, earlier)?.run()
+                let journal = Journal::default();
+                Walk::new(connection, settings, &identity, trusted, earlier)?.run(journal)
             })
         }
     }
@@ -215,7 +225,7 @@ impl<'a, C: TraceConnection> Walk<'a, C> {
         })
     }
 
-    fn run(mut self) -> Result<TraceReport, StoreError> {
+    fn run(mut self, journal: Journal) -> Result<TraceReport, StoreError> {
         self.openings()?;
         self.cuts()?;
         let mut after = (i64::MIN, i64::MIN);
@@ -237,6 +247,7 @@ impl<'a, C: TraceConnection> Walk<'a, C> {
             }
             after = end;
         }
+        self.journal(journal, &mut actors)?;
         self.end();
         Ok(self.report)
     }

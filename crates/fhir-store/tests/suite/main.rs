@@ -15,6 +15,7 @@ mod beside;
 mod concurrency;
 mod full_text;
 mod history;
+mod journal;
 mod mark;
 mod online;
 mod open;

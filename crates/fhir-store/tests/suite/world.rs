@@ -112,13 +112,18 @@ impl World {
         Self { store, url, settings, _place: place }
     }
 
+    /// A database in a place that somebody else keeps.
+    pub(crate) fn at(url: &DatabaseUrl, change: impl FnOnce(&mut StoreSettings)) -> Self {
+        let mut settings = settings();
+        change(&mut settings);
+        let store = Store::open(url, &settings).unwrap();
+        Self { store, url: url.clone(), settings, _place: Box::new(()) }
+    }
+
     /// The same database, opened again with other settings.
     pub(crate) fn with(&self, change: impl FnOnce(&mut StoreSettings)) -> Self {
         self.let_go();
-        let mut settings = settings();
-        change(&mut settings);
-        let store = Store::open(&self.url, &settings).unwrap();
-        Self { store, url: self.url.clone(), settings, _place: Box::new(()) }
+        Self::at(&self.url, change)
     }
 
     /// Closes the store, so that the same database can be opened again.

@@ -13,6 +13,7 @@ use futures_channel::oneshot;
 use super::{Engine, writer};
 use crate::core::Core;
 use crate::error::StoreError;
+use crate::trace::connection::TraceConnection;
 use crate::trace::strand::{self, Actors, LINE_BITS, Link, Strand};
 use crate::trace::{TraceRemoval, TraceRow, TracedWrite, retention};
 
@@ -81,7 +82,10 @@ impl Tracer {
         });
         match done {
             Ok((answer, strand, links)) => {
-                self.actors.lock().unwrap_or_else(PoisonError::into_inner).learn(&links);
+                self.actors
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .learn(links.iter().map(|link| (link.month(), link.actor)));
                 self.keep(strand);
                 Ok(answer)
             }
@@ -273,16 +277,11 @@ impl Tracing<'_> {
         let now = self.tracer.core.now().0;
         let strand = &mut self.strand;
         self.links = rows.map(|(row, written)| strand.link(row, written, now)).collect();
+        let links: Vec<&Link> = self.links.iter().collect();
         let actors = self.tracer.actors.lock().unwrap_or_else(PoisonError::into_inner);
-        let unknown: Vec<(i64, [u8; 16])> = self
-            .links
-            .iter()
-            .filter(|link| !actors.has(link))
-            .map(|link| (link.month(), link.actor))
-            .collect();
+        let unknown = actors.unknown(&links);
         drop(actors);
-        let is_known = |link: &Link| !unknown.contains(&(link.month(), link.actor));
-        Ok(strand::add(connection, &self.links, &is_known)?)
+        Ok(connection.add(&links, &unknown)?)
     }
 
     fn seal_if_due(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {

@@ -24,6 +24,7 @@ use crate::error::StoreError;
 use crate::full_text::Kept;
 use crate::settings::StoreSettings;
 use crate::sql::Sql;
+use crate::trace::journal;
 
 pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
@@ -63,6 +64,7 @@ pub(crate) fn open(
     }
     let (registry, identity) = kept?;
     Commit::new().execute(&mut connection)?;
+    journal::recover(&mut connection, path, &identity.secret)?;
     let codec = Codec::new(&dictionaries(&mut connection)?);
     Ok((Core::new(registry, &identity, codec, settings), connection))
 }

@@ -36,7 +36,7 @@ pub(crate) struct Job {
 }
 
 /// Work of the store itself on the writer's connection, with transactions of its own.
-type Task = Box<dyn FnOnce(&mut Writer) + Send>;
+pub(crate) type Task = Box<dyn FnOnce(&mut Writer) + Send>;
 
 /// What the writer takes from its queue.
 enum Order {
@@ -109,6 +109,16 @@ impl Queue {
         answer.recv().unwrap_or(Err(StoreError::Interrupted))
     }
 
+    /// Queues `work`, to be run between two commits, and does not wait.
+    pub(crate) fn send_task(&self, work: Task) -> Result<(), StoreError> {
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        let sender = sender.as_ref().ok_or(StoreError::Closed)?;
+        sender.try_send(Order::Run(work)).map_err(|error| match error {
+            TrySendError::Full(_) => StoreError::Busy,
+            TrySendError::Disconnected(_) => StoreError::Closed,
+        })
+    }
+
     /// Runs `work` between two commits.
     pub(crate) async fn task<T: Send + 'static>(
         &self,
@@ -119,14 +129,7 @@ impl Queue {
             // Whoever asked may have gone away.
             let _ = reply.send(work(writer));
         });
-        {
-            let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
-            let sender = sender.as_ref().ok_or(StoreError::Closed)?;
-            sender.try_send(Order::Run(task)).map_err(|error| match error {
-                TrySendError::Full(_) => StoreError::Busy,
-                TrySendError::Disconnected(_) => StoreError::Closed,
-            })?;
-        }
+        self.send_task(task)?;
         answer.await.unwrap_or(Err(StoreError::Interrupted))
     }
 
@@ -184,8 +187,8 @@ fn run(writer: &mut Writer, receiver: &Receiver<Order>, most: usize) {
 
 /// Waits for work; where nothing comes, what was traced is sealed.
 fn next_order(writer: &mut Writer, receiver: &Receiver<Order>) -> Option<Order> {
-    if writer.tracer.waits() {
-        match receiver.recv_timeout(writer.seal_every()) {
+    if let Some(rest) = writer.until_seal() {
+        match receiver.recv_timeout(rest) {
             Ok(order) => return Some(order),
             Err(RecvTimeoutError::Timeout) => writer.seal_now(),
             Err(RecvTimeoutError::Disconnected) => return None,

@@ -1,4 +1,5 @@
-//! The trace on SQLite: one strand, in the writer's own commits.
+//! The trace on SQLite: a strand in the writer's own commits, and one of the rows that were
+//! flushed to the journal before.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,8 @@ use fhir_security::seal::SealKey;
 
 use super::apply::Writer;
 use crate::error::StoreError;
+use crate::trace::chain::ActorDigest;
+use crate::trace::connection::TraceConnection;
 use crate::trace::strand::{self, Actors, Link, Strand};
 use crate::trace::{TraceRemoval, TraceRow, TracedWrite, retention};
 use crate::write::{WriteFault, Written};
@@ -16,33 +19,51 @@ use crate::write::{WriteFault, Written};
 pub(crate) struct Tracer {
     key: Option<Arc<SealKey>>,
     /// None until the first row of this opening.
-    strand: Option<Strand>,
-    /// The strand as it was before the open transaction.
-    before: Option<Strand>,
-    /// Rows of the open transaction.
-    fresh: Vec<Link>,
+    lines: Option<Lines>,
+    /// The strands as they were before the open transaction.
+    before: Option<Lines>,
+    /// Actors of the open transaction, by month and digest.
+    fresh: Vec<(i64, ActorDigest)>,
     actors: Actors,
+}
+
+/// The strands of an opening.
+#[derive(Clone)]
+struct Lines {
+    /// Rows that came with their writes.
+    own: Strand,
+    /// Rows that came through the journal.
+    alone: Strand,
+}
+
+impl Lines {
+    fn is_sealed(&self) -> bool {
+        self.own.is_sealed() && self.alone.is_sealed()
+    }
+
+    fn is_due(&self, now: i64, every_us: i64) -> bool {
+        self.own.is_due(now, every_us) || self.alone.is_due(now, every_us)
+    }
 }
 
 impl Tracer {
     pub(super) fn begin(&mut self) {
-        self.before.clone_from(&self.strand);
+        self.before.clone_from(&self.lines);
         self.fresh.clear();
     }
 
     pub(super) fn commit(&mut self) {
-        self.actors.learn(&self.fresh);
-        self.fresh.clear();
+        self.actors.learn(self.fresh.drain(..));
     }
 
     pub(super) fn roll_back(&mut self) {
-        self.strand = self.before.take();
+        self.lines = self.before.take();
         self.fresh.clear();
     }
 
     /// Whether rows wait for a seal.
     pub(super) fn waits(&self) -> bool {
-        self.strand.as_ref().is_some_and(|strand| !strand.is_sealed())
+        self.lines.as_ref().is_some_and(|lines| !lines.is_sealed())
     }
 }
 
@@ -54,25 +75,47 @@ impl Writer {
         answers: &[Result<Written, WriteFault>],
     ) -> Result<(), StoreError> {
         let now = self.core.now().0;
-        let key = self.seal_key()?;
-        let mut strand = match self.tracer.strand.take() {
-            Some(strand) => strand,
+        let written: Vec<TracedWrite> = answers.iter().map(TracedWrite::of).collect();
+        let link = self.lines()?.own.link(row, &written, now);
+        self.add(&[&link])
+    }
+
+    /// The strands; the first one to ask opens the trace, in the open transaction.
+    fn lines(&mut self) -> Result<&mut Lines, StoreError> {
+        let lines = match self.tracer.lines.take() {
+            Some(lines) => lines,
             None => {
+                let (key, now) = (self.seal_key()?, self.core.now().0);
                 let every = self.core.settings.trace.seal_every_us();
-                Strand::new(strand::open(&mut self.connection, &key, now, every)?, 1)
+                let opening = strand::open(&mut self.connection, &key, now, every)?;
+                let line = |line| Strand::new(opening, line).since(now);
+                Lines { own: line(1), alone: line(2) }
             }
         };
-        let written: Vec<TracedWrite> = answers.iter().map(TracedWrite::of).collect();
-        let link = strand.link(row, &written, now);
-        self.tracer.strand = Some(strand);
-        let links = std::slice::from_ref(&link);
-        let known = |link: &Link| {
-            self.tracer.actors.has(link)
-                || self.tracer.fresh.iter().any(|fresh| fresh.actor == link.actor)
-        };
-        strand::add(&mut self.connection, links, &known)?;
-        self.tracer.fresh.push(link);
-        Ok(())
+        Ok(self.tracer.lines.insert(lines))
+    }
+
+    fn add(&mut self, links: &[&Link]) -> Result<(), StoreError> {
+        let tracer = &mut self.tracer;
+        let mut unknown = tracer.actors.unknown(links);
+        unknown.retain(|link| !tracer.fresh.contains(&(link.month(), link.actor)));
+        tracer.fresh.extend(unknown.iter().map(|link| (link.month(), link.actor)));
+        Ok(self.connection.add(links, &unknown)?)
+    }
+
+    /// The strand of the journal, before its first row.
+    pub(crate) fn journal_strand(&mut self) -> Result<Strand, StoreError> {
+        self.task(|writer| Ok(writer.lines()?.alone.clone()))
+    }
+
+    /// Adds rows that stand in the journal, in one commit.
+    pub(crate) fn add_flushed(&mut self, groups: &[Arc<Vec<Link>>]) -> Result<(), StoreError> {
+        let links: Vec<&Link> = groups.iter().flat_map(|group| group.iter()).collect();
+        let (Some(first), Some(last)) = (links.first(), links.last()) else { return Ok(()) };
+        self.task(|writer| {
+            writer.lines()?.alone.follow((first, last));
+            writer.add(&links)
+        })
     }
 
     fn seal_key(&mut self) -> Result<Arc<SealKey>, StoreError> {
@@ -84,15 +127,20 @@ impl Writer {
         Ok(key)
     }
 
-    pub(super) fn seal_every(&self) -> Duration {
-        Duration::from_millis(self.core.settings.trace.seal_every_ms.into())
+    /// How long rows may still wait for their seal; none where all are sealed.
+    pub(super) fn until_seal(&self) -> Option<Duration> {
+        let lines = self.tracer.lines.as_ref()?;
+        let since = [&lines.own, &lines.alone].map(Strand::unsealed_since).into_iter().flatten();
+        let waited = self.core.now().0.saturating_sub(since.min()?);
+        let rest = self.core.settings.trace.seal_every_us().saturating_sub(waited);
+        Some(Duration::from_micros(u64::try_from(rest).unwrap_or(0)))
     }
 
-    /// Seals the strand in the open transaction, where its rows have waited long enough.
+    /// Seals the strands in the open transaction, where their rows have waited long enough.
     pub(super) fn seal_if_due(&mut self) -> Result<(), StoreError> {
         let every = self.core.settings.trace.seal_every_us();
         let now = self.core.now().0;
-        if self.tracer.strand.as_ref().is_some_and(|strand| strand.is_due(now, every)) {
+        if self.tracer.lines.as_ref().is_some_and(|lines| lines.is_due(now, every)) {
             self.seal(now)?;
         }
         Ok(())
@@ -100,8 +148,10 @@ impl Writer {
 
     fn seal(&mut self, now: i64) -> Result<(), StoreError> {
         let key = self.seal_key()?;
-        let Some(strand) = &mut self.tracer.strand else { return Ok(()) };
-        strand.seal(&mut self.connection, &key, now, &[])
+        let Some(Lines { own, alone }) = &mut self.tracer.lines else { return Ok(()) };
+        let heads = [(own.number, own.seq)];
+        own.seal(&mut self.connection, &key, now, &[(alone.number, alone.seq)])?;
+        alone.seal(&mut self.connection, &key, now, &heads)
     }
 
     /// Seals what waits, in a transaction of its own.
