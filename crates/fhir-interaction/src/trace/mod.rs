@@ -5,13 +5,14 @@ mod event;
 mod glance;
 mod search;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fhir_access::trace::{Actor, Entry, KnownActor, Part, keys};
 use fhir_access::{Interaction, Permit};
 use fhir_definitions::ResourceType;
 use fhir_model::{Body, ResourceKey};
-use fhir_search::{Indexer, Patients, ValueHasher};
+use fhir_search::{Indexer, PatientName, Patients, ValueHasher};
 use fhir_store::{
     Action, Method, Store, StoreError, StoredTrace, StoredVersion, TraceRow, WriteGroup, WriteOp,
 };
@@ -39,6 +40,9 @@ pub(crate) fn patients_of_all(
 
 /// The patients that a stored resource is about.
 fn patients(indexer: &Indexer, key: &ResourceKey, body: &Body) -> Result<Patients, StoreError> {
+    if let Some(id) = glance::only_patient(indexer, key.resource_type, body.as_bytes()) {
+        return Ok(Patients::from([(PatientName::Resource(id), BTreeSet::new())]));
+    }
     let resource = body.to_resource(key);
     let damaged = |_failure| StoreError::Damaged(format!("the body of {key} is not JSON"));
     Ok(indexer.patients(resource.map_err(damaged)?.view(), &key.id))

@@ -10,8 +10,9 @@ use fhir_definitions::ResourceType;
 use fhir_model::{Id, ResourceView, Value};
 
 use super::Indexer;
+use super::expression::Filter;
 use super::extract::{Extract, text_at};
-use super::trie::{Leaf, Visit};
+use super::trie::{Leaf, Node, NodeId, Visit};
 use crate::reference::Target;
 
 /// A patient as a resource names one.
@@ -56,6 +57,24 @@ impl Indexer {
             own.patients.walk(0, view.value, &mut names);
         }
         names.all
+    }
+
+    /// Whether a reference to a Patient in this member of a resource always is one to a patient
+    /// that the resource is about.
+    #[must_use]
+    pub fn names_patients(&self, resource_type: ResourceType, member: &str) -> bool {
+        let Some(own) = self.of(resource_type) else { return false };
+        let node = |number: NodeId| own.patients.nodes.get(number as usize);
+        let is_person =
+            |node: &Node| node.leaves.iter().any(|leaf| matches!(leaf.extract, Extract::Person(_)));
+        let Some(under) = node(0).and_then(|root| root.child(member)).and_then(node) else {
+            return false;
+        };
+        let by_type = under.filters.iter().any(|(filter, child)| {
+            matches!(filter, Filter::ResolvesTo(ResourceType::PATIENT))
+                && node(*child).is_some_and(is_person)
+        });
+        resource_type != ResourceType::PATIENT && (is_person(under) || by_type)
     }
 }
 
@@ -169,6 +188,23 @@ mod tests {
             [vec![name], others].concat().join(" ")
         });
         shown.collect()
+    }
+
+    #[test]
+    fn members_that_name_patients_are_known() {
+        let indexer = indexer();
+        for (resource_type, member, expected) in [
+            (ResourceType::OBSERVATION, "subject", true),
+            (ResourceType::OBSERVATION, "patient", false),
+            (ResourceType::OBSERVATION, "focus", false),
+            (ResourceType::named("Immunization").unwrap(), "patient", true),
+            (ResourceType::named("Appointment").unwrap(), "participant", false),
+            (ResourceType::named("Organization").unwrap(), "subject", false),
+            (ResourceType::PATIENT, "link", false),
+        ] {
+            let found = indexer.names_patients(resource_type, member);
+            assert_eq!(found, expected, "{resource_type:?}.{member}");
+        }
     }
 
     #[test]

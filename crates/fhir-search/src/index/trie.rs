@@ -44,7 +44,7 @@ pub(crate) struct Child {
 impl Node {
     /// Most members of a resource are of no interest; their signatures tell that in a few
     /// comparisons of numbers.
-    fn child(&self, key: &str) -> Option<NodeId> {
+    pub(crate) fn child(&self, key: &str) -> Option<NodeId> {
         let wanted = signature(key);
         let mut at = self.children.partition_point(|child| child.signature < wanted);
         loop {

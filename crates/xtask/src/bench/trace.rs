@@ -2,11 +2,13 @@
 //!
 //! Two servers over equal data, one with the trace and one without, are asked the same things in
 //! turn. What counts is the CPU time that the trace takes for each patient who was touched, what
-//! is left of the rate, and how much longer a client waits.
+//! is left of the rate, and how much longer a client waits; the first two are taken of runs beside
+//! each other.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::client::{fetch, request, send};
 use super::measure::{Figure, loaded, median};
@@ -38,6 +40,9 @@ pub(super) struct Arguments {
     folder: Option<PathBuf>,
 }
 
+/// Rows of the trace are moved and sealed later than they are flushed: after so long they are.
+const SETTLING: Duration = Duration::from_millis(2_500);
+
 /// Requests of one kind.
 struct Kind {
     name: &'static str,
@@ -61,21 +66,20 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
     for kind in kinds(arguments)? {
         let patients = patients(&plain, &kind)?;
-        let (mut without, mut with) = (Vec::new(), Vec::new());
-        for _ in 0..arguments.runs {
-            without.push(measure(&plain, &kind)?);
-            with.push(measure(&traced, &kind)?);
-        }
+        let pairs = pairs(&plain, &traced, &kind, arguments.runs)?;
+        let (without, with): (Vec<Figure>, Vec<Figure>) = pairs.iter().copied().unzip();
         let (Some(without), Some(with)) = (median(without), median(with)) else { continue };
+        let left = middle(&pairs, |plain, traced| traced.per_second / plain.per_second);
+        let more = middle(&pairs, |plain, traced| traced.cpu_us - plain.cpu_us);
         println!(
             "| {} | {patients:.1} | {:.0} | {:.0} | {:.0} % | {:.1} | {:.1} | {:.1} | {} | {} |",
             kind.name,
             without.per_second,
             with.per_second,
-            100.0 * with.per_second / without.per_second,
+            100.0 * left,
             without.cpu_us,
             with.cpu_us,
-            (with.cpu_us - without.cpu_us) / patients.max(1.0),
+            more / patients.max(1.0),
             without.p50_us,
             with.p50_us,
         );
@@ -92,8 +96,44 @@ fn server(database: &std::path::Path, mode: &str, arguments: &Arguments) -> Resu
     Ok(server)
 }
 
+/// Runs beside each other, without the trace and with it: one pair that does not count, for what is
+/// only paid once, then so many, each begun by the other server.
+fn pairs(
+    plain: &Process,
+    traced: &Process,
+    kind: &Kind,
+    runs: usize,
+) -> Result<Vec<(Figure, Figure)>, Error> {
+    let mut pairs = Vec::new();
+    for run in 0..=runs {
+        let (without, with) = if run % 2 == 0 {
+            let without = measure(plain, kind)?;
+            (without, measure(traced, kind)?)
+        } else {
+            let with = measure(traced, kind)?;
+            (measure(plain, kind)?, with)
+        };
+        if run > 0 {
+            pairs.push((without, with));
+        }
+    }
+    Ok(pairs)
+}
+
+/// What is in the middle of the pairs: a machine that is slower for a while is so for both.
+fn middle(pairs: &[(Figure, Figure)], of: impl Fn(&Figure, &Figure) -> f64) -> f64 {
+    let mut values: Vec<f64> = pairs.iter().map(|(plain, traced)| of(plain, traced)).collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// One run; what the server does later because of it counts.
 fn measure(server: &Process, kind: &Kind) -> Result<Figure, Error> {
-    loaded(server, 1, || send(server.address, kind.clients, &kind.requests, 0, kind.count))
+    loaded(server, 1, || {
+        let taken = send(server.address, kind.clients, &kind.requests, 0, kind.count);
+        std::thread::sleep(SETTLING);
+        taken
+    })
 }
 
 fn kinds(arguments: &Arguments) -> Result<Vec<Kind>, Error> {
