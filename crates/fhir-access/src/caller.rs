@@ -101,6 +101,10 @@ pub struct Claims {
     pub unit: Option<Identifier>,
     /// The register (its controller) that is acted for.
     pub register: Option<Identifier>,
+    /// The type of that register.
+    pub register_type: Option<Identifier>,
+    /// Whom that register is about, where its type asks for that.
+    pub register_specifier: Option<Identifier>,
     /// The role in which the person acts.
     pub role: Option<String>,
     /// Why the data are asked for.

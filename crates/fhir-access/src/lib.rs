@@ -9,6 +9,7 @@
 
 mod access;
 mod caller;
+mod disclosure;
 mod explain;
 mod interaction;
 mod label;
@@ -22,12 +23,13 @@ mod who;
 
 pub use access::{AccessPolicy, AccessSettings, RULE_CODE, ScopeUse};
 pub use caller::{Caller, CallerKind, Claims, Identifier, LaunchContext};
+pub use disclosure::{Asked, Companion, Disclosure, Personal, Sieve, Stance, Verdict, Wanted};
 pub use explain::{Explanation, Reason};
 pub use interaction::{Interaction, Level};
 pub use label::{Concealed, InvalidLabel, Label, LabelText};
-pub use permit::{Permit, gate};
+pub use permit::{Holding, Permit, gate, gate_held};
 pub use policy::{AllowAll, Ask, Decision, Operation, Policy, Refusal, Touches, Words};
 pub use reach::{Limit, Reach};
-pub use rule::{Effect, InvalidRule, Rule, RuleText};
+pub use rule::{Effect, InvalidRule, Rule, RuleText, escaped};
 pub use scope::{Context, Grant, InvalidScope, Rights, Scopes};
 pub use who::WhoText;

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use fhir_definitions::ResourceType;
+use fhir_model::Instant;
 
 use crate::trace::{Part, PartOf};
-use crate::{Ask, Concealed, Decision, Interaction, Limit, Policy, Reach, Refusal, Rights};
+use crate::{
+    Ask, Concealed, Decision, Disclosure, Interaction, Limit, Personal, Policy, Reach, Refusal,
+    Rights, Stance, Words,
+};
 
 /// Proof that the policy allowed one interaction; made by [`gate`] and by nothing else.
 #[derive(Clone, Debug)]
@@ -15,6 +19,8 @@ pub struct Permit {
     reach: Arc<Reach>,
     sees_all: bool,
     trace: PartOf,
+    /// What is decided for each person, where the caller is held to that.
+    personal: Option<Personal>,
 }
 
 impl Permit {
@@ -40,8 +46,25 @@ impl Permit {
             return Limit::Everything;
         }
         let is_asked = self.resource_type.is_none_or(|asked| asked == resource_type);
-        let own = self.interaction.seeing();
-        self.reach.of(resource_type, if is_asked { own } else { SEEING })
+        let rights = if is_asked { self.interaction.seeing() } else { SEEING };
+        self.held(resource_type, rights, SEEING)
+    }
+
+    /// What the reach gives by some rights, cut by what was decided for persons by others.
+    fn held(&self, resource_type: ResourceType, rights: Rights, personal: Rights) -> Limit {
+        let limit = self.reach.of(resource_type, rights);
+        match &self.personal {
+            Some(decided) if limit != Limit::Nothing => {
+                limit.and(decided.limit(resource_type, personal))
+            }
+            _ => limit,
+        }
+    }
+
+    /// What is decided for persons; none where the policy alone says what is seen.
+    #[must_use]
+    pub fn personal(&self) -> Option<&Personal> {
+        self.personal.as_ref()
     }
 
     /// Where it is noted what the caller sees under this permit.
@@ -59,7 +82,7 @@ impl Permit {
     /// What may be done with a type by one of these rights.
     #[must_use]
     pub fn reaches(&self, resource_type: ResourceType, rights: Rights) -> Limit {
-        self.reach.of(resource_type, rights)
+        self.held(resource_type, rights, rights)
     }
 
     /// What is hidden of resources of a type that bear a label, although they may be seen.
@@ -130,11 +153,48 @@ pub fn gate(policy: &dyn Policy, ask: &Ask<'_>) -> Result<Permit, Refusal> {
     match policy.decide(ask) {
         Decision::Allow(reach) => {
             let sees_all = reach.sees_all();
-            Ok(Permit { interaction, resource_type, reach, sees_all, trace })
+            Ok(Permit { interaction, resource_type, reach, sees_all, trace, personal: None })
         }
         Decision::Refuse(refusal) => {
             trace.refused();
             Err(refusal)
+        }
+    }
+}
+
+/// What callers are held to beside the policy.
+pub struct Holding<'a> {
+    /// What decides about persons.
+    pub disclosure: &'a Arc<dyn Disclosure>,
+    /// What its conditions are made of.
+    pub words: &'a dyn Fn() -> Arc<dyn Words + Send + Sync>,
+    /// The present.
+    pub now: Instant,
+}
+
+/// Asks the policy, and holds the permit to decisions about persons where they concern the caller.
+///
+/// # Errors
+/// The policy's refusal, or the one that awaits the caller whoever the person is.
+pub fn gate_held(
+    policy: &dyn Policy,
+    ask: &Ask<'_>,
+    holding: Option<&Holding<'_>>,
+) -> Result<Permit, Refusal> {
+    let permit = gate(policy, ask)?;
+    let Some(Holding { disclosure, words, now }) = holding else { return Ok(permit) };
+    if ask.interaction == Interaction::Capabilities {
+        return Ok(permit);
+    }
+    match disclosure.stance(ask.caller) {
+        Stance::Free => Ok(permit),
+        Stance::Refused(refusal) => {
+            permit.trace.refused();
+            Err(refusal)
+        }
+        Stance::Held => {
+            let personal = Personal::new(Arc::clone(disclosure), words(), ask.caller.clone(), *now);
+            Ok(Permit { personal: Some(personal), sees_all: false, ..permit })
         }
     }
 }

@@ -284,7 +284,8 @@ fn known(word: &str, caller: &Caller) -> Option<String> {
 
 /// The value of a search parameter, so that nothing that a token says becomes a second value.
 /// Spec: <https://hl7.org/fhir/R4/search.html#escaping>
-pub(crate) fn escaped(text: &str) -> String {
+#[must_use]
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         if matches!(letter, '\\' | ',' | '$' | '|') {

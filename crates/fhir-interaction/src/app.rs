@@ -11,7 +11,9 @@ mod settings;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fhir_access::trace::Record;
-use fhir_access::{AllowAll, Ask, Interaction, Limit, Operation, Permit, Policy, Refusal, Rights};
+use fhir_access::{
+    AllowAll, Ask, Holding, Interaction, Limit, Operation, Permit, Policy, Refusal, Rights, Words,
+};
 use fhir_definitions::ResourceType;
 use fhir_model::date::Zone;
 use fhir_model::{Failure, FailureKind, Id, Instant, ResourceKey, ResourceView};
@@ -24,6 +26,7 @@ use fhir_store::{
 
 use crate::bound::Bound;
 use crate::capabilities::Statement;
+use crate::mark;
 use crate::once::Once;
 use crate::package::Shelf;
 use crate::reference;
@@ -194,13 +197,19 @@ impl App {
         let caller = &request.caller;
         let (words, record) = (self, &request.record);
         let ask = Ask { caller, interaction, resource_type, operation, words, record };
-        fhir_access::gate(self.inner.policy.as_ref(), &ask).map_err(|refusal| {
-            let kind = match refusal {
-                Refusal::Unauthenticated => FailureKind::Unauthenticated,
-                Refusal::Forbidden => FailureKind::Forbidden,
-            };
-            Failure::new(kind, refusal.to_string())
-        })
+        let inside = || Arc::new(self.clone()) as Arc<dyn Words + Send + Sync>;
+        let disclosure = self.inner.settings.disclosure.as_ref();
+        let holding =
+            disclosure.map(|disclosure| Holding { disclosure, words: &inside, now: self.now() });
+        fhir_access::gate_held(self.inner.policy.as_ref(), &ask, holding.as_ref()).map_err(
+            |refusal| {
+                let kind = match refusal {
+                    Refusal::Unauthenticated => FailureKind::Unauthenticated,
+                    Refusal::Forbidden => FailureKind::Forbidden,
+                };
+                Failure::new(kind, refusal.to_string())
+            },
+        )
     }
 
     /// Runs `work` in one snapshot of the database, seeing only what the permit allows.
@@ -252,6 +261,7 @@ impl App {
         mut group: WriteGroup,
     ) -> Result<Vec<Result<Written, WriteFault>>, WriteFailure> {
         debug_assert!(permit.interaction().writes(), "a permit to read is no permit to write");
+        self.admit_written(permit, &mut group).await.map_err(WriteFailure::Store)?;
         for op in &mut group.ops {
             op.preconditions.bounds = bounds(permit, op, self.keep_off(op.key.resource_type));
         }
@@ -293,6 +303,19 @@ impl App {
             }
             results
         })
+    }
+
+    /// Decides about the persons whose data a group writes, and marks in which register that is.
+    async fn admit_written(&self, permit: &Permit, group: &mut WriteGroup) -> Result<(), Failure> {
+        if permit.personal().is_none() {
+            return Ok(());
+        }
+        let written = mark::marked(self, permit, group)?;
+        if written.is_empty() {
+            return Ok(());
+        }
+        let admit = move |sight: &mut Sight<'_>| Ok(sight.admit_written(&written)?);
+        self.read(permit, admit).await
     }
 
     /// The operations on resources of which labels hide parts from the writer: they would destroy

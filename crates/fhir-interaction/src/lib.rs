@@ -19,6 +19,7 @@ mod cursor;
 mod history;
 mod include;
 pub mod load;
+mod mark;
 mod once;
 pub mod operation;
 pub mod package;

@@ -2,10 +2,10 @@
 
 use fhir_definitions::ResourceType;
 use fhir_model::rewrite;
-use fhir_search::CustomParameter;
-use fhir_store::{Activation, ParameterState};
+use fhir_store::ParameterState;
 
 use crate::app::App;
+use crate::operation::put_in_force;
 
 impl App {
     /// Puts search parameters in force, by their canonical URLs; those that are so already stay.
@@ -17,21 +17,10 @@ impl App {
         for canonical in canonicals {
             let found = packages.find(&[ResourceType::SEARCH_PARAMETER], canonical);
             let resource = found.ok_or_else(|| format!("no installed package has {canonical}"))?;
-            let definitions = self.definitions();
-            let custom = CustomParameter::read(resource.view(), &definitions.registry)
-                .map_err(|failure| format!("{canonical}: {failure}"))?;
             let mut json = Vec::new();
             rewrite::minified(resource.view().value, &mut json);
-            let done = self.activate(&custom, &json);
-            match done.map_err(|failure| format!("{canonical}: {failure}"))? {
-                Activation::Unchanged | Activation::Started => {}
-                Activation::Clash(base) => {
-                    return Err(format!("{canonical}: {base} has another one of its code"));
-                }
-                Activation::Full(base) => {
-                    return Err(format!("{canonical}: {base} has too many"));
-                }
-            }
+            put_in_force(self, &json, resource.view())
+                .map_err(|failure| format!("{canonical}: {failure}"))?;
         }
         Ok(())
     }

@@ -130,6 +130,7 @@ impl Guard<'_> {
             | Match::Text(_)
             | Match::Lookup(_)
             | Match::OfType(_)
+            | Match::Person(_)
             | Match::Id(_)
             | Match::LastUpdated(_)
             | Match::Never => each.clone(),

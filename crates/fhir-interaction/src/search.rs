@@ -84,6 +84,7 @@ pub async fn search_from(
     let (inside, base) = (app.clone(), request.base.clone());
     let work = move |sight: &mut Sight<'_>| {
         answers::resolve(&inside, sight, &base, &mut question.query)?;
+        sight.admit_named(&question.query, question.place.compartment.as_ref())?;
         let page = question.page(&inside, sight)?;
         Ok((question, page))
     };

@@ -4,6 +4,7 @@
 //! totals, includes and histories alike: what is hidden isn't there.
 
 mod labels;
+mod personal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -95,13 +96,13 @@ impl<'a> Sight<'a> {
 
     pub(crate) fn current(&mut self, key: &ResourceKey) -> Found {
         let found = self.reader.current(key)?;
-        let found = self.only_visible(found)?;
+        let found = self.only_visible(key, found)?;
         Ok(self.shown(found.into_iter().collect(), Age::Current)?.pop())
     }
 
     pub(crate) fn version(&mut self, key: &ResourceKey, version: VersionId) -> Found {
         let found = self.reader.version(key, version)?;
-        let found = self.only_visible(found)?;
+        let found = self.only_visible(key, found)?;
         Ok(self.shown(found.into_iter().collect(), Age::Any)?.pop())
     }
 
@@ -377,9 +378,12 @@ impl<'a> Sight<'a> {
         self.shown(found, Age::Current)
     }
 
-    fn only_visible(&mut self, found: Option<StoredVersion>) -> Found {
+    fn only_visible(&mut self, key: &ResourceKey, found: Option<StoredVersion>) -> Found {
+        self.admit_found(key, found.as_slice())?;
+        // What is hidden takes as long as what isn't there.
+        let is_seen = self.sees(key)?;
         match found {
-            Some(stored) if self.sees(&stored.key)? => {
+            Some(stored) if is_seen => {
                 self.permit.trace().about(&stored.key, Some(stored.version));
                 Ok(Some(stored))
             }
@@ -391,6 +395,7 @@ impl<'a> Sight<'a> {
         if self.permit.sees_all() {
             return Ok(found);
         }
+        self.admit_all(&found)?;
         let mut by_type: BTreeMap<ResourceType, BTreeSet<ResourceKey>> = BTreeMap::new();
         for stored in &found {
             by_type.entry(stored.key.resource_type).or_default().insert(stored.key.clone());

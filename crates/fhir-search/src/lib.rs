@@ -25,7 +25,8 @@ pub use query::{
     Answers, Chain, Coded, Comparator, ContainedMode, ContainedType, DateMatch, Direction, Found,
     Has, Include, Lookup, Match, NumberRange, ParseSettings, Predicate,
     RESULT as RESULT_PARAMETERS, RowMatch, Scope, SearchQuery, SortBy, SortKey, SummaryMode,
-    TextField, TextMatch, TextQuery, TotalMode, UnitMatch, World, compartment, hint, parse,
+    TextField, TextMatch, TextQuery, TotalMode, UnitMatch, World, compartment, hint,
+    named_patients, parse,
 };
 pub use reference::ReferenceValue;
 pub use rows::{

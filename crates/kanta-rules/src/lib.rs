@@ -5,6 +5,7 @@
 //! What a package can say stays in the package.
 #![warn(missing_docs)]
 
+pub mod disclosure;
 mod identifier;
 pub mod organization;
 pub mod person;

@@ -11,6 +11,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::web::{Data, to};
 use actix_web::{App as HttpApp, HttpServer};
 use fhir_access::{AccessPolicy, AllowAll, Policy};
+use fhir_interaction::operation::require_parameter;
 use fhir_interaction::{App, InteractionSettings};
 use fhir_model::Limits as ParseLimits;
 use fhir_store::{DatabaseUrl, Store};
@@ -155,8 +156,16 @@ fn application(
     (App::with_policy(store, interaction, rules, policy), asking)
 }
 
-/// What is required of every write must be here before the first one comes.
-fn know_profiles(app: &App) -> Result<(), Error> {
+/// What is required of every write, and what decisions about persons search by, must be here before
+/// the first request comes.
+fn know_definitions(app: &App) -> Result<(), Error> {
+    if app.settings().disclosure.is_some() {
+        for definition in kanta_rules::disclosure::PARAMETERS {
+            require_parameter(app, definition).map_err(|failure| {
+                format!("a search parameter of disclosure cannot be used: {failure}")
+            })?;
+        }
+    }
     let missing = app.missing_profiles();
     if missing.is_empty() {
         return Ok(());
@@ -171,7 +180,7 @@ const INDEX_WAIT: Duration = Duration::from_secs(30);
 
 /// What services rest on must be here before the first request: profiles and search parameters.
 fn equip(app: &App, settings: &Settings) -> Result<(), Error> {
-    know_profiles(app)?;
+    know_definitions(app)?;
     watch_packages(app, settings);
     let services = &settings.services;
     let mut parameters = Vec::new();

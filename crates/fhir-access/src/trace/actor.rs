@@ -216,18 +216,28 @@ fn texts_mut(claims: &mut Claims) -> [&mut Option<String>; 10] {
     ]
 }
 
-fn identifiers(claims: &Claims) -> [Option<&Identifier>; 5] {
-    [&claims.person, &claims.represented, &claims.organisation, &claims.unit, &claims.register]
-        .map(Option::as_ref)
+fn identifiers(claims: &Claims) -> [Option<&Identifier>; 7] {
+    [
+        &claims.person,
+        &claims.represented,
+        &claims.organisation,
+        &claims.unit,
+        &claims.register,
+        &claims.register_type,
+        &claims.register_specifier,
+    ]
+    .map(Option::as_ref)
 }
 
-fn identifiers_mut(claims: &mut Claims) -> [&mut Option<Identifier>; 5] {
+fn identifiers_mut(claims: &mut Claims) -> [&mut Option<Identifier>; 7] {
     [
         &mut claims.person,
         &mut claims.represented,
         &mut claims.organisation,
         &mut claims.unit,
         &mut claims.register,
+        &mut claims.register_type,
+        &mut claims.register_specifier,
     ]
 }
 
@@ -254,6 +264,8 @@ mod tests {
             organisation: identifier("o"),
             unit: identifier("u"),
             register: identifier("r"),
+            register_type: identifier("4"),
+            register_specifier: identifier("y"),
             role: text("physician"),
             purpose: text("TREAT"),
             relationship: text("event"),

@@ -1,5 +1,8 @@
 //! What the operator chose about interactions.
 
+use std::sync::Arc;
+
+use fhir_access::Disclosure;
 use fhir_definitions::ResourceType;
 
 use crate::bound::Reserved;
@@ -38,6 +41,9 @@ pub struct InteractionSettings {
     /// Whether resources that carry rules of access are checked as such: see
     /// [`fhir_access::RULE_CODE`].
     pub stored_rules: bool,
+    /// What decides about the records of persons, for callers whom it concerns; none: the policy
+    /// alone decides.
+    pub disclosure: Option<Arc<dyn Disclosure>>,
     /// Where apps get their tokens, where the server wants tokens.
     pub authorization: Option<Authorization>,
     /// Profiles whose resources are written through one service alone.
@@ -118,6 +124,7 @@ impl Default for InteractionSettings {
             validation: ValidationSettings::default(),
             post_only: PostOnly::default(),
             stored_rules: false,
+            disclosure: None,
             authorization: None,
             reserved: Vec::new(),
         }

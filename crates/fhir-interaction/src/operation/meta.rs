@@ -68,8 +68,9 @@ pub(super) async fn delete(call: Invocation<'_>) -> Result<Answer, Failure> {
     change(call, Change::Delete).await
 }
 
+/// What becomes of the entries that are given.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Change {
+pub(crate) enum Change {
     Add,
     Delete,
 }
@@ -123,7 +124,7 @@ fn returned(answer: &Answer) -> Result<Vec<u8>, Failure> {
 }
 
 /// The resource with another meta.
-fn with_meta(view: ResourceView<'_>, given: Value<'_>, change: Change) -> Vec<u8> {
+pub(crate) fn with_meta(view: ResourceView<'_>, given: Value<'_>, change: Change) -> Vec<u8> {
     let own = view.value.get("meta");
     let mut meta = b"{".to_vec();
     let is_set = |key: &str| LISTS.contains(&key.strip_prefix('_').unwrap_or(key));

@@ -48,6 +48,9 @@ pub(crate) use definition::own_definition;
 pub(crate) use input::Arguments;
 pub(crate) use list::write_operations;
 pub use list::{Operation, Places};
+pub(crate) use meta::{Change, with_meta};
+pub(crate) use search_parameter::put_in_force;
+pub use search_parameter::require_parameter;
 pub use table::OPERATIONS;
 
 /// Where an operation is called.

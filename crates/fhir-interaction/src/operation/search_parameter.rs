@@ -4,7 +4,7 @@
 //! the resources that were there before follow in the background, and searches may use it once
 //! `$reindex` calls it live.
 
-use fhir_model::{Failure, FailureKind, Resource, Value};
+use fhir_model::{Failure, FailureKind, Limits, Resource, ResourceView, Value};
 use fhir_search::{CustomParameter, FullText};
 use fhir_store::{Activation, FullTextStatus, ParameterState, ParameterStatus};
 
@@ -27,11 +27,35 @@ const OPERATION: &str = "$reindex";
 pub(super) async fn activate(call: Invocation<'_>) -> Result<Answer, Failure> {
     let app = call.app;
     let (json, resource) = definition(&call).await?;
+    let (url, is_new) = put_in_force(app, &json, resource.view())?;
+    status_of(app, if is_new { 202 } else { 200 }, Some(&url))
+}
+
+/// Puts a SearchParameter resource in force that the server itself needs; whoever calls this is the
+/// operator.
+///
+/// # Errors
+/// `InvalidResource` with all that is wrong with the definition, and `Conflict` where a type has
+/// another parameter of its code.
+pub fn require_parameter(app: &App, json: &str) -> Result<(), Failure> {
+    let resource = Resource::from_json(json.as_bytes().to_vec(), &Limits::default())?;
+    put_in_force(app, json.as_bytes(), resource.view()).map(|_| ())
+}
+
+/// The URL of a definition that is in force now, and whether it wasn't before.
+///
+/// # Errors
+/// `InvalidResource`, and `Conflict` or `TooCostly` where a type has no place for it.
+pub(crate) fn put_in_force(
+    app: &App,
+    json: &[u8],
+    view: ResourceView<'_>,
+) -> Result<(String, bool), Failure> {
     let definitions = app.definitions();
-    let custom = CustomParameter::read(resource.view(), &definitions.registry)?;
-    match app.activate(&custom, &json)? {
-        Activation::Unchanged => status_of(app, 200, Some(&custom.url)),
-        Activation::Started => status_of(app, 202, Some(&custom.url)),
+    let custom = CustomParameter::read(view, &definitions.registry)?;
+    match app.activate(&custom, json)? {
+        Activation::Unchanged => Ok((custom.url, false)),
+        Activation::Started => Ok((custom.url, true)),
         Activation::Clash(base) => {
             let text = format!("{base} has another search parameter with the code of this one");
             Err(Failure::new(FailureKind::Conflict, text).at("SearchParameter.code"))

@@ -62,6 +62,7 @@ fn inside(each: &Match, permit: &Permit) -> Match {
         | Match::Text(_)
         | Match::Lookup(_)
         | Match::OfType(_)
+        | Match::Person(_)
         | Match::Id(_)
         | Match::LastUpdated(_)
         | Match::Row(_)
@@ -84,6 +85,7 @@ fn labels_of<'p>(each: &Match, permit: &'p Permit) -> Vec<&'p Concealed> {
         | Match::Hashes(_)
         | Match::Lookup(_)
         | Match::OfType(_)
+        | Match::Person(_)
         | Match::Id(_)
         | Match::LastUpdated(_)
         | Match::Never => Vec::new(),

@@ -64,6 +64,7 @@ fn alternative(each: &Match, types: &mut Vec<ResourceType>) {
         | Match::Text(_)
         | Match::Lookup(_)
         | Match::OfType(_)
+        | Match::Person(_)
         | Match::Id(_)
         | Match::LastUpdated(_)
         | Match::Row(_)

@@ -136,6 +136,7 @@ impl Match {
                 text.query.holds(&words)
             }
             Self::OfType(types) => types.contains(&found.key.resource_type),
+            Self::Person(persons) => persons.contains(&found.rows.access.person),
             Self::Id(id) => *id == found.key.id,
             Self::LastUpdated(when) => when.holds(found.updated.0, found.updated.0 + 1),
             Self::Row(row) => row.holds(&found.rows),

@@ -151,6 +151,7 @@ impl Match {
             | Self::Hashes(_)
             | Self::Text(_)
             | Self::OfType(_)
+            | Self::Person(_)
             | Self::Id(_)
             | Self::LastUpdated(_)
             | Self::Row(_)

@@ -12,6 +12,7 @@ mod modifier;
 mod near;
 mod notes;
 mod parse;
+mod person;
 mod position;
 mod quantity;
 mod reference;
@@ -35,6 +36,7 @@ pub use self::holds::{Found, World};
 pub use self::lookup::{Answers, Coded, Direction, Lookup};
 pub use self::near::hint;
 pub use self::parse::parse;
+pub use self::person::named_patients;
 pub use self::result::RESULT;
 pub use self::wish::{
     ContainedMode, ContainedType, Include, SortBy, SortKey, SummaryMode, TotalMode,
@@ -120,6 +122,8 @@ pub enum Match {
     Lookup(Lookup),
     /// The resource is of one of these types: beside alternatives that speak of others.
     OfType(Vec<ResourceType>),
+    /// The resource belongs to one of these persons ([`crate::AccessRow::person`]).
+    Person(Arc<Vec<i64>>),
     /// The resource has this id.
     Id(Id),
     /// The resource was last updated then; its range is a point (`hi = lo + 1`).

@@ -122,6 +122,7 @@ fn terms(each: &Match) -> usize {
         | Match::Text(_)
         | Match::Lookup(_)
         | Match::OfType(_)
+        | Match::Person(_)
         | Match::Id(_)
         | Match::LastUpdated(_)
         | Match::Never => 1,

@@ -58,6 +58,7 @@ impl<A: Answers> Resolver<'_, A> {
                 | Match::Hashes(_)
                 | Match::Text(_)
                 | Match::OfType(_)
+                | Match::Person(_)
                 | Match::Id(_)
                 | Match::LastUpdated(_)
                 | Match::Row(_)

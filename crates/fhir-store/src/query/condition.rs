@@ -201,6 +201,7 @@ impl Conditions<'_> {
                 sql.push(")");
                 sql
             }
+            Match::Person(persons) => self.person(persons, types, candidate, &row),
             Match::LastUpdated(when) => {
                 let mut sql = Sql::new("EXISTS (SELECT 1 FROM resource ");
                 sql.push(&format!("{row} WHERE {row}.rid = {candidate}.rid"));
@@ -244,6 +245,34 @@ impl Conditions<'_> {
             sql.push(&format!(" AND (({row}.present & ")).integer(first).push(") <> 0");
             sql.push(&format!(" OR ({row}.present2 & ")).integer(second).push(") <> 0))");
         }
+        sql.push(")");
+        sql
+    }
+
+    /// That the candidate belongs to one of the persons: one look beside its row.
+    fn person(&self, persons: &[i64], types: &[ResourceType], candidate: &str, row: &str) -> Sql {
+        let mut sql = Sql::default();
+        if self.is_access && candidate == "c" {
+            sql.push("c.person");
+            within(&mut sql, self.dialect, persons);
+            return sql;
+        }
+        let same = format!("{row}.rid = {candidate}.rid{}", self.on_dk(row, candidate));
+        sql.push(&format!("EXISTS (SELECT 1 FROM access {row} "));
+        match types {
+            [of] => {
+                sql.push(&format!("WHERE {row}.type = ")).integer(of.index());
+            }
+            _ => {
+                let typed = format!("{row}t");
+                let place = format!("{typed}.rid = {row}.rid{}", self.on_dk(&typed, row));
+                sql.push(&format!("JOIN resource {typed} ON {place} "));
+                let own = format!("{typed}.rid = {candidate}.rid{}", self.on_dk(&typed, candidate));
+                sql.push(&format!("WHERE {own} AND {row}.type = {typed}.type"));
+            }
+        }
+        sql.push(&format!(" AND {same} AND {row}.person"));
+        within(&mut sql, self.dialect, persons);
         sql.push(")");
         sql
     }
@@ -326,7 +355,7 @@ impl Conditions<'_> {
             Match::Row(own) => self.type_beside(own).is_some(),
             Match::All(all) => all.iter().all(|one| self.is_beside(one)),
             Match::Not(none) => self.is_beside(&Predicate { any: none.clone() }),
-            Match::Present(_) | Match::Never => true,
+            Match::Present(_) | Match::Person(_) | Match::Never => true,
             Match::Chain(_)
             | Match::Has(_)
             | Match::Keys(_)

@@ -147,6 +147,7 @@ impl<S: Reading> Run<'_, S> {
                 TextField::Content => "_content".to_owned(),
             },
             Match::OfType(_) => "_type".to_owned(),
+            Match::Person(_) => "person".to_owned(),
             Match::Id(_) => "_id".to_owned(),
             Match::LastUpdated(_) => "_lastUpdated".to_owned(),
             Match::Row(row) => self.codes(&[row.parameter()]),

@@ -70,6 +70,7 @@ impl<S: Reading> Run<'_, S> {
                 | Match::Text(_)
                 | Match::Lookup(_)
                 | Match::OfType(_)
+                | Match::Person(_)
                 | Match::Id(_)
                 | Match::LastUpdated(_)
                 | Match::Row(_)

@@ -472,6 +472,7 @@ fn asks(predicate: &Predicate, is_such: &impl Fn(&Match) -> bool) -> bool {
                 | Match::Text(_)
                 | Match::Lookup(_)
                 | Match::OfType(_)
+                | Match::Person(_)
                 | Match::Id(_)
                 | Match::LastUpdated(_)
                 | Match::Never => false,

@@ -151,7 +151,12 @@ fn of_match(conditions: &Conditions<'_>, each: &Match, types: &[ResourceType]) -
             // Words stand for resources of every type.
             Source { is_of_any_type: true, ..Source::new(vec![found.arm]) }
         }
-        Match::Not(_) | Match::Present(_) | Match::Chain(_) | Match::Has(_) | Match::OfType(_) => {
+        Match::Not(_)
+        | Match::Present(_)
+        | Match::Chain(_)
+        | Match::Has(_)
+        | Match::OfType(_)
+        | Match::Person(_) => {
             return None;
         }
     })

@@ -26,6 +26,8 @@ enum Field {
     Organisation,
     Unit,
     Register,
+    RegisterType,
+    RegisterSpecifier,
     Role,
     Purpose,
     Relationship,
@@ -37,7 +39,7 @@ enum Field {
     Encounter,
 }
 
-const FIELDS: [(&str, Field); 19] = [
+const FIELDS: [(&str, Field); 21] = [
     ("issuer", Field::Issuer),
     ("subject", Field::Subject),
     ("client", Field::Client),
@@ -48,6 +50,8 @@ const FIELDS: [(&str, Field); 19] = [
     ("organisation", Field::Organisation),
     ("unit", Field::Unit),
     ("register", Field::Register),
+    ("register_type", Field::RegisterType),
+    ("register_specifier", Field::RegisterSpecifier),
     ("role", Field::Role),
     ("purpose", Field::Purpose),
     ("relationship", Field::Relationship),
@@ -302,6 +306,8 @@ impl Found<'_> {
             Field::Organisation => first(&mut claims.organisation, identifier),
             Field::Unit => first(&mut claims.unit, identifier),
             Field::Register => first(&mut claims.register, identifier),
+            Field::RegisterType => first(&mut claims.register_type, identifier),
+            Field::RegisterSpecifier => first(&mut claims.register_specifier, identifier),
             Field::Scope => first(&mut self.scope, || value.clone()),
             Field::Kind => {
                 let kind = CallerKind::of(&value).filter(|kind| is_kind(kind.code()));

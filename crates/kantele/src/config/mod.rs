@@ -6,6 +6,7 @@
 mod access;
 mod cors;
 mod database;
+mod disclosure;
 mod discovery;
 mod identifiers;
 mod jobs;
@@ -79,6 +80,7 @@ fn all() -> impl Iterator<Item = &'static Setting> {
         Tls::SETTINGS,
         Access::SETTINGS,
         rights::SETTINGS,
+        disclosure::SETTINGS,
         Trace::SETTINGS,
         Cors::SETTINGS,
         Database::SETTINGS,
@@ -129,6 +131,9 @@ impl Settings {
         search.interaction.validation = validation::read(layers);
         search.interaction.authorization = access.told();
         let rights = rights::read(layers);
+        let is_asking = access.mode == Mode::Required;
+        let decider = disclosure::read(layers, &database.store.zone, is_asking);
+        search.interaction.disclosure = decider.map(|decider| decider as _);
         search.interaction.stored_rules = rights.access.has_stored_rules;
         let services = services::read(layers);
         search.interaction.reserved = services
