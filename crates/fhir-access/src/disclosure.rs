@@ -36,6 +36,9 @@ pub trait Disclosure: Send + Sync + fmt::Debug {
     /// The decision.
     fn decide(&self, asked: &Asked<'_>) -> Verdict;
 
+    /// Why a resource is shown or not, in words for who runs the service.
+    fn reasons(&self, asked: &Asked<'_>, key: &ResourceKey, view: ResourceView<'_>) -> Vec<String>;
+
     /// What a resource that the caller writes is marked with where its own `meta.tag` has no mark
     /// of the system: system and code.
     fn marks(&self, caller: &Caller) -> Vec<(String, String)>;

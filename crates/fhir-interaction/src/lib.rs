@@ -54,7 +54,7 @@ pub use history::{history, history_by_values};
 pub use once::{Once, repeated};
 pub use operation::operate;
 pub use patch::patch;
-pub use read::{read, read_unless_seen, vread, vread_unless_seen};
+pub use read::{read, read_unless_seen, reasons, vread, vread_unless_seen};
 pub use reference::{Integrity, References};
 pub use request::{Answer, Conditions, Preferences, Request, Return, Seen, Since};
 pub use rule::Rule;

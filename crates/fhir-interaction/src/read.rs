@@ -91,6 +91,21 @@ pub async fn vread_unless_seen(
     app.read(&permit, work).await
 }
 
+/// Why a resource is shown to a caller or not, where decisions about persons concern the caller;
+/// none where they don't, or where there is no such resource. For who runs the service.
+///
+/// # Errors
+/// What the gate refuses, and the store's failures.
+pub async fn reasons(
+    app: &App,
+    request: &Request,
+    key: &ResourceKey,
+) -> Result<Option<Vec<String>>, Failure> {
+    let permit = app.gate(request, Interaction::Read, Some(key.resource_type))?;
+    let key = key.clone();
+    app.read(&permit, move |sight| Ok(sight.reasons(&key)?)).await
+}
+
 pub(crate) fn current(
     sight: &mut Sight<'_>,
     key: &ResourceKey,

@@ -10,13 +10,13 @@ use fhir_access::trace::Record;
 use fhir_access::{
     AccessPolicy, AccessSettings, Ask, Caller, Explanation, Identifier, Interaction, Operation,
 };
-use fhir_interaction::App;
-use fhir_model::{Failure, ResourceType};
+use fhir_interaction::{App, Preferences, Request};
+use fhir_model::{Failure, ResourceKey, ResourceType};
 use fhir_store::{DatabaseUrl, Store, StoreError};
 use serde_json::{Map, Value};
 
 use crate::access::described;
-use crate::cli::ExplainAccess;
+use crate::cli::{Decide, ExplainAccess, Who};
 use crate::config::{Mode, Settings};
 use crate::http::ROOT;
 use crate::http::route::{Call, Target};
@@ -32,7 +32,7 @@ pub(crate) fn run(settings: &Settings, arguments: &ExplainAccess) -> Result<bool
         say("yes: access.mode is open, everyone may do everything\n")?;
         return Ok(true);
     }
-    let claims = claims(arguments)?;
+    let claims = claims(&arguments.who)?;
     let caller = described(&settings.access, settings.network.base_url.as_deref(), &claims)?;
     let place = Place::open(settings)?;
     let explained = explain(settings, &place, &caller, &asked);
@@ -40,6 +40,40 @@ pub(crate) fn run(settings: &Settings, arguments: &ExplainAccess) -> Result<bool
     let (text, is_allowed) = explained?;
     say(&text)?;
     Ok(is_allowed)
+}
+
+/// Why a resource is shown to a caller or not; the reasons go to standard output.
+///
+/// # Errors
+/// What is wrong with the resource's name, the claims, or the database.
+pub(crate) fn decide(settings: &Settings, arguments: &Decide) -> Result<(), Error> {
+    if settings.search.interaction.disclosure.is_none() {
+        return Err("disclosure.mode is off: nothing is decided about persons".into());
+    }
+    let (of, id) = arguments.resource.split_once('/').ok_or("expected a type and an id")?;
+    let of = ResourceType::named(of).ok_or("expected a resource type of R4")?;
+    let key = ResourceKey::new(of, id.parse()?);
+    let claims = claims(&arguments.who)?;
+    let caller = described(&settings.access, settings.network.base_url.as_deref(), &claims)?;
+    let store = store::open(&settings.database)?;
+    let app = App::new(store.clone(), settings.search.interaction.clone(), &[]);
+    let request = Request {
+        caller: caller.clone(),
+        base: String::new(),
+        prefer: Preferences::default(),
+        record: Record::default(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let reasons = runtime.block_on(fhir_interaction::reasons(&app, &request, &key));
+    store.close();
+    let text = match reasons {
+        Err(failure) => format!("refused before anything is read: {}\n", told(&failure)),
+        Ok(None) => "there is no such resource, or the caller isn't held to decisions\n".to_owned(),
+        Ok(Some(lines)) if lines.is_empty() => "it belongs to no person\n".to_owned(),
+        Ok(Some(lines)) => lines.join("\n") + "\n",
+    };
+    say(&format!("caller: {}\n{text}", identity(&caller)))?;
+    Ok(())
 }
 
 fn explain(
@@ -125,7 +159,7 @@ impl Asked {
 }
 
 /// The claims of a file, or of a token in a file.
-fn claims(arguments: &ExplainAccess) -> Result<Map<String, Value>, Error> {
+fn claims(arguments: &Who) -> Result<Map<String, Value>, Error> {
     let (path, is_token) = match (&arguments.caller, &arguments.token) {
         (Some(path), _) => (path, false),
         (None, Some(path)) => (path, true),

@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Show how a search is answered, and what its first page touches.
     Explain(Explain),
+    /// Tell why a resource is shown to a caller or not, where decisions about persons are made.
+    Decide(Decide),
     /// Tell what callers may do, and why.
     #[command(subcommand)]
     Access(AccessCommand),
@@ -105,6 +107,16 @@ pub(crate) enum AccessCommand {
     Explain(ExplainAccess),
 }
 
+/// Who, and which resource.
+#[derive(Args, Debug)]
+pub(crate) struct Decide {
+    /// The resource: Observation/1.
+    #[arg(value_name = "TYPE/ID")]
+    pub(crate) resource: String,
+    #[command(flatten)]
+    pub(crate) who: Who,
+}
+
 /// Who, and what.
 #[derive(Args, Debug)]
 #[command(after_help = ACCESS_HELP)]
@@ -112,6 +124,13 @@ pub(crate) struct ExplainAccess {
     /// Method and URL below the FHIR root: 'GET /Observation?code=x'.
     #[arg(value_name = "REQUEST")]
     pub(crate) request: String,
+    #[command(flatten)]
+    pub(crate) who: Who,
+}
+
+/// Who asks.
+#[derive(Args, Debug)]
+pub(crate) struct Who {
     /// File with the claims of a token as a JSON object; - for standard input.
     #[arg(long, value_name = "FILE", required_unless_present = "token")]
     pub(crate) caller: Option<PathBuf>,

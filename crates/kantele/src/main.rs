@@ -62,6 +62,7 @@ fn main() -> ExitCode {
         Some(Command::Verify(arguments)) => done(trace::verify(&settings, arguments)),
         Some(Command::Check(_)) => done(check::run(&settings)),
         Some(Command::Explain(arguments)) => done(explain::run(&settings, arguments)),
+        Some(Command::Decide(arguments)) => done(access_explain::decide(&settings, arguments)),
         Some(Command::Access(AccessCommand::Explain(arguments))) => {
             match access_explain::run(&settings, arguments) {
                 Ok(is_allowed) => ExitCode::from(u8::from(!is_allowed)),

@@ -24,6 +24,18 @@ const FACTS: usize = 2_000;
 
 const TOO_MUCH: &str = "more is stored about the person than a decision can rest on";
 
+/// A person, and what was found of what a decision wants to know.
+type Known = (Person, Option<Vec<(ResourceKey, Resource)>>);
+
+fn asked<'a>(
+    personal: &'a Personal,
+    person: &'a Person,
+    found: &'a [(ResourceKey, Resource)],
+) -> Asked<'a> {
+    let (names, patients) = (&person.names, &person.patients);
+    Asked { caller: personal.caller(), now: personal.now(), names, patients, found }
+}
+
 /// Somebody with all their names.
 struct Person {
     names: Vec<PatientName>,
@@ -127,19 +139,44 @@ impl Sight<'_> {
         if let Some(refused) = personal.known(name) {
             return Ok(refused);
         }
-        let Person { names, patients, hashes } = self.person(personal, name)?;
+        let (person, found) = self.known_of(personal, name)?;
+        let Person { names, hashes, .. } = &person;
+        Ok(match found {
+            None => personal.refuse(names, hashes.clone(), TOO_MUCH),
+            Some(found) => personal.decide(&asked(personal, &person, &found), hashes.clone()),
+        })
+    }
+
+    /// Why a resource is shown or not, in words for who runs the service; none where there is no
+    /// such resource.
+    pub(crate) fn reasons(&mut self, key: &ResourceKey) -> Result<Option<Vec<String>>, StoreError> {
+        let Some(personal) = self.permit.personal() else { return Ok(None) };
+        let stored: Vec<_> = self.reader.current(key)?.into_iter().collect();
         let mut found = Vec::new();
-        let mut is_cut = patients.len() >= PATIENTS;
+        read_into(&stored, &mut found)?;
+        let Some((_, resource)) = found.pop() else { return Ok(None) };
+        let mut lines = Vec::new();
+        for name in patients_of_all(self.indexer, &stored)?.keys() {
+            let (person, found) = self.known_of(personal, name)?;
+            let Some(found) = found else {
+                lines.push(TOO_MUCH.to_owned());
+                continue;
+            };
+            let asked = asked(personal, &person, &found);
+            lines.extend(personal.disclosure().reasons(&asked, key, resource.view()));
+        }
+        Ok(Some(lines))
+    }
+
+    /// A person with what a decision about them rests on; none where that is too much.
+    fn known_of(&mut self, personal: &Personal, name: &PatientName) -> Result<Known, StoreError> {
+        let person = self.person(personal, name)?;
+        let mut found = Vec::new();
+        let mut is_cut = person.patients.len() >= PATIENTS;
         for wanted in personal.disclosure().wants(personal.caller()) {
-            is_cut |= self.gather(personal, &wanted, &names, &mut found)?;
+            is_cut |= self.gather(personal, &wanted, &person.names, &mut found)?;
         }
-        let caller = personal.caller();
-        let now = personal.now();
-        let asked = Asked { caller, now, names: &names, patients: &patients, found: &found };
-        if is_cut {
-            return Ok(personal.refuse(&names, hashes, TOO_MUCH));
-        }
-        Ok(personal.decide(&asked, hashes))
+        Ok((person, (!is_cut).then_some(found)))
     }
 
     /// All names of somebody: their identities, and every Patient resource with one of them.

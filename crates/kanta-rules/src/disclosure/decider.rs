@@ -5,11 +5,12 @@ use fhir_access::{
     Asked, Caller, CallerKind, Companion, Disclosure, Refusal, Stance, Verdict, Wanted,
 };
 use fhir_definitions::ResourceType;
-use fhir_model::{Instant, ResourceView};
+use fhir_model::{Instant, ResourceKey, ResourceView};
 use fhir_search::PatientName;
 
 use super::caller::{Purpose, Requester};
-use super::item::{Mark, codings};
+use super::item::{Item, Mark, codings};
+use super::plain;
 use super::reading::{items, oid_of, text};
 use super::settings::{Settings, bare};
 use super::situation::{Register, Situation};
@@ -195,6 +196,41 @@ impl Disclosure for Decider {
             (_, Purpose::Care) => None,
         };
         Verdict { refused, shows, writes, relation }
+    }
+
+    fn reasons(&self, asked: &Asked<'_>, key: &ResourceKey, view: ResourceView<'_>) -> Vec<String> {
+        let asks = Requester::of(asked.caller, &self.settings);
+        let about = self.situation(&asks, asked);
+        let item = Item::of(key, view, &self.settings);
+        let outcome = plain::decide(&asks, &about, &item, &self.settings, asked.now);
+        let marks: Vec<String> =
+            item.marks.iter().map(|(mark, code)| format!("{} {code}", mark.code())).collect();
+        let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
+        let shown = match outcome.why_not() {
+            Some(why) => format!("not shown: {why}"),
+            None => format!("shown: {outcome:?}"),
+        };
+        vec![
+            shown,
+            format!(
+                "the resource: {}",
+                if marks.is_empty() { "no marks".to_owned() } else { marks.join(", ") }
+            ),
+            format!(
+                "acts for: {} (own: {})",
+                or_none(asks.register.as_ref().map(Register::code)),
+                asks.is_own_register
+            ),
+            format!(
+                "purpose: {:?}, may state a right by law: {}",
+                asks.purpose, asks.may_state_right
+            ),
+            format!("relationship in force: {}, mandates: {}", about.related, about.mandates.len()),
+            format!("informed: {}", about.informed),
+            format!("permissions in force: {:?}", about.permissions),
+            format!("denials in force: {:?}", about.denials),
+            format!("rights to act for the person: {:?}", about.guardianships),
+        ]
     }
 
     fn marks(&self, caller: &Caller) -> Vec<(String, String)> {

@@ -39,10 +39,27 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Why the item isn't shown; none where it is.
+    #[must_use]
+    pub const fn why_not(self) -> Option<&'static str> {
+        match self {
+            Self::Refused(why) | Self::Withheld(why) => Some(why),
+            Self::Own
+            | Self::Represented
+            | Self::Basic
+            | Self::Use
+            | Self::Mandate
+            | Self::Statutory
+            | Self::Disclosed
+            | Self::Emergency
+            | Self::Wellbeing => None,
+        }
+    }
+
     /// Whether the item is shown.
     #[must_use]
     pub const fn is_shown(self) -> bool {
-        !matches!(self, Self::Refused(_) | Self::Withheld(_))
+        self.why_not().is_none()
     }
 }
 

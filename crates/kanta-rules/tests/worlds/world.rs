@@ -109,6 +109,10 @@ pub fn unit(controller: &str, n: usize) -> String {
     format!("{}.{n}", controller.trim_end_matches(".0"))
 }
 
+fn controller(random: &mut Random) -> &'static str {
+    CONTROLLERS[random.below(CONTROLLERS.len())]
+}
+
 pub fn guardian(number: usize) -> String {
     format!("guardian-{}", number % 7)
 }
@@ -333,7 +337,7 @@ impl World {
 
     fn mandate(&mut self, random: &mut Random) {
         let organiser = (*random.one(&CONTROLLERS)).to_owned();
-        let unit = unit(random.one(&CONTROLLERS), 1 + random.below(2));
+        let unit = unit(controller(random), 1 + random.below(2));
         let is_in_force = random.percent(75);
         let sector = random.percent(50).then(|| *random.one(&[Sector::Health, Sector::Social]));
         let mut team = json!({
@@ -460,7 +464,7 @@ impl World {
                 3 => Target::Function((*random.one(&FUNCTIONS)).to_owned()),
                 4 => Target::Event(format!("1.9.{}", random.below(2))),
                 5 | 6 => Target::Controller((*random.one(&CONTROLLERS)).to_owned()),
-                _ => Target::Register(register(random.one(&CONTROLLERS), Sector::Health)),
+                _ => Target::Register(register(controller(random), Sector::Health)),
             };
             denials.push(Denial { sector, target, yields_in_emergency });
         }
