@@ -180,7 +180,7 @@ fn national_code_sets_are_looked_up_by_their_oid_in_finnish_and_swedish() {
 }
 
 /// Search parameters with an expression: id, a search that finds, and what it finds.
-const SEARCHES: [(&str, &str, &str); 7] = [
+const SEARCHES: [(&str, &str, &str); 10] = [
     (
         "appointment-appointment-service-provider-unit",
         "Appointment?appointment-service-provider-unit=urn:ietf:rfc:3986|urn:oid:1.2.246.10.99999999.10.20",
@@ -217,6 +217,21 @@ const SEARCHES: [(&str, &str, &str); 7] = [
         "CarePlan?supporting-info=QuestionnaireResponse/vastaus",
         "CarePlan/suunnitelma",
     ),
+    (
+        "appointment-patient-identifier",
+        "Appointment?patient-identifier=urn:oid:1.2.246.21|010190-999W",
+        "Appointment/varaus",
+    ),
+    (
+        "auditevent-controller",
+        "AuditEvent?controller=urn:ietf:rfc:3986|urn:oid:1.2.246.10.99999999.19.1",
+        "AuditEvent/luovutus",
+    ),
+    (
+        "auditevent-client-identifier",
+        "AuditEvent?client-identifier=urn:oid:1.2.246.21|010190-999W",
+        "AuditEvent/luovutus",
+    ),
 ];
 
 fn store_what_is_searched(client: &Client) {
@@ -234,8 +249,22 @@ fn store_what_is_searched(client: &Client) {
         "supportingInformation": [ { "reference": "#unit" } ],
         "contained": [ { "resourceType": "Organization", "id": "unit",
             "identifier": [oid("1.2.246.10.99999999.10.20")],
-            "partOf": { "identifier": oid("1.2.246.10.99999999.10.0") } } ],
-        "participant": [ { "status": "accepted", "type": [ { "text": "Asiakas" } ] } ] }));
+            "partOf": { "identifier": oid("1.2.246.10.99999999.10.0") } },
+          { "resourceType": "Patient", "id": "pat",
+            "identifier": [ { "system": "urn:oid:1.2.246.21", "value": "010190-999W" } ] } ],
+        "participant": [ { "status": "accepted", "type": [ { "text": "Asiakas" } ],
+            "actor": { "reference": "#pat" } } ] }));
+    client.store(&json!({ "resourceType": "AuditEvent", "id": "luovutus",
+        "type": { "code": "rest" }, "recorded": "2026-01-15T09:31:12.000+02:00",
+        "contained": [ { "resourceType": "Organization", "id": "rek",
+            "extension": [ { "url": "https://gen.kanta.fi/fhir/StructureDefinition/extension/RegisterType",
+                "valueCoding": { "system": "urn:oid:1.2.246.537.6.1264.201701", "code": "1" } } ],
+            "identifier": [oid("1.2.246.10.99999999.19.1")] },
+          { "resourceType": "Patient", "id": "as",
+            "identifier": [ { "system": "urn:oid:1.2.246.21", "value": "010190-999W" } ] } ],
+        "agent": [ { "requestor": false, "who": { "reference": "#rek" } },
+            { "requestor": true, "who": { "reference": "#as" } } ],
+        "source": { "observer": { "reference": "#rek" } } }));
     client.store(&json!({ "resourceType": "Provenance", "id": "tiedot",
         "target": [ { "reference": "Appointment/varaus" } ],
         "recorded": "2026-02-20T08:15:02.000+02:00",

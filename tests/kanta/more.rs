@@ -256,3 +256,88 @@ fn notes(backend: Backend, path: &Path) {
     assert_eq!(statement["rest"][0]["resource"][0]["type"], "Basic");
     assert_eq!(statement["implementation"]["url"], client.base());
 }
+
+const NOTIFICATION: &str =
+    "kantele.kanta-social-care-disclosures/example/Bundle-DisclosureTransaction-store.json";
+
+const RULES: &str = r#"
+[[rule]]
+name = "senders"
+kind = ["system"]
+types = ["AuditEvent", "Provenance"]
+rights = "c"
+
+[[rule]]
+name = "supervisors see what their controller disclosed"
+kind = ["professional"]
+types = ["AuditEvent"]
+rights = "rs"
+where = "controller=urn:ietf:rfc:3986|urn:oid:{register}"
+
+[[rule]]
+name = "administrators"
+kind = ["administrator"]
+"#;
+
+/// R-26: the rules of access decide who reads a notification.
+#[test]
+fn a_supervisor_reads_what_the_own_controller_disclosed() {
+    let disclosures = shipped("disclosures");
+    on_each_backend_present(|backend| {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = folder.path().join("rules.toml");
+        std::fs::write(&rules, RULES).unwrap();
+        let rules = rules.display().to_string();
+        let more = [("access.rules_file", rules.as_str()), ("access.scopes", "ignored")];
+        let guarded = Guarded::start(backend, &[&disclosures], &more);
+        let client = at(&guarded, "/kanta/disclosures");
+        let person = identity_code(4);
+        let sent = body(NOTIFICATION, &[("150785-9873", &person)]);
+        post(&client, "", &guarded.bearer(&json!({})), "1", &sent).expecting(200);
+        let plain = guarded.server.client();
+        let found = |claims: Value| {
+            let bearer = guarded.bearer(&claims);
+            let reply = plain.send("GET", "AuditEvent", &[("Authorization", &bearer)], &[]);
+            let page = reply.json();
+            (reply.status, page["entry"].as_array().map_or(0, Vec::len))
+        };
+        let own = json!({"role": "professional", "register": "1.2.246.10.99999999.19.1"});
+        let other = json!({"role": "professional", "register": "1.2.246.10.88888888.19.1"});
+        assert_eq!(found(own), (200, 1));
+        assert_eq!(found(other), (200, 0));
+        assert_eq!(found(json!({})).0, 403, "senders do not read");
+        let boss = guarded.bearer(&json!({"role": "admin"}));
+        let id = "1.2.246.10.99999999.10.0.95.2026.1.1";
+        let headers = [("Authorization", boss.as_str())];
+        let purged = plain.send("POST", &format!("AuditEvent/{id}/$purge"), &headers, &[]);
+        assert_eq!(purged.status, 403, "{}", purged.text());
+        plain.send("GET", &format!("AuditEvent/{id}"), &headers, &[]).expecting(200);
+    });
+}
+
+#[test]
+fn pages_are_walked_by_links_that_tell_nothing() {
+    let appointments = shipped("appointments");
+    on_each_backend_present(|backend| {
+        let guarded = Guarded::start(backend, &[&appointments], &[]);
+        let (client, bearer) = (at(&guarded, "/kanta/appointments"), guarded.bearer(&json!({})));
+        let person = identity_code(5);
+        for number in 0..3 {
+            let own = format!(".14.2026.{number}\"");
+            let store = body(STORE, &[("010190-999W", &person), (".14.2026.1\"", &own)]);
+            post(&client, "", &bearer, &format!("s{number}"), &store).expecting(200);
+        }
+        let form = format!("patient:identifier=urn:oid:1.2.246.21%7C{person}&_count=2");
+        let page = post(&client, "Appointment/_search", &bearer, "s", form.as_bytes());
+        let next = page.expecting(200).link("next").expect("there is a third one");
+        assert!(next.starts_with(client.base()) && !next.contains(&person), "{next}");
+        let path = next.strip_prefix(&format!("{}/", client.base())).unwrap();
+        let headers = [("Authorization", bearer.as_str()), ("X-Request-Id", "w")];
+        let page = client.send("GET", path, &headers, &[]).expecting(200);
+        assert_eq!(page.keys("match").len(), 1);
+        let more = client.send("GET", &format!("{path}&date=2026"), &headers, &[]);
+        assert_eq!(more.status, 405, "{}", more.text());
+        let xml = [headers[0], headers[1], ("Accept", "application/fhir+xml")];
+        assert_eq!(client.send("GET", path, &xml, &[]).status, 406);
+    });
+}

@@ -263,7 +263,9 @@ impl App {
         debug_assert!(permit.interaction().writes(), "a permit to read is no permit to write");
         self.admit_written(permit, &mut group).await.map_err(WriteFailure::Store)?;
         for op in &mut group.ops {
-            op.preconditions.bounds = bounds(permit, op, self.keep_off(op.key.resource_type));
+            let only_creates = self.keeps_ids(op.key.resource_type) && op.preconditions.if_absent;
+            let others = self.keep_off(op.key.resource_type);
+            op.preconditions.bounds = bounds(permit, op, only_creates, others);
         }
         self.bind(&mut group).await?;
         let mut refused = reference::claim(self, &mut group);
@@ -561,10 +563,18 @@ impl App {
 }
 
 /// How far a permit reaches with an operation; none where it reaches everything.
-fn bounds(permit: &Permit, op: &WriteOp, others: Vec<Predicate>) -> Option<Arc<[Predicate]>> {
+///
+/// What keeps the id of its client and must be new is a create, whatever the store calls it.
+fn bounds(
+    permit: &Permit,
+    op: &WriteOp,
+    only_creates: bool,
+    others: Vec<Predicate>,
+) -> Option<Arc<[Predicate]>> {
     let right = match &op.action {
         Action::Delete => Rights::DELETE,
         Action::Put { method: Method::Post, .. } => Rights::CREATE,
+        Action::Put { .. } if only_creates => Rights::CREATE,
         Action::Put { .. } => Rights::UPDATE,
     };
     match permit.reaches(op.key.resource_type, right) {

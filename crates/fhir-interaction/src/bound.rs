@@ -65,6 +65,10 @@ pub struct Reserved {
     pub service: String,
     /// The canonical in `meta.profile`.
     pub profile: String,
+    /// The types that the service has with it: others are none of its business.
+    pub types: Vec<ResourceType>,
+    /// Whether the service itself only ever adds: then nobody takes away either.
+    pub is_append_only: bool,
 }
 
 impl std::fmt::Debug for Bound {
@@ -78,6 +82,11 @@ impl App {
     pub(crate) fn given_id(&self, view: ResourceView<'_>) -> Option<Id> {
         let bound = self.bound()?;
         bound.given_ids.contains(&view.resource_type).then(|| view.id()).flatten()
+    }
+
+    /// Whether new resources of this type keep the ids of their clients.
+    pub(crate) fn keeps_ids(&self, resource_type: ResourceType) -> bool {
+        self.bound().is_some_and(|bound| bound.given_ids.contains(&resource_type))
     }
 
     /// Whether an update of this type must find something.
@@ -146,7 +155,11 @@ impl App {
     /// there may have one of these profiles.
     pub(crate) fn keep_off(&self, resource_type: ResourceType) -> Vec<Predicate> {
         let own = self.bound().map(|bound| bound.service.as_str());
-        let foreign = self.settings().reserved.iter().filter(|it| Some(it.service.as_str()) != own);
+        let foreign = self
+            .settings()
+            .reserved
+            .iter()
+            .filter(|it| Some(it.service.as_str()) != own && it.types.contains(&resource_type));
         let profiles = foreign.filter_map(|reserved| {
             let pairs = [("_profile".to_owned(), reserved.profile.clone())];
             let all = self.conditions(resource_type, &pairs)?;
@@ -156,28 +169,51 @@ impl App {
         profiles.collect()
     }
 
+    /// Whether a resource is one of those that nobody takes away.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub(crate) async fn is_append_only(&self, key: &ResourceKey) -> Result<bool, Failure> {
+        let kept = self.settings().reserved.iter().filter(|reserved| reserved.is_append_only);
+        let profiles: Vec<String> = kept.map(|reserved| reserved.profile.clone()).collect();
+        if profiles.is_empty() {
+            return Ok(false);
+        }
+        let key = key.clone();
+        self.look(move |reader| {
+            let body = reader.current(&key)?.and_then(|stored| stored.body);
+            let resource = body.and_then(|body| body.to_resource(&key).ok());
+            Ok(resource.is_some_and(|resource| names_one(resource.view(), &profiles)))
+        })
+        .await
+    }
+
     /// Which operations of a group are about resources that another service keeps.
     ///
     /// # Errors
     /// The store's failures.
     pub(crate) async fn kept_by_others(&self, group: &WriteGroup) -> Result<Vec<usize>, Failure> {
         let own = self.bound().map(|bound| bound.service.clone());
-        let foreign =
-            self.settings().reserved.iter().filter(|it| Some(&it.service) != own.as_ref());
-        let profiles: Vec<String> = foreign.map(|reserved| reserved.profile.clone()).collect();
-        if profiles.is_empty() {
+        let reserved = self.settings().reserved.iter();
+        let foreign: Vec<&Reserved> =
+            reserved.filter(|it| Some(&it.service) != own.as_ref()).collect();
+        let is_theirs = |of: ResourceType| foreign.iter().any(|it| it.types.contains(&of));
+        let all = group.ops.iter().map(|op| op.key.clone()).enumerate();
+        let keys: Vec<(usize, ResourceKey)> =
+            all.filter(|(_, key)| is_theirs(key.resource_type)).collect();
+        if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let keys: Vec<ResourceKey> = group.ops.iter().map(|op| op.key.clone()).collect();
+        let profiles: Vec<String> = foreign.iter().map(|it| it.profile.clone()).collect();
         let work = move |reader: &mut dyn fhir_store::Reader| {
             let mut kept = Vec::new();
-            for (index, key) in keys.iter().enumerate() {
+            for (index, key) in &keys {
                 let Some(body) = reader.current(key)?.and_then(|stored| stored.body) else {
                     continue;
                 };
                 let Ok(resource) = body.to_resource(key) else { continue };
                 if names_one(resource.view(), &profiles) {
-                    kept.push(index);
+                    kept.push(*index);
                 }
             }
             Ok(kept)

@@ -109,6 +109,11 @@ impl Reading {
         let claims = self.claims(file.claims, &mut checks);
         let types = self.types(file.types);
         let shape = file.transaction.and_then(|it| self.shape(it, &mut checks));
+        for profile in &file.reserved {
+            if !types.iter().any(|each| each.profiles.contains(profile)) {
+                self.fault("reserved", format!("no [[type]] has the profile {profile}"));
+            }
+        }
         let parameters = self.parameters(file.parameters, &mut checks);
         let rules = self.rules(file.rules, &mut checks);
         let uniques = self.uniques(file.uniques, &mut checks);

@@ -321,6 +321,29 @@ impl Service {
         self.of_type(resource_type).is_some_and(|each| each.direct.contains(&direct))
     }
 
+    /// The types that it has with a profile.
+    #[must_use]
+    pub fn types_with(&self, profile: &str) -> Vec<ResourceType> {
+        let has = |each: &&TypeUse| each.profiles.iter().any(|it| it == profile);
+        self.types.iter().filter(has).map(|each| each.resource_type).collect()
+    }
+
+    /// Whether resources of a profile are only ever added: its type is neither changed nor deleted.
+    #[must_use]
+    pub fn only_adds(&self, profile: &str) -> bool {
+        let changes = [Direct::Update, Direct::Patch, Direct::Delete];
+        let mut types = self
+            .types
+            .iter()
+            .filter(|each| each.profiles.iter().any(|it| it == profile))
+            .peekable();
+        types.peek().is_some()
+            && types.all(|each| {
+                each.verbs.iter().all(|verb| *verb == Verb::Post)
+                    && !each.direct.iter().any(|direct| changes.contains(direct))
+            })
+    }
+
     /// The ids of all its checks, each with where it comes from.
     pub fn checks(&self) -> impl Iterator<Item = (&str, &str)> {
         self.checks.iter().map(|(id, source)| (id.as_str(), source.as_str()))

@@ -21,7 +21,8 @@ const OF_SEVERAL: [ResourceType; 2] = [ResourceType::GROUP, ResourceType::PERSON
 /// resources included.
 ///
 /// # Errors
-/// `NotFound` where it never was, `Forbidden` for a caller from whom something is hidden.
+/// `NotFound` where it never was, `Forbidden` for a caller from whom something is hidden, and for
+/// what a service only ever adds to.
 pub(super) async fn purge(call: Invocation<'_>) -> Result<Answer, Failure> {
     let key = call.key()?.clone();
     if !call.permit.is_unlimited() {
@@ -33,6 +34,10 @@ pub(super) async fn purge(call: Invocation<'_>) -> Result<Answer, Failure> {
         call.app.read(&call.permit, move |sight| Ok(sight.current(&wanted)?.is_some())).await?;
     if !is_there {
         return Err(Failure::new(FailureKind::NotFound, format!("there is no {key}")));
+    }
+    if call.app.is_append_only(&key).await? {
+        let text = format!("{key} is of a profile that is only ever added to");
+        return Err(Failure::new(FailureKind::Forbidden, text));
     }
     let matching = record(call.app, &key).into_iter().collect();
     let report = call.app.purge(&call.permit, Purge { keys: vec![key], matching }).await?;

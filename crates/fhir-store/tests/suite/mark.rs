@@ -2,11 +2,12 @@
 
 use fhir_model::Instant;
 use fhir_store::{
-    Change, MarkKind, OnceMark, Outcome, PastMark, StoreError, WriteFault, WriteGroup, WriteOp,
+    Change, MarkKind, OnceMark, Outcome, PastMark, Purge, StoreError, WriteFault, WriteGroup,
+    WriteOp,
 };
 
 use crate::cases;
-use crate::world::{World, key};
+use crate::world::{World, key, wait};
 
 cases!(
     a_request_is_done_once,
@@ -104,4 +105,9 @@ fn past_values_outlive_their_resource(world: &World) {
         );
     }
     assert!(world.read(|reader| reader.marks(MarkKind::Once, 1)).is_empty());
+    let purge = Purge { keys: vec![key("Patient/anna")], matching: Vec::new() };
+    assert!(wait(world.store.purge(purge)).unwrap().is_clean());
+    for hash in [1, 2] {
+        assert!(world.read(move |reader| reader.marks(MarkKind::Past, hash)).is_empty());
+    }
 }

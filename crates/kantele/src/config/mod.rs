@@ -143,6 +143,8 @@ impl Settings {
                 service.reserved.iter().map(|profile| Reserved {
                     service: service.name.clone(),
                     profile: profile.clone(),
+                    types: service.types_with(profile),
+                    is_append_only: service.only_adds(profile),
                 })
             })
             .collect();

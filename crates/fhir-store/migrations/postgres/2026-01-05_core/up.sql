@@ -164,6 +164,7 @@ CREATE TABLE mark (
   PRIMARY KEY (kind, hash, item)
 );
 CREATE INDEX mark_once ON mark (at) WHERE kind = 1;
+CREATE INDEX mark_past ON mark (item) WHERE kind = 0;
 CREATE TABLE setting (name text PRIMARY KEY, value bytea NOT NULL);
 
 -- Installed packages. `about`: manifest, report and the like, as the program wrote them. A change of

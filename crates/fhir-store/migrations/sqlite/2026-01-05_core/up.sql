@@ -174,6 +174,7 @@ CREATE TABLE mark (
   PRIMARY KEY (kind, hash, item)
 ) WITHOUT ROWID;
 CREATE INDEX mark_once ON mark (at) WHERE kind = 1;
+CREATE INDEX mark_past ON mark (item) WHERE kind = 0;
 CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
 -- Installed packages. `about`: manifest, report and the like, as the program wrote them. A change of

@@ -105,6 +105,8 @@ fn remove_one(
     sql.integer(core.hasher.reference(&key)).push(" AND type = ").integer(kind);
     sql.push(" AND id = ").bind(Bind::Text(id));
     report.note(DIRECTORY, sql.typed::<()>().execute(connection)?);
+    let mut sql = Sql::new("DELETE FROM mark WHERE kind = 0 AND item = ");
+    sql.bind(Bind::Text(key.to_string())).typed::<()>().execute(connection)?;
     for table in [WORDS, "version", "change", "resource"] {
         let mut sql = Sql::new(&format!("DELETE FROM {table} WHERE rid = "));
         sql.integer(row.rid).push(" AND dk = ").integer(row.dk);

@@ -23,6 +23,7 @@ use fhir_service::{Asked, Facts, Held, IdsFrom, SearchKind, Service};
 use super::body::{self, Payload};
 use super::edge::Noted;
 use super::exchange::{Exchange, Form, Head};
+use super::negotiate::Format;
 use super::once;
 use super::route::Call;
 use super::{State, base, cors, handler, identity, reply};
@@ -113,6 +114,10 @@ async fn run(
         }
     };
     noted.interaction = wanted.name();
+    if exchange.form().format != Format::Json {
+        let text = "this service speaks FHIR JSON alone";
+        return Err(Failure::new(FailureKind::NotAcceptable, text).at("http.Accept"));
+    }
     if wanted != Wanted::Statement {
         admit(service, &exchange, wanted.writes())?;
     }

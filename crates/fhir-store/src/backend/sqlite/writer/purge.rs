@@ -18,7 +18,7 @@ use crate::backend::row;
 use crate::error::StoreError;
 use crate::purge::{PurgeReport, WORDS};
 use crate::read::RowKey;
-use crate::sql::{Dialect, Sql};
+use crate::sql::{Bind, Dialect, Sql};
 
 /// The highest row and instant that were ever given, in the table `setting`: what is purged takes
 /// its own away, and they must not come again.
@@ -70,6 +70,8 @@ impl Writer {
         *report.resources.entry(key.resource_type).or_default() += 1;
         let mut sql = Sql::new("DELETE FROM change WHERE updated");
         self.remove(sql.in_list(Dialect::Sqlite, instants))?;
+        let mut sql = Sql::new("DELETE FROM mark WHERE kind = 0 AND item = ");
+        self.remove(sql.bind(Bind::Text(key.to_string())))?;
         for table in ["version", "resource"] {
             let mut sql = Sql::new(&format!("DELETE FROM {table} WHERE rid = "));
             self.remove(sql.integer(rid))?;
