@@ -4,6 +4,7 @@
 //! [`App::gate`] gets for a request. That is how "nothing reads or writes without passing the
 //! gate" is kept by the compiler.
 
+mod bound;
 mod failure;
 mod parse;
 mod settings;
@@ -11,23 +12,19 @@ mod settings;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fhir_access::trace::Record;
-use fhir_access::{
-    AllowAll, Ask, Holding, Interaction, Limit, Operation, Permit, Policy, Refusal, Rights, Words,
-};
+use fhir_access::{AllowAll, Ask, Holding, Interaction, Operation, Permit, Policy, Refusal, Words};
 use fhir_definitions::ResourceType;
 use fhir_model::date::Zone;
 use fhir_model::{Failure, FailureKind, Id, Instant, ResourceKey, ResourceView};
-use fhir_search::{CustomParameter, IndexRows, Match, Predicate, ValueHasher};
+use fhir_search::{CustomParameter, IndexRows, ValueHasher};
 use fhir_store::{
-    Action, Activation, Definitions, FullTextStatus, KeptKind, KeptName, Method, NewKept,
-    ParameterStatus, Purge, PurgeReport, Reader, Store, StoreError, TraceRow, WriteFault,
-    WriteGroup, WriteOp, Written,
+    Activation, Definitions, FullTextStatus, KeptKind, KeptName, NewKept, ParameterStatus, Purge,
+    PurgeReport, Reader, Store, StoreError, TraceRow, WriteFault, WriteGroup, WriteOp, Written,
 };
 
 use crate::bound::Bound;
 use crate::capabilities::Statement;
 use crate::mark;
-use crate::once::Once;
 use crate::package::Shelf;
 use crate::reference;
 use crate::request::Request;
@@ -113,42 +110,6 @@ impl App {
             catalogue: Mutex::new(None),
         };
         Self { inner: Arc::new(inner), bound: None }
-    }
-
-    /// The application as a request sees it that comes through a service.
-    #[must_use]
-    pub fn bound_by(&self, bound: Bound) -> Self {
-        Self { inner: Arc::clone(&self.inner), bound: Some(Arc::new(bound)) }
-    }
-
-    /// The same for a request whose write is to be done once.
-    #[must_use]
-    pub fn named(&self, once: Once) -> Self {
-        let bound = self.bound.as_deref().cloned().unwrap_or_default();
-        let bound = Bound { once: Some(once), ..bound };
-        Self { inner: Arc::clone(&self.inner), bound: Some(Arc::new(bound)) }
-    }
-
-    /// The name of a request whose write is to be done once.
-    #[must_use]
-    pub fn name(&self) -> Option<Once> {
-        self.bound().and_then(|bound| bound.once.clone())
-    }
-
-    /// The present instant, by the clock of the store.
-    #[must_use]
-    pub fn present(&self) -> Instant {
-        self.now()
-    }
-
-    /// The same without the name of the request: a batch has several writes, each on its own.
-    pub(crate) fn unnamed(&self) -> Self {
-        let bound = self.bound.as_deref().map(|bound| Bound { once: None, ..bound.clone() });
-        Self { inner: Arc::clone(&self.inner), bound: bound.map(Arc::new) }
-    }
-
-    pub(crate) fn bound(&self) -> Option<&Bound> {
-        self.bound.as_deref()
     }
 
     /// What the operator chose.
@@ -265,7 +226,7 @@ impl App {
         for op in &mut group.ops {
             let only_creates = self.keeps_ids(op.key.resource_type) && op.preconditions.if_absent;
             let others = self.keep_off(op.key.resource_type);
-            op.preconditions.bounds = bounds(permit, op, only_creates, others);
+            op.preconditions.bounds = bound::bounds(permit, op, only_creates, others);
         }
         self.bind(&mut group).await?;
         let mut refused = reference::claim(self, &mut group);
@@ -559,29 +520,6 @@ impl App {
     /// The present instant, from the store's clock.
     pub(crate) fn now(&self) -> Instant {
         self.inner.store.now()
-    }
-}
-
-/// How far a permit reaches with an operation; none where it reaches everything.
-///
-/// What keeps the id of its client and must be new is a create, whatever the store calls it.
-fn bounds(
-    permit: &Permit,
-    op: &WriteOp,
-    only_creates: bool,
-    others: Vec<Predicate>,
-) -> Option<Arc<[Predicate]>> {
-    let right = match &op.action {
-        Action::Delete => Rights::DELETE,
-        Action::Put { method: Method::Post, .. } => Rights::CREATE,
-        Action::Put { .. } if only_creates => Rights::CREATE,
-        Action::Put { .. } => Rights::UPDATE,
-    };
-    match permit.reaches(op.key.resource_type, right) {
-        Limit::Everything if others.is_empty() => None,
-        Limit::Everything => Some(others.into()),
-        Limit::Such(all) => Some(all.into_iter().chain(others).collect()),
-        Limit::Nothing => Some(vec![Predicate { any: vec![Match::Never] }].into()),
     }
 }
 
