@@ -24,7 +24,7 @@ system = "urn:oid:1.2.246.10"
 [[claim]]
 from = "register"
 to = "register"
-system = "urn:oid:1.2.246.10"
+system = "urn:ietf:rfc:3986"
 
 [[claim]]
 from = "client_id"

@@ -272,7 +272,7 @@ name = "supervisors see what their controller disclosed"
 kind = ["professional"]
 types = ["AuditEvent"]
 rights = "rs"
-where = "controller=urn:ietf:rfc:3986|urn:oid:{register}"
+where = "controller={register}"
 
 [[rule]]
 name = "administrators"
@@ -301,8 +301,8 @@ fn a_supervisor_reads_what_the_own_controller_disclosed() {
             let page = reply.json();
             (reply.status, page["entry"].as_array().map_or(0, Vec::len))
         };
-        let own = json!({"role": "professional", "register": "1.2.246.10.99999999.19.1"});
-        let other = json!({"role": "professional", "register": "1.2.246.10.88888888.19.1"});
+        let own = json!({"role": "professional", "register": "urn:oid:1.2.246.10.99999999.19.1"});
+        let other = json!({"role": "professional", "register": "urn:oid:1.2.246.10.88888888.19.1"});
         assert_eq!(found(own), (200, 1));
         assert_eq!(found(other), (200, 0));
         assert_eq!(found(json!({})).0, 403, "senders do not read");
