@@ -29,6 +29,26 @@ system = "urn:ietf:rfc:3986"
 [[claim]]
 from = "client_id"
 to = "client"
+
+[[claim]]
+from = "register_type"
+to = "register_type"
+
+[[claim]]
+from = "unit"
+to = "unit"
+
+[[claim]]
+from = "person"
+to = "person"
+
+[[claim]]
+from = "job"
+to = "role"
+
+[[claim]]
+from = "purpose"
+to = "purpose"
 "#;
 
 /// A server with an issuer of its own.

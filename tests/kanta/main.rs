@@ -10,6 +10,7 @@
 
 mod case;
 mod coverage;
+mod decision;
 mod guarded;
 mod more;
 mod run;

@@ -296,6 +296,12 @@ impl Personal {
         names
     }
 
+    /// How the caller stands to what was decided to be shown, as far as that is known.
+    #[must_use]
+    pub fn relation(&self) -> Option<Relation> {
+        self.state().decided.iter().filter_map(|decided| decided.verdict.relation).max()
+    }
+
     /// What all decisions together show or let be written of a type.
     pub(crate) fn limit(&self, of: ResourceType, rights: Rights) -> Limit {
         if !self.disclosure().governs(of) {

@@ -7,7 +7,7 @@ use fhir_model::VersionId;
 use fhir_search::{PatientIdentifier, PatientName, ValueHasher};
 
 use super::codec::{Fields, Writer, number, pair, text};
-use super::{Actor, Head, Part};
+use super::{Actor, Head, Part, Relation};
 use crate::Interaction;
 
 /// An access, or the part of it that one commit took along.
@@ -42,6 +42,7 @@ mod field {
     pub(super) const PATIENT_URL: u8 = 25;
     /// Another identifier of the patient before it.
     pub(super) const ALSO_KNOWN: u8 = 26;
+    pub(super) const RELATION: u8 = 27;
 }
 
 impl Entry {
@@ -69,6 +70,7 @@ impl Entry {
             if part.is_refused {
                 out.bytes(field::REFUSED, &[]);
             }
+            out.text(field::RELATION, part.relation.map(Relation::code));
             for (patient, identifiers) in &part.patients {
                 match patient {
                     PatientName::Resource(id) => out.text(field::PATIENT, Some(id.as_str())),
@@ -128,6 +130,7 @@ impl Part {
             field::VERSION => self.version = Some(VersionId(number(bytes))),
             field::QUERY => self.query = text(bytes),
             field::REFUSED => self.is_refused = true,
+            field::RELATION => self.relation = text(bytes).and_then(|code| Relation::of(&code)),
             field::PATIENT | field::IDENTITY | field::PATIENT_URL => {
                 *last = match field {
                     field::PATIENT => {

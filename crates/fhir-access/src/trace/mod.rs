@@ -53,6 +53,8 @@ pub struct Part {
     pub patients: Patients,
     /// Whether the gate refused.
     pub is_refused: bool,
+    /// How the caller stands to the data, where that was decided.
+    pub relation: Option<Relation>,
 }
 
 impl Part {
@@ -71,6 +73,7 @@ impl Part {
             query: None,
             patients: Patients::new(),
             is_refused: false,
+            relation: None,
         }
     }
 }
@@ -187,6 +190,11 @@ impl PartOf {
             slot.is_taken &= patients.is_empty();
             slot.part.touch(patients);
         });
+    }
+
+    /// Notes how the caller stands to the data; of several, the one that asks for most.
+    pub fn relates(&self, relation: Relation) {
+        self.with(|slot| slot.part.relation = slot.part.relation.max(Some(relation)));
     }
 
     /// Notes the resource that the interaction is about: the first one that it looks at.

@@ -141,10 +141,14 @@ impl Sight<'_> {
         }
         let (person, found) = self.known_of(personal, name)?;
         let Person { names, hashes, .. } = &person;
-        Ok(match found {
+        let refused = match found {
             None => personal.refuse(names, hashes.clone(), TOO_MUCH),
             Some(found) => personal.decide(&asked(personal, &person, &found), hashes.clone()),
-        })
+        };
+        if let Some(relation) = personal.relation() {
+            self.permit.trace().relates(relation);
+        }
+        Ok(refused)
     }
 
     /// Why a resource is shown or not, in words for who runs the service; none where there is no

@@ -161,7 +161,7 @@ impl Telling<'_> {
             "source": { "site": self.entry.head.server, "observer": self.server() },
             "entity": self.entities(pattern, patient),
         });
-        if let Some(relation) = self.actor.relation {
+        if let Some(relation) = self.part.relation.or(self.actor.relation) {
             put(
                 &mut event,
                 "extension",

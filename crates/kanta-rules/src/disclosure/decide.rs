@@ -104,6 +104,12 @@ fn professional(asks: &Requester, about: &Situation, settings: &Settings) -> Sie
     Sieve::Any(any)
 }
 
+/// Whether permissions let the caller see what is in registers of others.
+pub(super) fn discloses(asks: &Requester, about: &Situation, settings: &Settings) -> bool {
+    let sectors = [Sector::Health, Sector::Social];
+    sectors.iter().any(|of| permitted(asks, about, *of, settings) != Sieve::Nothing)
+}
+
 /// What of a sector permissions let the caller see, denials apart.
 fn permitted(asks: &Requester, about: &Situation, of: Sector, settings: &Settings) -> Sieve {
     let Some(own) = asks.sector else { return Sieve::Nothing };

@@ -9,6 +9,7 @@ use fhir_model::{Instant, ResourceKey, ResourceView};
 use fhir_search::PatientName;
 
 use super::caller::{Purpose, Requester};
+use super::decide::discloses;
 use super::item::{Item, Mark, codings};
 use super::plain;
 use super::reading::{items, oid_of, text};
@@ -193,7 +194,10 @@ impl Disclosure for Decider {
             (_, Purpose::Emergency) => Some(Relation::Emergency),
             (_, Purpose::Statutory) => Some(Relation::Statutory),
             (_, Purpose::Care) if !asks.is_own_register => Some(Relation::Mandate),
-            (_, Purpose::Care) => None,
+            (_, Purpose::Care) if discloses(&asks, &situation, &self.settings) => {
+                Some(Relation::Other)
+            }
+            (_, Purpose::Care) => Some(Relation::Own),
         };
         Verdict { refused, shows, writes, relation }
     }

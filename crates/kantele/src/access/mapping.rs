@@ -288,7 +288,14 @@ struct Found<'a> {
 impl Found<'_> {
     fn fill(&mut self, row: &Row, said: &Value) {
         let Some(value) = row.value(said) else { return };
-        let identifier = || Identifier { system: row.system.clone(), value: value.clone() };
+        let identifier = || {
+            // A claim may name the system itself, as tokens of search parameters do.
+            let (system, value) = match value.split_once('|') {
+                Some((system, value)) if row.system.is_empty() => (system, value),
+                _ => (row.system.as_str(), value.as_str()),
+            };
+            Identifier { system: system.to_owned(), value: value.to_owned() }
+        };
         let bases = self.bases;
         let claims = &mut self.claims;
         match row.to {
