@@ -12,6 +12,7 @@
 #![allow(clippy::print_stdout, reason = "a storm says how strong it was")]
 #![allow(clippy::disallowed_methods, reason = "a storm lasts by the machine's clock")]
 
+mod booking;
 mod calm;
 mod large;
 mod transaction;

@@ -22,6 +22,7 @@ use fhir_store::{
     PurgeReport, Reader, Store, StoreError, TraceRow, WriteFault, WriteGroup, WriteOp, Written,
 };
 
+use crate::booking;
 use crate::bound::Bound;
 use crate::capabilities::Statement;
 use crate::mark;
@@ -219,11 +220,29 @@ impl App {
     pub(crate) async fn write(
         &self,
         permit: &Permit,
+        group: WriteGroup,
+    ) -> Result<Vec<Result<Written, WriteFault>>, WriteFailure> {
+        self.write_own(permit, group, |_| true).await
+    }
+
+    /// [`Self::write`] where only some operations are the caller's own, by their index: what else
+    /// the group writes follows from them, and is not held to what the caller may write.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub(crate) async fn write_own(
+        &self,
+        permit: &Permit,
         mut group: WriteGroup,
+        is_own: impl Fn(usize) -> bool,
     ) -> Result<Vec<Result<Written, WriteFault>>, WriteFailure> {
         debug_assert!(permit.interaction().writes(), "a permit to read is no permit to write");
         self.admit_written(permit, &mut group).await.map_err(WriteFailure::Store)?;
-        for op in &mut group.ops {
+        for (index, op) in group.ops.iter_mut().enumerate() {
+            if !is_own(index) {
+                op.preconditions.bounds = None;
+                continue;
+            }
             let only_creates = self.keeps_ids(op.key.resource_type) && op.preconditions.if_absent;
             let others = self.keep_off(op.key.resource_type);
             op.preconditions.bounds = bound::bounds(permit, op, only_creates, others);
@@ -248,6 +267,7 @@ impl App {
         if group.ops.is_empty() && !refused.is_empty() && group.journal.is_none() {
             return Ok(refused.into_values().map(Err).collect());
         }
+        booking::guard(self, &mut group);
         group.trace = self.trace_of(permit, &group).await?;
         let types: Vec<ResourceType> = group.ops.iter().map(|op| op.key.resource_type).collect();
         let written = self.inner.store.write(group).await;

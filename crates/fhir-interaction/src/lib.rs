@@ -8,6 +8,7 @@
 
 mod answers;
 mod app;
+mod booking;
 mod bound;
 pub mod bundle;
 mod canonical;
@@ -45,6 +46,7 @@ mod words;
 mod write;
 
 pub use app::{App, Authorization, ConditionalDelete, InteractionSettings, PostOnly};
+pub use booking::BookingSettings;
 pub use bound::{Bound, Claim, Reserved, Terms, replaced};
 pub use bundle::bundle;
 pub use capabilities::{INTERACTIONS, capabilities};

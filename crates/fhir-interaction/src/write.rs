@@ -13,7 +13,8 @@ use fhir_model::{
 };
 use fhir_search::SearchQuery;
 use fhir_store::{
-    Action, Change, Expectation, Method, Preconditions, WriteFault, WriteGroup, WriteOp, Written,
+    Action, Change, Expectation, Method, Objection, Preconditions, WriteFault, WriteGroup, WriteOp,
+    Written,
 };
 
 use crate::answers;
@@ -241,6 +242,9 @@ pub(crate) fn write_fault(key: &ResourceKey, fault: &WriteFault) -> Failure {
         WriteFault::Repeated => {
             let text = "the same request was just done; send it again for its answer";
             Failure::new(FailureKind::Conflict, text).at("http.X-Request-Id")
+        }
+        WriteFault::Objected(Objection { place, told }) => {
+            Failure::new(FailureKind::Conflict, told.clone()).at(place.clone())
         }
         WriteFault::Stale => Failure::new(
             FailureKind::Conflict,

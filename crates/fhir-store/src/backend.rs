@@ -2,6 +2,7 @@
 
 pub(crate) mod bounds;
 pub(crate) mod edge;
+mod guarded;
 pub(crate) mod history;
 pub(crate) mod interval;
 pub(crate) mod kept;

@@ -6,6 +6,7 @@ use fhir_definitions::ResourceType;
 use fhir_model::{Body, Instant, ResourceKey, VersionId};
 use fhir_search::{IndexRows, Predicate, SearchQuery};
 
+use crate::guard::{Guard, Objection};
 use crate::mark::{OnceMark, PastMark};
 use crate::read::Method;
 use crate::trace::TraceRow;
@@ -22,6 +23,8 @@ pub struct WriteGroup {
     /// What must still hold at the commit; a mismatch refuses the whole group as
     /// `StoreError::Refused` with `WriteFault::Stale`, and the caller resolves again.
     pub expect: Vec<Expectation>,
+    /// What judges the group inside the commit; `WriteFault::Objected` is what it refuses with.
+    pub guard: Option<Arc<dyn Guard>>,
     /// A mark of a loader that commits with the operations.
     pub journal: Option<JournalRow>,
     /// What the access leaves in the trace, in the same commit; nothing where the group is refused
@@ -203,6 +206,9 @@ pub enum WriteFault {
     /// What is to be written is not what the writer may write.
     #[error("what is to be written is beyond the writer's reach")]
     OutOfBounds,
+    /// The guard of the group refuses it.
+    #[error("the group breaks a promise that its guard keeps")]
+    Objected(Objection),
     /// An expectation no longer holds: resolve again and retry.
     #[error("what was found before the commit has changed")]
     Stale,

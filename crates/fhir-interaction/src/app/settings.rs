@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fhir_access::Disclosure;
 use fhir_definitions::ResourceType;
 
+use crate::booking::BookingSettings;
 use crate::bound::Reserved;
 use crate::reference::References;
 use crate::validation::ValidationSettings;
@@ -41,6 +42,8 @@ pub struct InteractionSettings {
     /// Whether resources that carry rules of access are checked as such: see
     /// [`fhir_access::RULE_CODE`].
     pub stored_rules: bool,
+    /// Booking of slots.
+    pub booking: BookingSettings,
     /// What decides about the records of persons, for callers whom it concerns; none: the policy
     /// alone decides.
     pub disclosure: Option<Arc<dyn Disclosure>>,
@@ -124,6 +127,7 @@ impl Default for InteractionSettings {
             validation: ValidationSettings::default(),
             post_only: PostOnly::default(),
             stored_rules: false,
+            booking: BookingSettings::default(),
             disclosure: None,
             authorization: None,
             reserved: Vec::new(),

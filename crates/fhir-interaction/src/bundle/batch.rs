@@ -9,6 +9,7 @@ use fhir_model::{Failure, FailureKind, Issue, Resource, ResourceKey, ResourceVie
 use fhir_store::{JournalRow, Preconditions, WriteGroup, WriteOp};
 
 use crate::app::WriteFailure;
+use crate::booking;
 use crate::bundle::Running;
 use crate::bundle::answer::{self, Told, owned};
 use crate::bundle::entry::{self, Action, Entry, Who, at_entry};
@@ -20,6 +21,8 @@ use crate::{check, conditional, patch, validation, write};
 struct Plain {
     ops: Vec<WriteOp>,
     waiting: Vec<(usize, ResourceKey, Vec<Issue>)>,
+    /// Those that are judged together with others inside the commit, and so come one by one.
+    judged: Vec<(usize, WriteOp, Vec<Issue>)>,
 }
 
 pub(crate) async fn run(
@@ -47,6 +50,9 @@ pub(crate) async fn run(
                         Err(failure) => {
                             *place = Some(Told::Refused(at_entry(failure, entry.index)));
                         }
+                        Ok((op, warnings)) if booking::concerns(running.app, &op) => {
+                            plain.judged.push((entry.index, op, warnings));
+                        }
                         Ok((op, warnings)) => {
                             plain.waiting.push((entry.index, op.key.clone(), warnings));
                             plain.ops.push(op);
@@ -64,6 +70,9 @@ pub(crate) async fn run(
             });
         }
     };
+    for (index, op, warnings) in std::mem::take(&mut plain.judged) {
+        tell(index, Told::wrote(write_judged(&running, op, &warnings).await));
+    }
     if !plain.ops.is_empty() || journal.is_some() {
         write_plain(&running, plain, journal, &mut tell).await?;
     }
@@ -74,6 +83,18 @@ pub(crate) async fn run(
     let answers: Vec<_> =
         answers.into_iter().map(|answer| answer.unwrap_or_else(unanswered)).collect();
     Ok(Answer::ok(answer::write("batch-response", &answers)))
+}
+
+async fn write_judged(
+    running: &Running<'_>,
+    op: WriteOp,
+    warnings: &[Issue],
+) -> Result<Answer, Failure> {
+    let Running { app, request, permit, .. } = *running;
+    let key = op.key.clone();
+    let written = write::write_expecting(app, permit, op, Vec::new()).await?;
+    let written = written.map_err(|fault| write::write_fault(&key, &fault))?;
+    write::answer(app, permit, &written, warnings, request.prefer.return_.in_bundle()).await
 }
 
 async fn write_plain(

@@ -3,11 +3,15 @@
 //! Our own definitions are written as values and served as OperationDefinition resources under
 //! `OperationDefinition/kantele-<name>`, unless somebody stores a resource there.
 
+mod booking;
+
 use fhir_definitions::{ResourceType, r4};
 use fhir_model::{Id, ResourceKey, write};
 
 use super::list::Operation;
 use super::table::OPERATIONS;
+
+pub(super) use booking::{BOOK, CANCEL, FIND, HOLD};
 
 /// Where the definition of an operation is.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,7 @@
 //! with what the query and the body give ([`operate`]); what its definition doesn't declare, lacks
 //! or has too often never reaches it.
 
+mod booking;
 mod closure;
 mod coded;
 mod convert;

@@ -9,11 +9,14 @@ use fhir_definitions::ResourceType;
 use super::definition::Definition;
 use super::list::{Levels, Methods, Operation, Others};
 use super::{
-    closure, convert, definition as own, document, everything, expand, fhirpath, lastn, lookup,
-    meta, package, purge, search_parameter, snapshot, stats, translate, validate, validate_code,
-    value_sets,
+    booking, closure, convert, definition as own, document, everything, expand, fhirpath, lastn,
+    lookup, meta, package, purge, search_parameter, snapshot, stats, translate, validate,
+    validate_code, value_sets,
 };
 use crate::cursor;
+
+/// An appointment is named by the path, or by a parameter.
+const BOOKED: Levels = Levels { of_type: true, ..Levels::INSTANCE };
 
 /// All operations of the server.
 pub static OPERATIONS: &[Operation] = &[
@@ -272,6 +275,46 @@ pub static OPERATIONS: &[Operation] = &[
         methods: Methods::Any,
         others: Others::Refused,
         run: |call| Box::pin(stats::stats(call)),
+    },
+    Operation {
+        name: "$find",
+        touches: Touches::Resources,
+        definition: Definition::Own(&own::FIND),
+        levels: Levels::TYPE,
+        types: &[ResourceType::SLOT],
+        methods: Methods::Any,
+        others: Others::Refused,
+        run: |call| Box::pin(booking::find(call)),
+    },
+    Operation {
+        name: "$hold",
+        touches: Touches::Changes,
+        definition: Definition::Own(&own::HOLD),
+        levels: BOOKED,
+        types: &[ResourceType::APPOINTMENT],
+        methods: Methods::Post,
+        others: Others::Refused,
+        run: |call| Box::pin(booking::hold(call)),
+    },
+    Operation {
+        name: "$book",
+        touches: Touches::Changes,
+        definition: Definition::Own(&own::BOOK),
+        levels: BOOKED,
+        types: &[ResourceType::APPOINTMENT],
+        methods: Methods::Post,
+        others: Others::Refused,
+        run: |call| Box::pin(booking::book(call)),
+    },
+    Operation {
+        name: "$cancel",
+        touches: Touches::Changes,
+        definition: Definition::Own(&own::CANCEL),
+        levels: BOOKED,
+        types: &[ResourceType::APPOINTMENT],
+        methods: Methods::Post,
+        others: Others::Refused,
+        run: |call| Box::pin(booking::cancel(call)),
     },
     Operation {
         name: "$activate",

@@ -284,11 +284,15 @@ impl TestApp {
         }
     }
 
-    /// An operation on a resource.
+    /// An operation on a resource or on a type.
     async fn operate(&self, request: &Request, asked: &Asked) -> Result<Answer, Failure> {
         let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
         let (key, name) = path.rsplit_once('/').unwrap();
-        let called = Called::find(name, Site::Instance(key.parse().unwrap()))?;
+        let site = match ResourceType::named(key) {
+            Some(resource_type) => Site::Type(resource_type),
+            None => Site::Instance(key.parse().unwrap()),
+        };
+        let called = Called::find(name, site)?;
         let pairs = query_string::pairs(query);
         let resource = asked.body.as_deref().map(resource).transpose()?;
         let input = Input { pairs, resource, ..Input::default() };

@@ -4,6 +4,7 @@
 //! list that the README shows.
 
 mod access;
+mod booking;
 mod cors;
 mod database;
 mod disclosure;
@@ -88,6 +89,7 @@ fn all() -> impl Iterator<Item = &'static Setting> {
         references::SETTINGS,
         validation::SETTINGS,
         identifiers::SETTINGS,
+        booking::SETTINGS,
         Packages::SETTINGS,
         services::SETTINGS,
         terminology::SETTINGS,
@@ -129,6 +131,7 @@ impl Settings {
         let mut search = Search::read(layers);
         search.interaction.references = references::read(layers);
         search.interaction.validation = validation::read(layers);
+        search.interaction.booking = booking::read(layers);
         search.interaction.authorization = access.told();
         let rights = rights::read(layers);
         let is_asking = access.mode == Mode::Required;

@@ -40,7 +40,7 @@ pub(crate) type Task = Box<dyn FnOnce(&mut Writer) + Send>;
 
 /// What the writer takes from its queue.
 enum Order {
-    Write(Job),
+    Write(Box<Job>),
     Run(Task),
 }
 
@@ -82,7 +82,10 @@ impl Queue {
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = match sender.as_ref() {
             None => return Err(StoreError::Closed),
-            Some(sender) => sender.try_send(Order::Write(Job { group, bodies, reply })),
+            Some(sender) => {
+                let job = Box::new(Job { group, bodies, reply });
+                sender.try_send(Order::Write(job))
+            }
         };
         match sent {
             Ok(()) => Ok(answer),
@@ -161,7 +164,7 @@ fn run(writer: &mut Writer, receiver: &Receiver<Order>, most: usize) {
             match order {
                 Order::Write(job) => {
                     ops = job.group.ops.len().max(1).saturating_add(ops);
-                    jobs.push(job);
+                    jobs.push(*job);
                 }
                 Order::Run(work) => task = Some(work),
             }

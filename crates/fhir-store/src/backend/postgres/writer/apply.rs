@@ -1,6 +1,6 @@
 //! What happens inside the transaction of a group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use diesel::result::{Error, OptionalExtension};
@@ -12,7 +12,7 @@ use fhir_search::{IndexRows, SearchQuery};
 use super::super::reader::{PostgresReader, locate};
 use super::{Noted, RowNumbers};
 use crate::backend::rule::{Found, Verdict, judge};
-use crate::backend::{bounds, linked, row};
+use crate::backend::{bounds, guarded, linked, row};
 use crate::codec::{Packed, RAW};
 use crate::core::Core;
 use crate::error::StoreError;
@@ -60,7 +60,11 @@ impl<'a> Transaction<'a> {
         if !self.take_name(group)? {
             return Err(StoreError::Refused { index: 0, fault: WriteFault::Repeated });
         }
-        let mut held = self.hold_criteria(group)?;
+        let names = match &group.guard {
+            None => BTreeSet::new(),
+            Some(guard) => guard.names(&mut PostgresReader::new(self.core, self.connection))?,
+        };
+        let mut held = self.hold_criteria(group, &names)?;
         for (index, expectation) in group.expect.iter().enumerate() {
             let found = self.matching(&expectation.query)?;
             let is_right = match (found.as_slice(), &expectation.found) {
@@ -74,6 +78,9 @@ impl<'a> Transaction<'a> {
         }
         self.lock(group, &mut held)?;
         let mut reader = PostgresReader::new(self.core, self.connection);
+        if let Some(guard) = &group.guard {
+            guarded::judged(guard.as_ref(), &mut reader, &names)?;
+        }
         let mut settled = bounds::before(&mut reader, group)?;
         let is_together = group.atomic && group.ops.len() > 1;
         let mut answers = Vec::with_capacity(group.ops.len());
@@ -162,9 +169,13 @@ impl<'a> Transaction<'a> {
         sql.typed::<()>().execute(self.connection)
     }
 
-    /// Takes the rows of `directory` that stand for criteria; a second transaction with the same
-    /// criteria waits here until this one has ended.
-    fn hold_criteria(&mut self, group: &WriteGroup) -> QueryResult<Vec<i64>> {
+    /// Takes the rows of `directory` that stand for criteria and for the names of a guard; a second
+    /// transaction with one of them waits here until this one has ended.
+    fn hold_criteria(
+        &mut self,
+        group: &WriteGroup,
+        names: &BTreeSet<ResourceKey>,
+    ) -> QueryResult<Vec<i64>> {
         let conditions = group.ops.iter().filter_map(|op| op.preconditions.unless_exists.as_ref());
         let expected = group.expect.iter().map(|expectation| &expectation.query);
         let mut held: Vec<i64> = conditions
@@ -175,6 +186,7 @@ impl<'a> Transaction<'a> {
                 parts.sort_unstable();
                 self.core.hasher.hash(&format!("{:?} {}", query.scope, parts.join("&")))
             })
+            .chain(names.iter().map(|name| self.core.hasher.hash(&format!("guarded {name}"))))
             .collect();
         held.sort_unstable();
         held.dedup();

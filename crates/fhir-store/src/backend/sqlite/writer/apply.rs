@@ -21,7 +21,7 @@ use super::purge::HIGH_WATER;
 use super::trace::Tracer;
 use super::{Answer, Job};
 use crate::backend::rule::{Found, Verdict, judge};
-use crate::backend::{bounds, linked, row};
+use crate::backend::{bounds, guarded, linked, row};
 use crate::codec::Packed;
 use crate::core::Core;
 use crate::error::StoreError;
@@ -205,6 +205,11 @@ impl Writer {
             }
         }
         let mut reader = SqliteReader::inside(&self.core, &mut self.connection);
+        if let Some(guard) = &job.group.guard {
+            // There is one writer, so that nobody else holds any name.
+            let held = guard.names(&mut reader)?;
+            guarded::judged(guard.as_ref(), &mut reader, &held)?;
+        }
         let settled = bounds::before(&mut reader, &job.group)?;
         let is_stepped = job.group.atomic && job.group.ops.len() > 1;
         let live = is_stepped.then(|| self.live.clone());
