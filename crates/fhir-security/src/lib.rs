@@ -1,7 +1,8 @@
 //! Tokens, certificates and seals: what cryptography says about who is asking.
 //!
 //! [`jose`] verifies signed tokens, [`certificate`] reads what a client certificate says, [`seal`]
-//! signs checkpoints. Nothing here knows settings, HTTP or FHIR; keys and the time are handed in.
+//! signs checkpoints, [`signature`] checks and makes values of FHIR's datatype Signature. Nothing
+//! else here knows FHIR, and nothing settings or HTTP; keys and the time are handed in.
 //! All cryptography is OpenSSL's. No error of this crate repeats anything of a token, a key or a
 //! certificate, so that all of them may be logged and answered.
 #![warn(missing_docs)]
@@ -10,6 +11,7 @@ pub mod certificate;
 mod der;
 pub mod jose;
 pub mod seal;
+pub mod signature;
 #[cfg(feature = "testing")]
 #[allow(missing_docs, reason = "for tests only; the names say it")]
 #[allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]

@@ -48,6 +48,15 @@ impl<'a> Entry<'a> {
 }
 
 impl Service {
+    /// Whether signatures of its transactions have to be good, where there is one.
+    #[must_use]
+    pub fn wants_good_signatures(&self) -> bool {
+        self.shape.as_ref().is_some_and(|shape| match shape.signature {
+            SignatureUse::Required | SignatureUse::Checked => true,
+            SignatureUse::Ignored | SignatureUse::Present => false,
+        })
+    }
+
     /// Everything that is wrong with a transaction, by shape and rules.
     #[must_use]
     pub fn wrong_transaction(&self, bundle: ResourceView<'_>, facts: &Facts<'_>) -> Vec<Held> {

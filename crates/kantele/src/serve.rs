@@ -14,7 +14,6 @@ use fhir_access::{AccessPolicy, AllowAll, Policy};
 use fhir_interaction::operation::require_parameter;
 use fhir_interaction::{App, InteractionSettings};
 use fhir_model::Limits as ParseLimits;
-use fhir_service::SignatureUse;
 use fhir_store::{DatabaseUrl, Store};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -193,11 +192,6 @@ fn equip(app: &App, settings: &Settings) -> Result<(), Error> {
             let missing = missing.join(", ");
             let name = &service.name;
             return Err(format!("the service {name}: no installed package has {missing}").into());
-        }
-        let signature = service.shape.as_ref().map(|shape| shape.signature);
-        if let Some(SignatureUse::Required | SignatureUse::Checked) = signature {
-            let name = &service.name;
-            return Err(format!("the service {name}: signatures cannot be checked yet").into());
         }
         app.put_in_force(&service.search_parameters)
             .map_err(|why| format!("the service {}: {why}", service.name))?;

@@ -4,9 +4,9 @@ use openssl::bn::BigNum;
 use openssl::ecdsa::EcdsaSig;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
-use openssl::pkey::{Id, PKey, Public};
+use openssl::pkey::{Id, PKey, Private, Public};
 use openssl::rsa::Padding;
-use openssl::sign::{RsaPssSaltlen, Verifier};
+use openssl::sign::{RsaPssSaltlen, Signer, Verifier};
 
 /// What a key is made of, as far as algorithms ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +87,36 @@ impl Algorithm {
                 .and_then(|mut verifier| verifier.verify_oneshot(signature, message)),
         };
         verified.unwrap_or(false)
+    }
+
+    /// A signature over `message`, in the form that tokens have it.
+    ///
+    /// # Errors
+    /// Where the key is not for this algorithm, or OpenSSL cannot sign.
+    pub(crate) fn sign(self, key: &PKey<Private>, message: &[u8]) -> Result<Vec<u8>, ErrorStack> {
+        let width = match self.material() {
+            Material::Ed25519 => {
+                return Signer::new_without_digest(key)?.sign_oneshot_to_vec(message);
+            }
+            Material::Rsa => 0,
+            Material::P256 => 32,
+            Material::P384 => 48,
+            Material::P521 => 66,
+        };
+        let mut signer = Signer::new(self.digest(), key)?;
+        if matches!(self, Self::Ps256 | Self::Ps384 | Self::Ps512) {
+            signer.set_rsa_padding(Padding::PKCS1_PSS)?;
+            signer.set_rsa_mgf1_md(self.digest())?;
+            signer.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH)?;
+        }
+        let signature = signer.sign_oneshot_to_vec(message)?;
+        if width == 0 {
+            return Ok(signature);
+        }
+        let pair = EcdsaSig::from_der(&signature)?;
+        let mut both = pair.r().to_vec_padded(width)?;
+        both.extend(pair.s().to_vec_padded(width)?);
+        Ok(both)
     }
 
     fn rsa(self, key: &PKey<Public>, message: &[u8], signature: &[u8]) -> Result<bool, ErrorStack> {

@@ -6,6 +6,7 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
+use openssl::rsa::Rsa;
 use openssl::x509::extension::{
     AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
     SubjectKeyIdentifier,
@@ -129,6 +130,15 @@ impl Authority {
     /// A server certificate for this machine.
     pub fn server(&self) -> Issued {
         self.issue(&Wanted { subject: &[("CN", "localhost")], is_server: true, days: (-1, 10) })
+    }
+
+    /// An RSA key and its certificate, both in PEM form.
+    pub fn rsa_pair(&self) -> (Vec<u8>, Vec<u8>) {
+        let key = PKey::from_rsa(Rsa::generate(2_048).unwrap()).unwrap();
+        let mut builder = begin(&[("CN", "rsa")], (-1, 10), &key);
+        builder.set_issuer_name(self.certificate.subject_name()).unwrap();
+        builder.sign(&self.key, MessageDigest::sha256()).unwrap();
+        (key.private_key_to_pem_pkcs8().unwrap(), builder.build().to_pem().unwrap())
     }
 
     /// A revocation list in PEM form that names these certificates.

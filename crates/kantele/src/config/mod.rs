@@ -21,6 +21,7 @@ mod references;
 mod rights;
 mod search;
 mod services;
+mod signatures;
 mod terminology;
 mod tls;
 mod trace;
@@ -92,6 +93,7 @@ fn all() -> impl Iterator<Item = &'static Setting> {
         booking::SETTINGS,
         Packages::SETTINGS,
         services::SETTINGS,
+        signatures::SETTINGS,
         terminology::SETTINGS,
         Limits::SETTINGS,
         Jobs::SETTINGS,

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use fhir_security::signature::Terms;
 use fhir_service::{RequestIds, Service};
 
 use super::layers::{Layers, Setting};
+use super::signatures;
 use crate::http::ROOT;
 
 static FILES: Setting = Setting {
@@ -39,6 +41,8 @@ pub(super) const SETTINGS: &[&Setting] = &[&FILES, &IDS, &REPEATED];
 pub(crate) struct Services {
     pub(crate) all: Vec<Arc<Service>>,
     pub(crate) plain: RequestIds,
+    /// Which signatures are good; there where a service wants to know.
+    pub(crate) signatures: Option<Terms>,
 }
 
 pub(super) fn read(layers: &mut Layers) -> Services {
@@ -64,9 +68,15 @@ pub(super) fn read(layers: &mut Layers) -> Services {
             }
         }
     }
+    let signatures = signatures::read(layers);
+    let asks = |service: &&Arc<Service>| service.wants_good_signatures();
+    if let (None, Some(service)) = (&signatures, all.iter().find(asks)) {
+        let why = format!("{} wants good signatures: signatures.anchors is needed", service.name);
+        layers.refuse(&FILES, &why);
+    }
     let own = layers.word(&IDS, &[("echoed", false), ("own", true)]).unwrap_or(false);
     let repeated = layers.word(&REPEATED, &[("done", false), ("answered", true)]).unwrap_or(false);
-    Services { all, plain: RequestIds { own, repeated } }
+    Services { all, plain: RequestIds { own, repeated }, signatures }
 }
 
 /// Whether one path lies at or below the other.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fhir_interaction::{self as interaction, Answer, Bound, Claim};
 use fhir_model::{
-    Failure, FailureKind, Issue, IssueType, ResourceKey, ResourceView, Value, VersionId,
+    Failure, FailureKind, Instant, Issue, IssueType, ResourceKey, ResourceView, Value, VersionId,
 };
 use fhir_service::{Facts, Held, Service};
 
@@ -40,6 +40,7 @@ pub(super) async fn run(
     let facts = Facts { claims: exchange.caller.claims(), now: app.present() };
     let mut wrong = service.wrong_transaction(bundle.view(), &facts);
     wrong.extend(too_early(service, bundle.view(), &facts));
+    wrong.extend(badly_signed(service, exchange, bundle.view(), facts.now));
     let mut asked = bound(service, facts.now);
     if wrong.is_empty() {
         let judged = replacements(service, exchange, bundle.view(), &facts).await?;
@@ -51,6 +52,26 @@ pub(super) async fn run(
     exchange.app = rebound(exchange, asked);
     let app = exchange.app.clone();
     once::done_once(exchange, interaction::bundle(&app, &request, bundle)).await
+}
+
+/// What is wrong with the signature of a transaction, where the service wants it to be good. That
+/// there is none is told where the shape is.
+fn badly_signed(
+    service: &Service,
+    exchange: &Exchange<'_>,
+    bundle: ResourceView<'_>,
+    now: Instant,
+) -> Vec<Held> {
+    let (Some(shape), Some(terms)) = (&service.shape, &exchange.state.services.signatures) else {
+        return Vec::new();
+    };
+    if !service.wants_good_signatures() || bundle.value.get("signature").is_none() {
+        return Vec::new();
+    }
+    let kind = FailureKind::BusinessRule;
+    let rule = &shape.rules.signature;
+    let faults = terms.of_bundle(bundle, now).into_iter();
+    faults.map(|issue| Held { kind, issue: issue.rule(rule.clone()) }).collect()
 }
 
 /// The application with more to hold a transaction to, under the name that the request has.
