@@ -31,7 +31,7 @@ pub trait Disclosure: Send + Sync + fmt::Debug {
     fn person_systems(&self) -> &[String];
 
     /// What a decision about a person rests on, beside their Patient resources.
-    fn wants(&self, caller: &Caller) -> Vec<Wanted>;
+    fn wants(&self, caller: &Caller, now: Instant) -> Vec<Wanted>;
 
     /// The decision.
     fn decide(&self, asked: &Asked<'_>) -> Verdict;

@@ -9,6 +9,7 @@
 mod bare;
 mod ceiling;
 mod client;
+mod disclosure;
 mod measure;
 mod overload;
 mod phases;
@@ -45,6 +46,8 @@ enum Part {
     Validation(validation::Arguments),
     /// What the trace of accesses costs.
     Trace(trace::Arguments),
+    /// What it costs to decide who may see what.
+    Disclosure(disclosure::Arguments),
 }
 
 /// Sizes and seed of a run.
@@ -87,7 +90,9 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let as_built = match &bench.part {
         Some(Part::Validation(arguments)) => arguments.as_built,
-        Some(Part::Search(_) | Part::Overload(_) | Part::Trace(_)) | None => false,
+        Some(Part::Search(_) | Part::Overload(_) | Part::Trace(_) | Part::Disclosure(_)) | None => {
+            false
+        }
     };
     if cfg!(debug_assertions) && !as_built {
         // A bench of unoptimised code says nothing: the same again, from a release build.
@@ -106,6 +111,7 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
         Some(Part::Overload(arguments)) => overload::run(arguments),
         Some(Part::Validation(arguments)) => validation::run(arguments),
         Some(Part::Trace(arguments)) => trace::run(arguments),
+        Some(Part::Disclosure(arguments)) => disclosure::run(arguments),
     }
 }
 

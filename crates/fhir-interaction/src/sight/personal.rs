@@ -177,7 +177,7 @@ impl Sight<'_> {
         let person = self.person(personal, name)?;
         let mut found = Vec::new();
         let mut is_cut = person.patients.len() >= PATIENTS;
-        for wanted in personal.disclosure().wants(personal.caller()) {
+        for wanted in personal.disclosure().wants(personal.caller(), personal.now()) {
             is_cut |= self.gather(personal, &wanted, &person.names, &mut found)?;
         }
         Ok((person, (!is_cut).then_some(found)))

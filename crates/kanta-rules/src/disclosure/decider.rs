@@ -163,17 +163,35 @@ impl Disclosure for Decider {
         &self.settings.text.person_systems
     }
 
-    fn wants(&self, caller: &Caller) -> Vec<Wanted> {
-        let all = |of| Wanted { of, person: "patient", pairs: Vec::new(), most: None };
+    fn wants(&self, caller: &Caller, now: Instant) -> Vec<Wanted> {
+        let such = |of, pairs: &[(&str, String)]| {
+            let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+            Wanted { of, person: "patient", pairs: pairs.collect(), most: None }
+        };
+        let status = |words: &[&str]| ("status", words.join(","));
+        // What cannot count isn't read: a day more than what counts, as zones differ.
+        let window = i64::from(self.settings.text.relationship_days) + 1;
+        let day = |days: i64| self.settings.day(Instant(now.0 + days * 86_400_000_000));
         match caller.kind() {
             CallerKind::Professional => vec![
-                all(ResourceType::CONSENT),
-                all(ResourceType::CARE_TEAM),
-                all(ResourceType::EPISODE_OF_CARE),
-                all(ResourceType::ENCOUNTER),
-                all(ResourceType::APPOINTMENT),
+                such(ResourceType::CONSENT, &[status(&["active"])]),
+                such(ResourceType::CARE_TEAM, &[status(&["active"])]),
+                such(ResourceType::EPISODE_OF_CARE, &[status(&relationship::OPEN_EPISODES)]),
+                such(ResourceType::ENCOUNTER, &[status(&relationship::OPEN_ENCOUNTERS)]),
+                such(
+                    ResourceType::ENCOUNTER,
+                    &[status(&["finished"]), ("date", format!("ge{}", day(-window)))],
+                ),
+                such(
+                    ResourceType::APPOINTMENT,
+                    &[
+                        status(&relationship::BOOKED),
+                        ("date", format!("ge{}", day(-window - 1))),
+                        ("date", format!("le{}", day(window))),
+                    ],
+                ),
             ],
-            CallerKind::Guardian => vec![all(ResourceType::RELATED_PERSON)],
+            CallerKind::Guardian => vec![such(ResourceType::RELATED_PERSON, &[])],
             CallerKind::Unknown
             | CallerKind::Everyone
             | CallerKind::Citizen

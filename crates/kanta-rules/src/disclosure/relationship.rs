@@ -8,6 +8,14 @@ use super::reading::{codes_of, in_force, in_force_within, items, oid_of, oids, t
 use super::settings::Settings;
 use super::situation::{Custody, Guardianship, Register, Situation};
 
+/// Statuses of an Encounter that isn't over.
+pub(super) const OPEN_ENCOUNTERS: [&str; 5] =
+    ["planned", "arrived", "triaged", "in-progress", "onleave"];
+/// Statuses of an EpisodeOfCare that isn't over.
+pub(super) const OPEN_EPISODES: [&str; 4] = ["planned", "waitlist", "active", "onhold"];
+/// Statuses of an Appointment that counts while its time is near.
+pub(super) const BOOKED: [&str; 5] = ["pending", "booked", "arrived", "checked-in", "fulfilled"];
+
 /// Takes a resource into the situation, where it ties the caller to the person.
 pub(super) fn take(
     resource: ResourceView<'_>,
@@ -53,14 +61,13 @@ fn ties(resource: ResourceView<'_>, asks: &Requester, settings: &Settings, now: 
     };
     let (holds, organisations): (bool, Vec<String>) = match resource.resource_type {
         ResourceType::ENCOUNTER => {
-            let is_open = is_one(&["planned", "arrived", "triaged", "in-progress", "onleave"]);
+            let is_open = is_one(&OPEN_ENCOUNTERS);
             let is_over = is_one(&["finished"]) && value.get("period").is_some() && period(0, days);
             (is_open || is_over, at("serviceProvider").collect())
         }
-        ResourceType::EPISODE_OF_CARE => (
-            is_one(&["planned", "waitlist", "active", "onhold"]) && period(0, 0),
-            at("managingOrganization").collect(),
-        ),
+        ResourceType::EPISODE_OF_CARE => {
+            (is_one(&OPEN_EPISODES) && period(0, 0), at("managingOrganization").collect())
+        }
         ResourceType::CARE_TEAM => {
             let mut all = members("participant", "member");
             all.extend(members("participant", "onBehalfOf"));
@@ -68,7 +75,7 @@ fn ties(resource: ResourceView<'_>, asks: &Requester, settings: &Settings, now: 
             (is_one(&["active"]) && period(0, 0), all)
         }
         ResourceType::APPOINTMENT => {
-            let booked = is_one(&["pending", "booked", "arrived", "checked-in", "fulfilled"]);
+            let booked = is_one(&BOOKED) && value.get("start").is_some();
             (
                 booked && in_force_within(Some(value), settings, now, days, days),
                 members("participant", "actor"),
