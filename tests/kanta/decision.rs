@@ -31,6 +31,8 @@ struct Case {
     given: Vec<String>,
     caller: String,
     ask: String,
+    /// The given resource that is written there; none: it is asked for.
+    put: Option<String>,
     expect: Expect,
 }
 
@@ -126,7 +128,14 @@ fn run(
     let request = format!("decision-{number}");
     let bearer = guarded.bearer(&claims);
     let headers = [("Authorization", bearer.as_str()), ("X-Request-Id", request.as_str())];
-    let reply = client.send("GET", &filled(&case.ask), &headers, b"");
+    let reply = match &case.put {
+        None => client.send("GET", &filled(&case.ask), &headers, b""),
+        Some(name) => {
+            let body = filled(&file.givens[name].to_string());
+            let headers = [headers[0], headers[1], ("Content-Type", "application/fhir+json")];
+            client.send("PUT", &filled(&case.ask), &headers, body.as_bytes())
+        }
+    };
     if reply.status != case.expect.status {
         return Err(format!("{} {}", reply.status, reply.text()));
     }

@@ -235,6 +235,9 @@ pub(crate) fn write_fault(key: &ResourceKey, fault: &WriteFault) -> Failure {
             let text = format!("the caller may not write {key}");
             Failure::new(FailureKind::Forbidden, text)
         }
+        WriteFault::Taken => {
+            Failure::new(FailureKind::Conflict, "this identity cannot be written; nothing was done")
+        }
         WriteFault::OutOfBounds => Failure::new(
             FailureKind::Forbidden,
             "the caller may not write a resource with this content",

@@ -203,6 +203,9 @@ pub enum WriteFault {
     /// The resource is there, and the writer may not touch it.
     #[error("the resource is beyond the writer's reach")]
     Hidden,
+    /// The identity is in use by what the writer doesn't see: whatever that is.
+    #[error("the identity is in use")]
+    Taken,
     /// What is to be written is not what the writer may write.
     #[error("what is to be written is beyond the writer's reach")]
     OutOfBounds,
