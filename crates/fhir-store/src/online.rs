@@ -389,7 +389,12 @@ fn step(
     bench: &dyn Workbench,
     is_closing: &AtomicBool,
 ) -> Result<bool, StoreError> {
-    let rows = bench.parameters()?;
+    let (rows, definitions) = {
+        // Between the two halves of `redefine` a row has no parameter yet, and would be taken for
+        // one with nothing to build.
+        let _turn = core.defining.lock().unwrap_or_else(PoisonError::into_inner);
+        (bench.parameters()?, core.definitions())
+    };
     let Some(first) = rows.iter().find(|row| row.is_in_work()) else { return Ok(false) };
     let same: Vec<&ParameterRow> = rows
         .iter()
@@ -399,8 +404,8 @@ fn step(
         return Err(StoreError::Damaged("a parameter of an unknown type".into()));
     };
     let numbers: Vec<i32> = same.iter().map(|row| row.p).collect();
-    let registry = &core.definitions().registry;
-    let parameters = numbers.iter().filter_map(|p| registry.by_id(ParameterId(*p)).cloned());
+    let known = &definitions.registry;
+    let parameters = numbers.iter().filter_map(|p| known.by_id(ParameterId(*p)).cloned());
     let registry = Registry::new(parameters.collect());
     let indexer = Indexer::compile(&registry, core.hasher.clone(), core.zone.clone())
         .with_base(core.settings.base.clone());

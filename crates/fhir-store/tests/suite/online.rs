@@ -14,6 +14,7 @@ cases!(
     a_new_parameter_finds_what_was_there_before,
     a_build_that_was_cut_goes_on,
     what_is_written_meanwhile_is_found,
+    parameters_that_come_one_after_another_are_all_complete,
     what_is_known_stays_and_what_clashes_is_told,
     a_retired_parameter_is_gone,
     a_rebuild_changes_nothing,
@@ -97,6 +98,21 @@ fn what_is_written_meanwhile_is_found(world: &World) {
     world.given(&[&same_status]);
     finish(world);
     assert_eq!(married(world), 301);
+}
+
+/// Each is asked for while the rows of those before it are being built.
+fn parameters_that_come_one_after_another_are_all_complete(world: &World) {
+    patients(world, 0..90);
+    for number in 0..40 {
+        let url = format!("urn:x:marital-{number}");
+        let asked = definition(&format!("marital-{number}"), &url, "Patient.maritalStatus");
+        assert_eq!(activate(world, &asked), Activation::Started);
+    }
+    finish(world);
+    for number in 0..40 {
+        let query = world.query(&format!("Patient?marital-{number}=urn:marital|M"));
+        assert_eq!(world.read(move |reader| reader.count(&query)), 30, "number {number}");
+    }
 }
 
 fn what_is_known_stays_and_what_clashes_is_told(world: &World) {
