@@ -11,6 +11,7 @@
 mod case;
 mod coverage;
 mod decision;
+mod demo;
 mod guarded;
 mod more;
 mod run;

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use crate::repository;
 
 /// Crates of the workspace that are not part of the program.
-const NOT_SHIPPED: [&str; 2] = ["xtask", "kanta-samples"];
+const NOT_SHIPPED: [&str; 1] = ["xtask"];
 
 /// The program under test.
 ///

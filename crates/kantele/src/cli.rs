@@ -8,6 +8,7 @@ const AFTER_HELP: &str = "\
 Examples:
   kantele                                         serve http://127.0.0.1:8080/fhir from ./data
   kantele --listen 127.0.0.1:9090 --database sqlite:/var/lib/kantele/db.sqlite
+  kantele demo                                    a store of fictitious persons to try things on
   kantele load examples/ package.tgz patients.ndjson
   kantele load --server http://127.0.0.1:8080/fhir examples/
   kantele package install hl7.fhir.uv.ips-2.0.0.tgz --dry-run
@@ -67,6 +68,8 @@ pub(crate) struct Serve {
 pub(crate) enum Command {
     /// Serve FHIR over HTTP (what happens when no command is named).
     Serve(Serve),
+    /// Fill a store with fictitious persons, and serve it with tokens and a page of commands.
+    Demo(Demo),
     /// Load resources from files, folders and packages.
     Load(Load),
     /// Bring the database to the schema of this program, and stop.
@@ -91,6 +94,26 @@ pub(crate) enum Command {
     /// Install, remove and list packages of definitions.
     #[command(subcommand)]
     Package(PackageCommand),
+}
+
+const DEMO_HELP: &str = "\
+Two counties, a private provider, Kela and 200 persons, who are nobody; the services of services/ and
+the decision about disclosure (docs/disclosure.md) are in force. Run it where profiles/ is, or name
+that folder with --set packages.folders=PATH.
+
+Everything is made anew at each start, with new keys. With --database postgres://... the database
+must be empty.";
+
+/// How to run the demo.
+#[derive(Args, Debug)]
+#[command(after_help = DEMO_HELP)]
+pub(crate) struct Demo {
+    /// Folder for the database, the tokens and the page; one that the demo did not make must be
+    /// empty.
+    #[arg(long, value_name = "FOLDER", default_value = "data/demo")]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) serve: Serve,
 }
 
 const ACCESS_HELP: &str = "\

@@ -10,6 +10,7 @@ mod certificate;
 mod check;
 mod cli;
 mod config;
+mod demo;
 mod explain;
 mod external;
 mod http;
@@ -42,6 +43,9 @@ fn main() -> ExitCode {
     {
         return done(say(&config::table()));
     }
+    if let Some(Command::Demo(arguments)) = &cli.command {
+        return done(demo::run(&cli.shared, arguments));
+    }
     let mut flags: Vec<&Serve> = vec![&cli.serve];
     if let Some(Command::Serve(own)) = &cli.command {
         flags.push(own);
@@ -53,7 +57,8 @@ fn main() -> ExitCode {
     settings.log.start();
     log_panics();
     match &cli.command {
-        None | Some(Command::Serve(_)) => done(serve::run(settings)),
+        // The demo, which has settings of its own, has run by now.
+        None | Some(Command::Serve(_) | Command::Demo(_)) => done(serve::run(settings, None)),
         Some(Command::Load(arguments)) => match load::run(&settings, arguments) {
             Ok(is_complete) => ExitCode::from(u8::from(!is_complete)),
             Err(error) => done(Err(error)),

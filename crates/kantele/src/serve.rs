@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use actix_tls::accept::openssl::TlsStream;
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{Server, ServerHandle};
 use actix_web::http::KeepAlive;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{Data, to};
@@ -20,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::access::Guard;
 use crate::authorize::{self, Authority};
 use crate::config::{Mode, Settings};
-use crate::external::Server;
+use crate::external::Server as External;
 use crate::http::{Admission, Documents, Jobs, Metrics, ROOT, State, handle, watch};
 use crate::rules::Follower;
 use crate::{Error, package, say, store, tls, trace};
@@ -28,11 +28,15 @@ use crate::{Error, package, say, store, tls, trace};
 /// How long a client may take to agree on TLS.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Serves until a signal asks to stop.
+/// What is to be done once requests are answered: with the URL of the FHIR root, on a thread of its
+/// own. Where it fails, the server stops.
+pub(crate) type Work = Box<dyn FnOnce(&str) -> Result<(), Error> + Send>;
+
+/// Serves until a signal asks to stop, and does the work, if there is any, as soon as it serves.
 ///
 /// # Errors
-/// Whatever keeps the server from starting.
-pub(crate) fn run(settings: Settings) -> Result<(), Error> {
+/// Whatever keeps the server from starting, or the work from being done.
+pub(crate) fn run(settings: Settings, work: Option<Work>) -> Result<(), Error> {
     let mut database = settings.database.clone();
     if settings.trace.is_on {
         database.store.trace = trace::settings(&settings.trace)?;
@@ -41,14 +45,14 @@ pub(crate) fn run(settings: Settings) -> Result<(), Error> {
     let system = actix_web::rt::System::new();
     let served = system.block_on(async {
         trace::forget_old(&store, &settings.trace);
-        serve(settings, store.clone()).await
+        serve(settings, store.clone(), work).await
     });
     store.close();
     tracing::info!("stopped: every accepted request was answered and the store is closed");
     served
 }
 
-async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
+async fn serve(settings: Settings, store: Store, work: Option<Work>) -> Result<(), Error> {
     let listener = std::net::TcpListener::bind(settings.network.listen)?;
     let bound = listener.local_addr()?.to_string();
     warn_about_access(&settings);
@@ -68,11 +72,11 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
     let guard = Guard::new(&access, settings.network.base_url.as_deref())?;
     let acceptor = settings.tls.as_ref().map(tls::acceptor).transpose()?;
     let (app, asking) = application(&settings, store.clone(), interaction);
-    package::install_configured(&app, &settings.packages)?;
     if let Some(external) = &settings.external {
-        app.ask_elsewhere(Box::new(Server::new(external)), external.asked.clone());
+        app.ask_elsewhere(Box::new(External::new(external)), external.asked.clone());
     }
     equip(&app, &settings)?;
+    watch_packages(&app, &settings);
     if let Some(asking) = asking {
         let follower = Follower::start(settings.rights.clone(), asking, app.clone()).await?;
         actix_web::rt::spawn(follower.follow());
@@ -123,10 +127,37 @@ async fn serve(settings: Settings, store: Store) -> Result<(), Error> {
             server.listen_openssl(listener, acceptor)?
         }
     };
-    let server = server.run();
-    say(&format!("listening on {scheme}://{bound}{ROOT}\n"))?;
+    served(server.run(), state, format!("{scheme}://{bound}{ROOT}"), work).await
+}
+
+/// Tells where the server is, does the work, and waits until the server has stopped.
+async fn served(
+    server: Server,
+    state: Data<State>,
+    root: String,
+    work: Option<Work>,
+) -> Result<(), Error> {
+    say(&format!("listening on {root}\n"))?;
     actix_web::rt::spawn(stop_on_signal(server.handle(), state));
-    Ok(server.await?)
+    let working = work.map(|work| actix_web::rt::spawn(done(work, root, server.handle())));
+    server.await?;
+    match working {
+        // Where a signal came before the work was done, nobody waits for it.
+        Some(working) if working.is_finished() => Ok(working.await??),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Does the work; where that fails, asks the server to stop.
+async fn done(work: Work, root: String, server: ServerHandle) -> Result<(), String> {
+    let work = move || work(&root).map_err(|error| error.to_string());
+    let outcome = tokio::task::spawn_blocking(work).await;
+    let outcome = outcome.unwrap_or_else(|error| Err(error.to_string()));
+    if outcome.is_err() {
+        // The server waits for its tasks: this one must not wait for the server.
+        drop(server.stop(true));
+    }
+    outcome
 }
 
 /// The authorization server for development, where the settings ask for it.
@@ -178,10 +209,14 @@ fn know_definitions(app: &App) -> Result<(), Error> {
 /// How long a start waits for search parameters of services that have older resources to index.
 const INDEX_WAIT: Duration = Duration::from_secs(30);
 
-/// What services rest on must be here before the first request: profiles and search parameters.
-fn equip(app: &App, settings: &Settings) -> Result<(), Error> {
+/// What services rest on must be here before the first request: packages, profiles and search
+/// parameters.
+///
+/// # Errors
+/// Where any of it is not to be had.
+pub(crate) fn equip(app: &App, settings: &Settings) -> Result<(), Error> {
+    package::install_configured(app, &settings.packages)?;
     know_definitions(app)?;
-    watch_packages(app, settings);
     let services = &settings.services;
     let mut parameters = Vec::new();
     for service in &services.all {

@@ -37,7 +37,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("kanta-identifiers", &[]),
     ("kanta-rules", &["fhir-interaction", "kanta-identifiers"]),
     ("kanta-samples", &["fhir-model", "kanta-identifiers"]),
-    ("kantele", &["kanta-rules", "fhir-interaction", "fhir-security", "fhir-service"]),
+    (
+        "kantele",
+        &["kanta-rules", "kanta-samples", "fhir-interaction", "fhir-security", "fhir-service"],
+    ),
     // Nothing that ships depends on these, so they may see everything.
     ("kantele-fuzz", &["fhir-patch", "fhir-search"]),
     ("xtask", &["kantele", "kanta-rules", "kanta-samples", "fhir-security"]),
