@@ -367,6 +367,9 @@ fn equals(found: &SearchParameter, custom: &CustomParameter, is_own: bool) -> bo
 }
 
 fn work(core: &Arc<Core>, bench: &dyn Workbench, is_closing: &AtomicBool) {
+    if let Err(error) = pass_over_empty(core, bench) {
+        tracing::warn!(%error, "types without resources are gone through one by one");
+    }
     let mut failures = 0;
     while failures < TRIES && !is_closing.load(Ordering::Acquire) {
         let stepped = step(core, bench, is_closing);
@@ -381,6 +384,40 @@ fn work(core: &Arc<Core>, bench: &dyn Workbench, is_closing: &AtomicBool) {
             }
         }
     }
+}
+
+/// Where there are no resources of a type, its parameters have nothing to build: all of them are
+/// live at once, in one commit, so that a new store is ready soon. They are in force already, so
+/// that what comes meanwhile is indexed by them.
+fn pass_over_empty(core: &Arc<Core>, bench: &dyn Workbench) -> Result<(), StoreError> {
+    let rows = {
+        // As in `step`.
+        let _turn = core.defining.lock().unwrap_or_else(PoisonError::into_inner);
+        bench.parameters()?
+    };
+    let mut is_empty: BTreeMap<ResourceType, bool> = BTreeMap::new();
+    let mut empty = Vec::new();
+    for row in rows.iter().filter(|row| row.is_in_work()) {
+        let Some(base) = row.base() else { continue };
+        let known = match is_empty.get(&base) {
+            Some(known) => *known,
+            None => {
+                let found = bench.count(base, i64::MAX)? == 0;
+                is_empty.insert(base, found);
+                found
+            }
+        };
+        if known {
+            empty.push(row.p);
+        }
+    }
+    if empty.is_empty() {
+        return Ok(());
+    }
+    let parameters = empty.len();
+    redefine(core, bench, |bench| bench.mark(empty, ParameterState::Live, 0))?;
+    tracing::info!(parameters, "search parameters of types without resources are live");
+    Ok(())
 }
 
 /// Builds the parameters of one type to the end; false where nothing is left to do.
