@@ -86,7 +86,8 @@ fn by_identifier(value: &str) -> Option<PatientName> {
 fn by_reference(value: &str, base: Option<&str>) -> Option<PatientName> {
     match Target::read(value, base) {
         Some(Target::Local(ResourceType::PATIENT, id)) => by_id(id),
-        Some(_) => None,
-        None => by_id(value),
+        Some(Target::Local(..) | Target::Contained(_)) => None,
+        // An id without its type reads as a URL; what is one has a colon or a slash.
+        Some(Target::Url(..)) | None => by_id(value),
     }
 }
