@@ -188,25 +188,29 @@ fn application(
 }
 
 /// What is required of every write, and what decisions about persons search by, must be here before
-/// the first request comes.
-fn know_definitions(app: &App) -> Result<(), Error> {
+/// the first request comes. Gives the canonicals of search parameters that decisions rest on.
+fn know_definitions(app: &App) -> Result<Vec<String>, Error> {
+    let mut parameters = Vec::new();
     if app.settings().disclosure.is_some() {
         for definition in kanta_rules::disclosure::PARAMETERS {
             require_parameter(app, definition).map_err(|failure| {
                 format!("a search parameter of disclosure cannot be used: {failure}")
             })?;
+            let definition: serde_json::Value = serde_json::from_str(definition)?;
+            let url = definition.get("url").and_then(serde_json::Value::as_str);
+            parameters.extend(url.map(str::to_owned));
         }
     }
     let missing = app.missing_profiles();
     if missing.is_empty() {
-        return Ok(());
+        return Ok(parameters);
     }
     let missing = missing.join(", ");
     let text = format!("validation.required_profiles: no installed package has {missing}");
     Err(text.into())
 }
 
-/// How long a start waits for search parameters of services that have older resources to index.
+/// How long a start waits for search parameters that have older resources to index.
 const INDEX_WAIT: Duration = Duration::from_secs(30);
 
 /// What services rest on must be here before the first request: packages, profiles and search
@@ -216,9 +220,9 @@ const INDEX_WAIT: Duration = Duration::from_secs(30);
 /// Where any of it is not to be had.
 pub(crate) fn equip(app: &App, settings: &Settings) -> Result<(), Error> {
     package::install_configured(app, &settings.packages)?;
-    know_definitions(app)?;
+    // While those of disclosure are being built, nothing is shown to citizens.
+    let mut parameters = know_definitions(app)?;
     let services = &settings.services;
-    let mut parameters = Vec::new();
     for service in &services.all {
         let profiles = service.types.iter().flat_map(|each| &each.profiles);
         let missing: Vec<&str> =
@@ -236,7 +240,7 @@ pub(crate) fn equip(app: &App, settings: &Settings) -> Result<(), Error> {
     let begin = std::time::Instant::now();
     while !app.are_in_force(&parameters)? {
         if begin.elapsed() > INDEX_WAIT {
-            tracing::warn!("search parameters of services are still being built");
+            tracing::warn!("search parameters of services or of disclosure are still being built");
             break;
         }
         std::thread::sleep(Duration::from_millis(20));

@@ -202,7 +202,10 @@ impl Sight<'_> {
         for (key, patient) in &patients {
             identities.extend(self.identities(key, patient, systems));
         }
-        if !identities.is_empty() {
+        // A Patient that is found may have more identities, by which there are more Patients.
+        let mut searched = 0;
+        while identities.len() > searched && patients.len() < PATIENTS {
+            searched = identities.len();
             let any = identities.iter().map(token).collect::<Vec<_>>().join(",");
             let pairs = [("identifier".to_owned(), any)];
             let conditions = personal.words().conditions(ResourceType::PATIENT, &pairs);
@@ -211,6 +214,9 @@ impl Sight<'_> {
             let rows: Vec<_> = hits.iter().map(|hit| hit.row).collect();
             patients.clear();
             read_into(&self.reader.load(&rows)?, &mut patients)?;
+            for (key, patient) in &patients {
+                identities.extend(self.identities(key, patient, systems));
+            }
         }
         let mut names: BTreeSet<PatientName> = BTreeSet::from([name.clone()]);
         names.extend(patients.iter().filter_map(|(key, _)| patient_name(key)));

@@ -99,7 +99,9 @@ fn professional(asks: &Requester, about: &Situation, settings: &Settings) -> Sie
     }
     let has_wellbeing = about.permissions.iter().any(|each| each.direction == Direction::Wellbeing);
     if has_wellbeing && about.informed && asks.is_approved {
-        any.push(settings.bears(Mark::Sector, Sector::Wellbeing.code()));
+        let mut all = vec![settings.bears(Mark::Sector, Sector::Wellbeing.code())];
+        all.extend(settings.kept_from_professionals().map(|each| Sieve::Not(Box::new(each))));
+        any.push(Sieve::All(all));
     }
     Sieve::Any(any)
 }

@@ -120,7 +120,11 @@ fn professional(asks: &Requester, about: &Situation, item: &Item, settings: &Set
     if sector == Sector::Wellbeing {
         let is_permitted =
             about.permissions.iter().any(|each| each.direction == Direction::Wellbeing);
+        let is_kept = |label: &(String, String)| settings.is_kept_from_professionals(label);
         return match (about.informed && is_permitted, asks.is_approved) {
+            (true, true) if item.labels.iter().any(is_kept) => {
+                Outcome::Withheld("its label keeps it from professionals")
+            }
             (true, true) => Outcome::Wellbeing,
             (true, false) => Outcome::Withheld("the system isn't approved for wellbeing data"),
             (false, _) => Outcome::Withheld("no permission for wellbeing data is in force"),

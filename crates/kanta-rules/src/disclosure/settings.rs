@@ -36,6 +36,7 @@ pub(super) struct DisclosureText {
     pub guardian_parameter: String,
     pub guardian_codes: Vec<CodeText>,
     pub kept_from_citizens: Vec<CodeText>,
+    pub kept_from_professionals: Vec<CodeText>,
     pub protected: Vec<CodeText>,
     pub wellbeing_register: RegisterText,
     pub register_type_extension: String,
@@ -359,6 +360,16 @@ impl Settings {
     pub(super) fn kept_from_citizens(&self) -> impl Iterator<Item = Sieve> {
         let own = self.text.kept_from_citizens.iter();
         own.map(|own| such("_security", &own.system, &own.code))
+    }
+
+    /// Labels with which a person keeps wellbeing data from professionals.
+    pub(super) fn kept_from_professionals(&self) -> impl Iterator<Item = Sieve> {
+        let own = self.text.kept_from_professionals.iter();
+        own.map(|own| such("_security", &own.system, &own.code))
+    }
+
+    pub(super) fn is_kept_from_professionals(&self, coding: &(String, String)) -> bool {
+        self.text.kept_from_professionals.iter().any(|own| own.is(coding))
     }
 
     pub(super) fn is_kept_from_citizens(&self, coding: &(String, String)) -> bool {

@@ -252,6 +252,10 @@ impl World {
             let system = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
             labels.push((system.to_owned(), "EMP".to_owned()));
         }
+        if random.percent(10) {
+            let system = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+            labels.push((system.to_owned(), "R".to_owned()));
+        }
         let stand = (STAND.to_owned(), (1 + random.below(4)).to_string());
         let mut stands = Vec::new();
         match random.below(4) {
