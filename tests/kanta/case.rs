@@ -17,6 +17,27 @@ pub(crate) struct File {
     pub(crate) service: String,
     /// Bodies by name, as paths in the repository.
     pub(crate) bodies: BTreeMap<String, PathBuf>,
+    /// Texts in bodies, and what stands there instead.
+    #[serde(default)]
+    pub(crate) fill: BTreeMap<String, String>,
+    /// Settings of a server of its own; none: the one that others use, too.
+    #[serde(default)]
+    pub(crate) settings: BTreeMap<String, String>,
+    /// The file of `disclosure.file` of that server.
+    #[serde(default)]
+    pub(crate) disclosure: toml::Table,
+    /// Changed claims of each step.
+    #[serde(default)]
+    pub(crate) token: Map<String, Value>,
+    /// Claims by a name that steps may give as `token`.
+    #[serde(default)]
+    pub(crate) tokens: BTreeMap<String, Map<String, Value>>,
+    /// Resources by a name, beside bodies.
+    #[serde(default)]
+    pub(crate) resources: BTreeMap<String, Value>,
+    /// What is done before each case.
+    #[serde(default)]
+    pub(crate) before: Vec<Step>,
     /// Ids that must have cases beside those of the service file: the facts behind it.
     pub(crate) facts: Vec<String>,
     pub(crate) cases: Vec<Case>,
@@ -36,8 +57,8 @@ pub(crate) struct Case {
     pub(crate) steps: Vec<Step>,
 }
 
-/// One request and its answer. Texts hold `{{person}}`, `{{other}}`, `{{n}}` and what earlier steps
-/// kept.
+/// One request and its answer. Texts hold `{{person}}`, `{{other}}`, `{{n}}` (also with eight
+/// digits: `{{n8}}`) and what earlier steps kept.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Step {
@@ -55,11 +76,11 @@ pub(crate) struct Step {
     pub(crate) form: Option<String>,
     /// More headers; null takes away.
     pub(crate) headers: Map<String, Value>,
-    /// Changed claims, or a text for the whole header; empty: none.
+    /// Changed claims, the name of some, or a text for the whole header; empty: none.
     pub(crate) token: Value,
     /// A name for the request that several steps share.
     pub(crate) request: Option<String>,
-    /// What is kept for later: a name, and a pointer to a location whose id is taken.
+    /// What is kept for later: a name, and a pointer to an id, or to a location whose id is taken.
     pub(crate) keep: BTreeMap<String, String>,
     pub(crate) expect: Expect,
 }
@@ -79,6 +100,8 @@ pub(crate) struct Expect {
     pub(crate) total: Option<u64>,
     /// Types of the entries, in order; a delete in a history is its method.
     pub(crate) entries: Option<Vec<String>>,
+    /// What stands in the body: pointer and value; null: nothing.
+    pub(crate) is: Vec<(String, Value)>,
     /// Nothing is in the body.
     pub(crate) empty: bool,
     /// The body is that of the step with this number.
@@ -89,7 +112,7 @@ pub(crate) struct Expect {
 pub(crate) fn all() -> Vec<File> {
     let folder = repository("").join("conformance/kanta");
     let mut files = Vec::new();
-    for name in ["appointments", "disclosures", "consents"] {
+    for name in ["appointments", "disclosures", "consents", "wellbeing"] {
         let path = folder.join(format!("{name}.json"));
         let text = std::fs::read_to_string(&path).unwrap();
         let file = serde_json::from_str(&text);

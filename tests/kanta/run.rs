@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use kantele_tests::{Client, Reply, on_each_backend_present, repository};
-use serde_json::Value;
+use kantele_tests::{Backend, Client, Reply, on_each_backend_present, repository};
+use serde_json::{Map, Value};
 
 use crate::case::{self, Case, Expect, File, Step};
 use crate::guarded::Guarded;
@@ -13,27 +13,51 @@ const RULES: &str = "urn:kantele:service-rule";
 #[test]
 fn every_case_comes_to_what_it_says() {
     let files = case::all();
-    let services: Vec<_> = files
-        .iter()
-        .map(|file| repository("").join("services").join(format!("{}.toml", file.service)))
-        .collect();
-    let services: Vec<_> = services.iter().map(AsRef::as_ref).collect();
+    let (own, common): (Vec<&File>, Vec<&File>) =
+        files.iter().partition(|file| !file.settings.is_empty());
+    let mut servers: Vec<Vec<&File>> = own.into_iter().map(|file| vec![file]).collect();
+    servers.push(common);
     on_each_backend_present(|backend| {
-        let guarded = Guarded::start(backend, &services, &[]);
         let mut failures = Vec::new();
         let mut number = 0;
-        for file in &files {
-            for case in &file.cases {
-                number += 1;
-                let mut run = Run::new(&guarded, file, number);
-                if let Err(why) = run.case(case) {
-                    failures.push(format!("{}: {}: {why}", file.service, case.name));
-                }
-            }
+        for files in &servers {
+            on_one_server(backend, files, &mut number, &mut failures);
         }
         println!("{number} cases on {backend:?}");
         assert!(failures.is_empty(), "{} fail:\n{}", failures.len(), failures.join("\n"));
     });
+}
+
+fn on_one_server(
+    backend: Backend,
+    files: &[&File],
+    number: &mut usize,
+    failures: &mut Vec<String>,
+) {
+    let name = |file: &&File| repository("").join(format!("services/{}.toml", file.service));
+    let services: Vec<_> = files.iter().map(name).collect();
+    let services: Vec<_> = services.iter().map(AsRef::as_ref).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let disclosure = folder.path().join("disclosure.toml");
+    let mut settings = Vec::new();
+    for file in files {
+        settings.extend(file.settings.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        if !file.disclosure.is_empty() {
+            std::fs::write(&disclosure, toml::to_string(&file.disclosure).unwrap()).unwrap();
+            settings.push(("disclosure.file", disclosure.display().to_string()));
+        }
+    }
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let guarded = Guarded::start(backend, &services, &settings);
+    for file in files {
+        for case in &file.cases {
+            *number += 1;
+            let mut run = Run::new(&guarded, file, *number);
+            if let Err(why) = run.case(case) {
+                failures.push(format!("{}: {}: {why}", file.service, case.name));
+            }
+        }
+    }
 }
 
 struct Run<'a> {
@@ -64,6 +88,7 @@ impl<'a> Run<'a> {
             ("person".to_owned(), identity_code(2 * number)),
             ("other".to_owned(), identity_code(2 * number + 1)),
             ("n".to_owned(), number.to_string()),
+            ("n8".to_owned(), format!("{number:08}")),
         ]);
         Self { guarded, client, file, number, kept, bodies: Vec::new(), requests: 0 }
     }
@@ -77,23 +102,51 @@ impl<'a> Run<'a> {
     }
 
     fn case(&mut self, case: &Case) -> Result<(), String> {
+        for step in &self.file.before {
+            self.step(step).map_err(|why| format!("before: {why}"))?;
+        }
+        self.bodies.clear();
         for (at, step) in case.steps.iter().enumerate() {
-            let reply = self.send(step);
-            self.judge(step, &reply).map_err(|why| format!("step {at}: {why}"))?;
-            self.bodies.push(reply.body.clone());
-            for (name, pointer) in &step.keep {
-                let body = reply.json();
-                let location = body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-                let id = location.split('/').nth(1).unwrap_or_default().to_owned();
-                self.kept.insert(name.clone(), id);
-            }
+            self.step(step).map_err(|why| format!("step {at}: {why}"))?;
         }
         Ok(())
     }
 
+    fn step(&mut self, step: &Step) -> Result<(), String> {
+        let reply = self.send(step);
+        self.judge(step, &reply)?;
+        self.bodies.push(reply.body.clone());
+        for (name, pointer) in &step.keep {
+            let body = reply.json();
+            let kept = body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            let id = kept.split('/').nth(1).unwrap_or(kept).to_owned();
+            self.kept.insert(name.clone(), id);
+        }
+        Ok(())
+    }
+
+    /// The header with the claims of a step.
+    fn bearer(&self, token: &Value) -> Option<String> {
+        let named = token.as_str().and_then(|name| self.file.tokens.get(name));
+        let own = match (token, named) {
+            (Value::String(text), None) => return (!text.is_empty()).then(|| text.clone()),
+            (_, Some(named)) => Some(named),
+            (token, None) => token.as_object(),
+        };
+        let mut claims: Map<String, Value> = self.file.token.clone();
+        claims.extend(own.cloned().unwrap_or_default());
+        let claims = self.filled(&Value::Object(claims).to_string());
+        Some(self.guarded.bearer(&serde_json::from_str(&claims).unwrap()))
+    }
+
     fn body(&self, name: &str, step: &Step) -> Vec<u8> {
-        let path = repository("").join(&self.file.bodies[name]);
-        let text = std::fs::read_to_string(path).unwrap();
+        let text = match self.file.resources.get(name) {
+            Some(resource) => resource.to_string(),
+            None => {
+                let path = repository("").join(&self.file.bodies[name]);
+                std::fs::read_to_string(path).unwrap()
+            }
+        };
         // The examples of the packages are about one invented person and record each.
         let text = text
             .replace("010190-999W", "{{person}}")
@@ -102,6 +155,8 @@ impl<'a> Run<'a> {
             .replace(".95.2026.1.", ".95.2026.{{n}}.")
             .replace("Appointment/a1", "Appointment/{{id}}")
             .replace("\"a1\"", "\"{{id}}\"");
+        let fill = |text: String, (from, to): (&String, &String)| text.replace(from, to);
+        let text = self.file.fill.iter().fold(text, fill);
         let mut body: Value = serde_json::from_str(&self.filled(&text)).unwrap();
         for (pointer, value) in &step.change {
             let value = serde_json::from_str(&self.filled(&value.to_string())).unwrap();
@@ -127,12 +182,7 @@ impl<'a> Run<'a> {
         if !kind.is_empty() {
             headers.insert("Content-Type".to_owned(), kind.to_owned());
         }
-        let authorization = match step.token.as_str() {
-            Some("") => None,
-            Some(text) => Some(text.to_owned()),
-            None => Some(self.guarded.bearer(&step.token)),
-        };
-        headers.extend(authorization.map(|text| ("Authorization".to_owned(), text)));
+        headers.extend(self.bearer(&step.token).map(|text| ("Authorization".to_owned(), text)));
         for (name, value) in &step.headers {
             match value.as_str() {
                 Some(value) => headers.insert(name.clone(), self.filled(value)),
@@ -147,7 +197,7 @@ impl<'a> Run<'a> {
     }
 
     fn judge(&self, step: &Step, reply: &Reply) -> Result<(), String> {
-        let Expect { status, rules, codes, at, total, entries, empty, like } = &step.expect;
+        let Expect { status, rules, codes, at, total, entries, is, empty, like } = &step.expect;
         let text = reply.text();
         let wrong = |what: &str| Err(format!("{what}: {} {text}", reply.status));
         if reply.status != status.unwrap_or(200) {
@@ -190,6 +240,14 @@ impl<'a> Run<'a> {
             let issues = reply.issues();
             if !issues.iter().any(|issue| issue["expression"][0] == **place) {
                 return wrong(&format!("{place} is not told"));
+            }
+        }
+        for (pointer, value) in is {
+            let body = reply.json();
+            let found = body.pointer(pointer).unwrap_or(&Value::Null);
+            let value: Value = serde_json::from_str(&self.filled(&value.to_string())).unwrap();
+            if *found != value {
+                return wrong(&format!("{pointer} is {found}"));
             }
         }
         let page = if total.is_some() || entries.is_some() { reply.json() } else { Value::Null };

@@ -12,7 +12,7 @@ use fhir_access::{Caller, Interaction, Permit, Words};
 use fhir_definitions::ResourceType;
 use fhir_model::{Failure, Id, Resource, ResourceKey, ResourceView, VersionId, rewrite};
 use fhir_search::{Match, Predicate, Scope, SearchQuery};
-use fhir_store::{Action, Expectation, PastMark, WriteGroup};
+use fhir_store::{Action, Expectation, PastMark, Purge, WriteGroup};
 
 use crate::app::{App, WriteFailure};
 use crate::once::Once;
@@ -29,7 +29,11 @@ pub struct Bound {
     pub given_ids: BTreeSet<ResourceType>,
     /// Types of which an update creates none.
     pub no_update_creates: BTreeSet<ResourceType>,
-    /// The versions that updates were judged against: another one by then is a mismatch.
+    /// Whether references to this server point at what is there, also where settings do not ask it.
+    pub holds_references: bool,
+    /// Elements whose references an update is not held to.
+    pub unheld_on_update: BTreeMap<ResourceType, Vec<String>>,
+    /// The versions that changes were judged against: another one by then is a mismatch.
     pub expected: BTreeMap<ResourceKey, VersionId>,
     /// What there may be one of.
     pub claims: Vec<Claim>,
@@ -94,6 +98,16 @@ impl App {
         self.bound().is_some_and(|bound| bound.no_update_creates.contains(&resource_type))
     }
 
+    /// Whether an update is held to the reference at a place, such as `CarePlan.subject`.
+    pub(crate) fn is_held_to(&self, of: ResourceType, place: &str) -> bool {
+        let unheld = self.bound().and_then(|bound| bound.unheld_on_update.get(&of));
+        let inside = place.strip_prefix(of.as_str()).and_then(|rest| rest.strip_prefix('.'));
+        !unheld.into_iter().flatten().any(|element| {
+            let rest = inside.and_then(|inside| inside.strip_prefix(element.as_str()));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))
+        })
+    }
+
     /// Says in a group what the service asks of it.
     ///
     /// # Errors
@@ -101,9 +115,11 @@ impl App {
     pub(crate) async fn bind(&self, group: &mut WriteGroup) -> Result<(), WriteFailure> {
         let Some(bound) = self.bound() else { return Ok(()) };
         for op in &mut group.ops {
-            if let (Some(version), None) = (bound.expected.get(&op.key), &op.preconditions.if_match)
-            {
-                op.preconditions.if_match = Some(vec![*version]);
+            if let Some(version) = bound.expected.get(&op.key) {
+                match &mut op.preconditions.if_match {
+                    Some(named) => named.retain(|each| each == version),
+                    unnamed => *unnamed = Some(vec![*version]),
+                }
             }
             let (Some(terms), Action::Put { body, .. }) = (&bound.terms, &op.action) else {
                 continue;
@@ -222,6 +238,20 @@ impl App {
     }
 }
 
+/// Takes away all versions of a resource that was deleted through a service which keeps none.
+///
+/// # Errors
+/// What the gate says to a delete, and the store's failures.
+pub async fn forget(app: &App, request: &Request, key: &ResourceKey) -> Result<(), Failure> {
+    let permit = app.gate(request, Interaction::Delete, Some(key.resource_type))?;
+    let doomed = Purge { keys: vec![key.clone()], matching: Vec::new() };
+    let report = app.purge(&permit, doomed).await?;
+    if !report.is_clean() {
+        tracing::error!(left = ?report.left, "a purge has left something behind");
+    }
+    Ok(())
+}
+
 fn names_one(view: ResourceView<'_>, profiles: &[String]) -> bool {
     let named = view.value.get("meta").and_then(|meta| meta.get("profile"));
     named.into_iter().flat_map(fhir_model::Value::items).any(|profile| {
@@ -232,16 +262,18 @@ fn names_one(view: ResourceView<'_>, profiles: &[String]) -> bool {
     })
 }
 
-/// The current version of a resource that somebody wants to replace, as far as they may see it.
+/// The current version of a resource that somebody wants to change or delete, as far as they may
+/// see it.
 ///
 /// # Errors
-/// What the gate says to the update, and the store's failures.
+/// What the gate says to the interaction, and the store's failures.
 pub async fn replaced(
     app: &App,
     request: &Request,
+    interaction: Interaction,
     key: &ResourceKey,
 ) -> Result<Option<(VersionId, Resource)>, Failure> {
-    let permit: Permit = app.gate(request, Interaction::Update, Some(key.resource_type))?;
+    let permit: Permit = app.gate(request, interaction, Some(key.resource_type))?;
     let wanted = key.clone();
     app.read(&permit, move |sight| {
         let Some(stored) = sight.current(&wanted)? else { return Ok(None) };

@@ -47,7 +47,7 @@ mod write;
 
 pub use app::{App, Authorization, ConditionalDelete, InteractionSettings, PostOnly};
 pub use booking::BookingSettings;
-pub use bound::{Bound, Claim, Reserved, Terms, replaced};
+pub use bound::{Bound, Claim, Reserved, Terms, forget, replaced};
 pub use bundle::bundle;
 pub use capabilities::{INTERACTIONS, capabilities};
 pub use cascade::delete_cascading;

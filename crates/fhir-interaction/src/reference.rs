@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 
 use fhir_definitions::ResourceType;
 use fhir_model::{Body, Failure, FailureKind, Issue, IssueType, ResourceKey, VersionId};
-use fhir_store::{Action, BrokenReference, ReferenceTarget, Referrers, WriteFault, WriteGroup};
+use fhir_store::{
+    Action, BrokenReference, Method, ReferenceTarget, Referrers, WriteFault, WriteGroup,
+};
 
 use crate::app::App;
 use walk::Found;
@@ -53,7 +55,8 @@ impl Default for References {
 /// stand whatever is stored, by their index.
 pub(crate) fn claim(app: &App, group: &mut WriteGroup) -> BTreeMap<usize, WriteFault> {
     let mut refused = BTreeMap::new();
-    if app.settings().references.integrity == Integrity::Off {
+    let is_asked_by_service = app.bound().is_some_and(|bound| bound.holds_references);
+    if app.settings().references.integrity == Integrity::Off && !is_asked_by_service {
         return refused;
     }
     // A service may end a resource and tell of its end in the same transaction.
@@ -67,9 +70,13 @@ pub(crate) fn claim(app: &App, group: &mut WriteGroup) -> BTreeMap<usize, WriteF
     for (index, op) in group.ops.iter_mut().enumerate() {
         match &op.action {
             Action::Delete => op.preconditions.unreferenced = !tells_ends,
-            Action::Put { body, .. } => match targets(app, &op.key, body) {
+            Action::Put { body, method, .. } => match targets(app, &op.key, body) {
                 Ok(mut targets) => {
                     targets.retain(|target| !ended.contains(&target.key));
+                    if *method == Method::Put {
+                        targets
+                            .retain(|target| app.is_held_to(op.key.resource_type, &target.place));
+                    }
                     op.preconditions.targets = targets;
                 }
                 Err(broken) => {

@@ -24,11 +24,12 @@ mod text;
 pub use errors::Told;
 pub use kinds::{kind_name, kind_named};
 pub use obligation::Asked;
+pub use path::Path;
 pub use read::{Fault, read};
 pub use rule::{Facts, Held};
 pub use search::{Rewritten, SearchKind};
 pub use service::{
-    Companion, Content, Direct, IdsFrom, KeptSame, Parameter, RequestIds, RuleIds, Service, Shape,
-    SignatureUse, TypeUse, Unique, Verb,
+    Companion, Content, Direct, IdsFrom, KeptSame, Pair, Parameter, RequestIds, RuleIds, Service,
+    Shape, SignatureUse, TypeUse, Unique, Verb,
 };
 pub use statement::statement;

@@ -1,5 +1,6 @@
 //! From the text of a file to a [`Service`]: everything that is wrong with it, with its place.
 
+mod rules;
 mod table;
 
 use fhir_definitions::ResourceType;
@@ -7,13 +8,11 @@ use fhir_model::FailureKind;
 use regex_lite::Regex;
 
 use crate::errors::{Code, Errors};
-use crate::instant::Day;
 use crate::kinds::kind_named;
 use crate::path::Path;
-use crate::rule::Rule;
 use crate::service::{
-    Companion, Direct, IdsFrom, KeptSame, Parameter, RequestIds, RuleIds, Service, Shape,
-    SignatureUse, Start, TypeUse, Unique, Verb,
+    Companion, Direct, IdsFrom, Parameter, RequestIds, RuleIds, Service, Shape, SignatureUse,
+    TypeUse, Verb,
 };
 use crate::text;
 
@@ -104,6 +103,14 @@ impl Reading {
             },
             repeated: file.requests.repeated,
         };
+        let holds_references = match file.references.as_str() {
+            "" | "free" => false,
+            "local" => true,
+            _ => {
+                self.fault("references", "is free or local");
+                false
+            }
+        };
         let errors = self.errors(file.errors, &mut checks);
         let headers = self.headers(file.headers, &mut checks);
         let claims = self.claims(file.claims, &mut checks);
@@ -116,6 +123,7 @@ impl Reading {
         }
         let parameters = self.parameters(file.parameters, &mut checks);
         let rules = self.rules(file.rules, &mut checks);
+        let stored = self.stored(file.stored, &mut checks);
         let uniques = self.uniques(file.uniques, &mut checks);
         let sames = self.sames(file.sames, &mut checks);
         let starts = self.starts(file.starts, &mut checks);
@@ -136,6 +144,7 @@ impl Reading {
             capability_statement: file.capability_statement,
             search_parameters: file.search_parameters,
             reserved: file.reserved,
+            holds_references,
             requests,
             types,
             shape,
@@ -147,6 +156,7 @@ impl Reading {
             headers,
             claims,
             rules,
+            stored,
             errors,
             starts,
             checks: merged(checks),
@@ -204,6 +214,14 @@ impl Reading {
                     IdsFrom::Server
                 }
             };
+            let purges = match each.deleted.as_str() {
+                "" | "kept" => false,
+                "purged" => true,
+                _ => {
+                    self.fault(&place, "what is deleted is kept or purged");
+                    false
+                }
+            };
             let mut history_by = Vec::new();
             for (name, path) in &each.history_by {
                 let path = self.path(&format!("{place}.history_by"), path);
@@ -218,6 +236,8 @@ impl Reading {
                 ids,
                 if_match: each.if_match,
                 update_creates: each.update_creates,
+                purges,
+                unheld_on_update: each.unheld_on_update,
                 history_by,
             });
         }
@@ -261,16 +281,10 @@ impl Reading {
         for name in &text.content {
             content.extend(self.resource_type("transaction.content", name));
         }
-        let signature = match text.signature.as_str() {
-            "required" => SignatureUse::Required,
-            "checked" => SignatureUse::Checked,
-            "ignored" => SignatureUse::Ignored,
-            "present" => SignatureUse::Present,
-            _ => {
-                let why = "is required, checked, present or ignored";
-                self.fault("transaction.signature", why);
-                SignatureUse::Ignored
-            }
+        let signature = self.signature("transaction.signature", &text.signature);
+        let companion_signature = match &text.companion_signature {
+            None => SignatureUse::Ignored,
+            Some(word) => self.signature("transaction.companion_signature", word),
         };
         let companion = match &text.companion {
             None => None,
@@ -295,7 +309,21 @@ impl Reading {
             full_url: text.full_url,
             id_format,
             signature,
+            companion_signature,
         })
+    }
+
+    fn signature(&mut self, place: &str, word: &str) -> SignatureUse {
+        match word {
+            "required" => SignatureUse::Required,
+            "checked" => SignatureUse::Checked,
+            "ignored" => SignatureUse::Ignored,
+            "present" => SignatureUse::Present,
+            _ => {
+                self.fault(place, "is required, checked, present or ignored");
+                SignatureUse::Ignored
+            }
+        }
     }
 
     fn parameters(
@@ -321,11 +349,10 @@ impl Reading {
                 (value, pairs.into_iter().map(|[name, template]| (name, template)).collect())
             });
             let values = values.collect();
-            let Some(resource_type) = self.resource_type(&place, &line.resource_type) else {
-                continue;
-            };
-            out.push(Parameter {
-                resource_type,
+            let names = line.resource_types.iter();
+            let of: Vec<_> = names.filter_map(|name| self.resource_type(&place, name)).collect();
+            let parameter = Parameter {
+                resource_type: ResourceType::BUNDLE,
                 name: line.name,
                 kind: line.kind,
                 history: line.history,
@@ -335,92 +362,16 @@ impl Reading {
                 rule: line.rule,
                 repeats: line.repeats,
                 format,
+                system: line.system,
+                overlaps: line.overlaps,
                 becomes: line.becomes,
                 values,
                 always: line.always,
                 is_offset,
                 about: line.about,
-            });
-        }
-        out
-    }
-
-    fn rules(&mut self, rules: Vec<text::Rule>, checks: &mut Vec<(String, String)>) -> Vec<Rule> {
-        let mut out = Vec::new();
-        for rule in rules {
-            let place = format!("rule {}", rule.id);
-            let kind = match &rule.kind {
-                None => Some(FailureKind::BusinessRule),
-                Some(word) => self.kind(&place, word),
             };
-            let on = self.resource_type(&place, &rule.on);
-            let path = self.path(&place, &rule.expression);
-            checks.push((rule.id.clone(), rule.source));
-            let (Some(kind), Some(on), Some(path)) = (kind, on, path) else { continue };
-            out.push(Rule { id: rule.id, on, path, text: rule.text, at: rule.at, kind });
-        }
-        out
-    }
-
-    fn uniques(
-        &mut self,
-        lines: Vec<text::Unique>,
-        checks: &mut Vec<(String, String)>,
-    ) -> Vec<Unique> {
-        let mut out = Vec::new();
-        for line in lines {
-            let place = format!("unique {}", line.id);
-            let when = line.when.as_deref().and_then(|text| self.path(&place, text));
-            let mut search = Vec::new();
-            for (name, text) in &line.search {
-                search.extend(self.path(&place, text).map(|path| (name.clone(), path)));
-            }
-            checks.push((line.id.clone(), line.source));
-            if let Some(resource_type) = self.resource_type(&place, &line.resource_type) {
-                out.push(Unique { id: line.id, resource_type, when, search, text: line.text });
-            }
-        }
-        out
-    }
-
-    fn sames(
-        &mut self,
-        lines: Vec<text::Same>,
-        checks: &mut Vec<(String, String)>,
-    ) -> Vec<KeptSame> {
-        let mut out = Vec::new();
-        for line in lines {
-            let place = format!("same {}", line.id);
-            let mut expressions = Vec::new();
-            for text in &line.expressions {
-                expressions.extend(self.path(&place, text));
-            }
-            checks.push((line.id.clone(), line.source));
-            if let Some(resource_type) = self.resource_type(&place, &line.resource_type) {
-                out.push(KeptSame { id: line.id, resource_type, expressions, text: line.text });
-            }
-        }
-        out
-    }
-
-    fn starts(
-        &mut self,
-        lines: Vec<text::Start>,
-        checks: &mut Vec<(String, String)>,
-    ) -> Vec<Start> {
-        let mut out = Vec::new();
-        for (at, line) in lines.into_iter().enumerate() {
-            let place = format!("start[{at}]");
-            let from = Day::read(&line.from);
-            if from.is_none() {
-                self.fault(&place, "from is a day such as 2026-09-01");
-            }
-            checks.push((line.rule.clone(), String::new()));
-            let resource_type = self.resource_type(&place, &line.resource_type);
-            if let (Some(resource_type), Some(from)) = (resource_type, from) {
-                let organisation = line.organisation;
-                out.push(Start { resource_type, organisation, from, rule: line.rule });
-            }
+            let own = |resource_type| Parameter { resource_type, ..parameter.clone() };
+            out.extend(of.into_iter().map(own));
         }
         out
     }

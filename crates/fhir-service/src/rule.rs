@@ -1,11 +1,11 @@
 //! Rules of a service that FHIRPath can say, each with its id and where it comes from.
 
-use fhir_access::Claims;
+use fhir_access::{CallerKind, Claims};
 use fhir_definitions::ResourceType;
 use fhir_model::{FailureKind, Instant, Issue, IssueType, ResourceView};
 
 use crate::path::Path;
-use crate::service::Service;
+use crate::service::{Direct, Service};
 
 /// One rule.
 #[derive(Clone, Debug)]
@@ -20,11 +20,22 @@ pub(crate) struct Rule {
     pub(crate) kind: FailureKind,
 }
 
+/// A rule about what stands before an interaction changes or ends it.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredRule {
+    pub(crate) before: Vec<Direct>,
+    pub(crate) rule: Rule,
+}
+
 /// What rules may know beside the resource.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     /// What is known of the caller; the rules see it as constants such as `%organisation`.
     pub claims: &'a Claims,
+    /// What kind of caller it is: `%kind`.
+    pub kind: CallerKind,
+    /// `%interaction`: the code of that at a URL of its own, or `transaction`.
+    pub interaction: &'static str,
     /// The present instant.
     pub now: Instant,
 }
@@ -50,9 +61,20 @@ impl Held {
     }
 }
 
+impl Rule {
+    fn broken_at(&self, place: &str) -> Held {
+        let at = if self.at.is_empty() { place.to_owned() } else { format!("{place}.{}", self.at) };
+        let mut held = Held::new(self.kind, &self.id, at, self.text.clone());
+        if self.kind == FailureKind::BusinessRule {
+            held.issue.code = IssueType::BusinessRule;
+        }
+        held
+    }
+}
+
 impl<'a> Facts<'a> {
     /// Names and values of the constants.
-    pub(crate) fn constants(&self) -> [(&'static str, Option<&'a str>); 7] {
+    pub(crate) fn constants(&self) -> [(&'static str, Option<&'a str>); 9] {
         let value = |identifier: &'a Option<fhir_access::Identifier>| {
             identifier.as_ref().map(|identifier| identifier.value.as_str())
         };
@@ -64,6 +86,8 @@ impl<'a> Facts<'a> {
             ("client", self.claims.client.as_deref()),
             ("role", self.claims.role.as_deref()),
             ("purpose", self.claims.purpose.as_deref()),
+            ("kind", Some(self.kind.code())),
+            ("interaction", Some(self.interaction)),
         ]
     }
 }
@@ -81,20 +105,35 @@ impl Service {
         let place = if place.is_empty() { view.resource_type.as_str() } else { place };
         let rules = self.rules.iter().filter(|rule| rule.on == view.resource_type);
         let broken = rules.filter(|rule| !rule.path.holds(view, root, facts));
-        broken
-            .map(|rule| {
-                let at = if rule.at.is_empty() {
-                    place.to_owned()
-                } else {
-                    format!("{place}.{}", rule.at)
-                };
-                let mut held = Held::new(rule.kind, &rule.id, at, rule.text.clone());
-                if rule.kind == FailureKind::BusinessRule {
-                    held.issue.code = IssueType::BusinessRule;
-                }
-                held
-            })
-            .collect()
+        broken.map(|rule| rule.broken_at(place)).collect()
+    }
+
+    /// Whether it matters to an interaction with a resource of this type what is stored.
+    #[must_use]
+    pub fn looks_before(&self, resource_type: ResourceType, direct: Direct) -> bool {
+        let has_same = || self.sames.iter().any(|same| same.resource_type == resource_type);
+        let has_rule =
+            |each: &StoredRule| each.rule.on == resource_type && each.before.contains(&direct);
+        let of_type = self.of_type(resource_type);
+        let names_version = || of_type.is_some_and(|each| each.if_match);
+        let purges = || of_type.is_some_and(|each| each.purges);
+        self.stored.iter().any(has_rule)
+            || (direct == Direct::Update && (has_same() || names_version()))
+            || (direct == Direct::Delete && purges())
+    }
+
+    /// The rules that forbid an interaction with what is stored.
+    #[must_use]
+    pub fn forbidden_before(
+        &self,
+        stored: ResourceView<'_>,
+        direct: Direct,
+        facts: &Facts<'_>,
+    ) -> Vec<Held> {
+        let of_type = self.stored.iter().filter(|each| each.rule.on == stored.resource_type);
+        let rules = of_type.filter(|each| each.before.contains(&direct)).map(|each| &each.rule);
+        let broken = rules.filter(|rule| !rule.path.holds(stored, stored, facts));
+        broken.map(|rule| rule.broken_at(stored.resource_type.as_str())).collect()
     }
 
     /// The issue of a profile that is lacking.

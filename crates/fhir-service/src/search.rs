@@ -172,7 +172,66 @@ fn said(
         return;
     }
     let name = parameter.becomes.as_ref().unwrap_or(&parameter.name);
-    out.pairs.push((name.clone(), value.to_owned()));
+    let is_bare = value.starts_with(|first: char| first.is_ascii_digit()) && !value.contains(',');
+    if parameter.overlaps && is_bare {
+        out.pairs.extend(ends(value).map(|end| (name.clone(), end)));
+        return;
+    }
+    let value = match &parameter.system {
+        Some(system) => within(system, value),
+        None => value.to_owned(),
+    };
+    out.pairs.push((name.clone(), value));
+}
+
+/// What begins before the end of a date and ends after its start, in two bounds. A bound that is a
+/// whole day itself would pass over what ends on that day, so both are seconds.
+/// Spec: <https://hl7.org/fhir/R4/search.html#prefix>
+fn ends(date: &str) -> [String; 2] {
+    let (first, last) = match date.len() {
+        4 => ("-01-01", "-12-31"),
+        7 => ("-01", last_day(date)),
+        10 => ("", ""),
+        _ => return [format!("ge{date}"), format!("le{date}")],
+    };
+    [format!("ge{date}{first}T00:00:00"), format!("le{date}{last}T23:59:59")]
+}
+
+/// The end of the last day of a month such as `2026-02`.
+fn last_day(month: &str) -> &'static str {
+    let (year, month) = month.split_once('-').unwrap_or_default();
+    let year: u32 = year.parse().unwrap_or_default();
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    match month {
+        "02" if is_leap => "-29",
+        "02" => "-28",
+        "04" | "06" | "09" | "11" => "-30",
+        _ => "-31",
+    }
+}
+
+/// Codes, with the system for those that stand without one. A comma parts codes and a bar follows
+/// a system, unless a backslash stands before. Spec: <https://hl7.org/fhir/R4/search.html#escaping>
+fn within(system: &str, value: &str) -> String {
+    let mut codes = vec![(String::new(), false)];
+    let mut is_escaped = false;
+    for character in value.chars() {
+        if character == ',' && !is_escaped {
+            codes.push((String::new(), false));
+            continue;
+        }
+        if let Some((code, has_system)) = codes.last_mut() {
+            code.push(character);
+            *has_system |= character == '|' && !is_escaped;
+        }
+        is_escaped = character == '\\' && !is_escaped;
+    }
+    let told = codes.into_iter().map(
+        |(code, has_system)| {
+            if has_system { code } else { format!("{system}|{code}") }
+        },
+    );
+    told.collect::<Vec<_>>().join(",")
 }
 
 /// A template with what is known of the caller; none where it asks for what is not known.
@@ -193,4 +252,28 @@ fn filled(template: &str, claims: &Claims) -> Option<String> {
         }
     }
     Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_without_a_system_get_the_one_of_the_parameter() {
+        assert_eq!(within("s", "a"), "s|a");
+        assert_eq!(within("s", "a,t|b,c"), "s|a,t|b,s|c");
+        assert_eq!(within("s", "|a"), "|a");
+        assert_eq!(within("s", r"a\,b,c\|d"), r"s|a\,b,s|c\|d");
+        assert_eq!(within("s", r"a\\,b"), r"s|a\\,s|b");
+    }
+
+    #[test]
+    fn a_date_has_two_ends() {
+        assert_eq!(ends("2026-02-05"), ["ge2026-02-05T00:00:00", "le2026-02-05T23:59:59"]);
+        assert_eq!(ends("2026-02"), ["ge2026-02-01T00:00:00", "le2026-02-28T23:59:59"]);
+        assert_eq!(ends("2024-02"), ["ge2024-02-01T00:00:00", "le2024-02-29T23:59:59"]);
+        assert_eq!(ends("2026-11")[1], "le2026-11-30T23:59:59");
+        assert_eq!(ends("2026"), ["ge2026-01-01T00:00:00", "le2026-12-31T23:59:59"]);
+        assert_eq!(ends("2026-02-05T10:00Z"), ["ge2026-02-05T10:00Z", "le2026-02-05T10:00Z"]);
+    }
 }

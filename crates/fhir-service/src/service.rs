@@ -1,12 +1,13 @@
 //! A service, understood: every word of its file is a type here.
 
 use fhir_definitions::ResourceType;
+use fhir_model::ResourceView;
 
 use crate::errors::Errors;
 use crate::instant::Day;
 use crate::obligation::{ClaimRule, HeaderRule};
 use crate::path::Path;
-use crate::rule::Rule;
+use crate::rule::{Rule, StoredRule};
 
 /// A FHIR interface with rules of its own.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct Service {
     pub search_parameters: Vec<String>,
     /// Profiles whose resources are written through this service alone.
     pub reserved: Vec<String>,
+    /// Whether what is written refers to what is there, also where the server does not ask that.
+    pub holds_references: bool,
     /// How requests are named, and what becomes of one that comes again.
     pub requests: RequestIds,
     /// The types that it has.
@@ -44,6 +47,7 @@ pub struct Service {
     pub(crate) headers: Vec<HeaderRule>,
     pub(crate) claims: Vec<ClaimRule>,
     pub(crate) rules: Vec<Rule>,
+    pub(crate) stored: Vec<StoredRule>,
     pub(crate) errors: Errors,
     pub(crate) starts: Vec<Start>,
     /// Ids of all checks, with where each comes from.
@@ -164,11 +168,15 @@ pub struct TypeUse {
     pub if_match: bool,
     /// Whether an update may create.
     pub update_creates: bool,
+    /// Whether a delete leaves no version behind.
+    pub purges: bool,
+    /// Elements whose references an update is not held to.
+    pub unheld_on_update: Vec<String>,
     /// The parameters of a history by POST, each with the FHIRPath of its `system|value`s.
     pub history_by: Vec<(String, Path)>,
 }
 
-/// What a service does with signatures of transactions.
+/// What a service does with signatures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureUse {
     /// There must be one, and it must be right.
@@ -179,6 +187,20 @@ pub enum SignatureUse {
     Ignored,
     /// There must be one; what it is, does not matter.
     Present,
+}
+
+impl SignatureUse {
+    /// Whether there must be one.
+    #[must_use]
+    pub const fn is_needed(self) -> bool {
+        matches!(self, Self::Required | Self::Present)
+    }
+
+    /// Whether one that is there must be right.
+    #[must_use]
+    pub const fn is_checked(self) -> bool {
+        matches!(self, Self::Required | Self::Checked)
+    }
 }
 
 /// What a transaction of a service looks like.
@@ -200,8 +222,21 @@ pub struct Shape {
     pub full_url: Option<String>,
     /// The form of ids that clients give.
     pub id_format: Option<regex_lite::Regex>,
-    /// What becomes of signatures.
+    /// What becomes of its signature.
     pub signature: SignatureUse,
+    /// What becomes of the signatures of companions, each over the content that it points at.
+    pub companion_signature: SignatureUse,
+}
+
+/// A companion of a transaction with the content that it points at.
+#[derive(Clone, Debug)]
+pub struct Pair<'a> {
+    /// Where the companion stands: `Bundle.entry[1].resource`.
+    pub place: String,
+    /// The companion.
+    pub companion: ResourceView<'a>,
+    /// The content, as it is sent.
+    pub content: ResourceView<'a>,
 }
 
 /// The type that goes with each content.
@@ -258,6 +293,10 @@ pub struct Parameter {
     pub repeats: bool,
     /// The form of its values.
     pub format: Option<regex_lite::Regex>,
+    /// The system of codes that are given without one.
+    pub system: Option<String>,
+    /// Whether a date without a prefix finds periods that it falls into.
+    pub overlaps: bool,
     /// The parameter that is searched by in its place.
     pub becomes: Option<String>,
     /// What each of its values stands for; empty: itself.

@@ -6,7 +6,7 @@ use fhir_definitions::ResourceType;
 use fhir_model::{FailureKind as K, ResourceView, Value};
 
 use crate::rule::{Facts, Held};
-use crate::service::{Companion, IdsFrom, Service, Shape, SignatureUse, TypeUse, Verb};
+use crate::service::{Companion, IdsFrom, Pair, Service, Shape, TypeUse, Verb};
 
 /// An entry, as far as shapes look at it.
 struct Entry<'a> {
@@ -47,14 +47,40 @@ impl<'a> Entry<'a> {
     }
 }
 
+fn entries_of(bundle: ResourceView<'_>) -> Vec<Entry<'_>> {
+    let values = bundle.value.get("entry").into_iter().flat_map(Value::items);
+    values.enumerate().map(|(index, value)| Entry::read(index, value)).collect()
+}
+
 impl Service {
-    /// Whether signatures of its transactions have to be good, where there is one.
+    /// Whether signatures in its transactions have to be good, where there is one.
     #[must_use]
     pub fn wants_good_signatures(&self) -> bool {
-        self.shape.as_ref().is_some_and(|shape| match shape.signature {
-            SignatureUse::Required | SignatureUse::Checked => true,
-            SignatureUse::Ignored | SignatureUse::Present => false,
-        })
+        let is_checked =
+            |shape: &Shape| shape.signature.is_checked() || shape.companion_signature.is_checked();
+        self.shape.as_ref().is_some_and(is_checked)
+    }
+
+    /// The companions of a transaction whose content comes with them: that of a DELETE does not.
+    #[must_use]
+    pub fn pairs_of<'a>(&self, bundle: ResourceView<'a>) -> Vec<Pair<'a>> {
+        let companion = self.shape.as_ref().and_then(|shape| shape.companion.as_ref());
+        let Some(companion) = companion else { return Vec::new() };
+        let entries = entries_of(bundle);
+        let mut pairs = Vec::new();
+        for entry in &entries {
+            let of_type = |view: &ResourceView<'a>| view.resource_type == companion.resource_type;
+            let Some(view) = entry.resource.filter(of_type) else { continue };
+            let targets = companion.target.texts(view, fhir_model::Instant(0));
+            let mut contents = entries
+                .iter()
+                .filter(|content| targets.iter().any(|target| content.is_addressed(target)))
+                .filter_map(|content| content.resource);
+            let place = format!("{}.resource", entry.place);
+            let content = contents.next();
+            pairs.extend(content.map(|content| Pair { place, companion: view, content }));
+        }
+        pairs
     }
 
     /// Everything that is wrong with a transaction, by shape and rules.
@@ -69,9 +95,7 @@ impl Service {
             let text = "expected a Bundle of type transaction";
             return vec![Held::new(K::InvalidParameter, &shape.rules.bundle, "Bundle.type", text)];
         }
-        let values = bundle.value.get("entry").into_iter().flat_map(Value::items);
-        let entries: Vec<Entry<'_>> =
-            values.enumerate().map(|(index, value)| Entry::read(index, value)).collect();
+        let entries = entries_of(bundle);
         let mut wrong = Vec::new();
         for entry in &entries {
             self.entry(shape, entry, &mut wrong);
@@ -79,12 +103,18 @@ impl Service {
         pairs(shape, &entries, &mut wrong);
         ids(shape, self, &entries, &mut wrong);
         one_person(shape, &entries, facts, &mut wrong);
-        let is_signed = bundle.value.get("signature").is_some();
-        let asks = matches!(shape.signature, SignatureUse::Required | SignatureUse::Present);
-        if asks && !is_signed {
+        let is_signed = |view: ResourceView<'_>| view.value.get("signature").is_some();
+        let rule = &shape.rules.signature;
+        if shape.signature.is_needed() && !is_signed(bundle) {
             let text = "the transaction is not signed";
-            let rule = &shape.rules.signature;
             wrong.push(Held::new(K::BusinessRule, rule, "Bundle.signature", text));
+        }
+        if shape.companion_signature.is_needed() {
+            let unsigned = self.pairs_of(bundle).into_iter().filter(|it| !is_signed(it.companion));
+            wrong.extend(unsigned.map(|pair| {
+                let text = format!("the {} is not signed", pair.companion.resource_type);
+                Held::new(K::BusinessRule, rule, format!("{}.signature", pair.place), text)
+            }));
         }
         wrong.extend(self.broken_rules((bundle, bundle), "", facts));
         for entry in &entries {

@@ -69,7 +69,13 @@ fn of_type(service: &Service, each: &TypeUse) -> Value {
         json!(if each.if_match { "versioned-update" } else { "versioned" }),
     );
     told.insert("updateCreate".to_owned(), json!(each.update_creates));
+    if each.direct.contains(&Direct::Create) {
+        told.insert("conditionalCreate".to_owned(), json!(true));
+    }
     told.insert("conditionalUpdate".to_owned(), json!(false));
+    if service.holds_references {
+        told.insert("referencePolicy".to_owned(), json!(["literal", "enforced", "local"]));
+    }
     let parameters: Vec<Value> = service
         .parameters_of(each.resource_type)
         .filter(|parameter| parameter.always.is_none())

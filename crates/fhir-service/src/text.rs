@@ -20,6 +20,8 @@ pub(crate) struct File {
     #[serde(default)]
     pub(crate) reserved: Vec<String>,
     #[serde(default)]
+    pub(crate) references: String,
+    #[serde(default)]
     pub(crate) requests: Requests,
     pub(crate) errors: Errors,
     #[serde(default, rename = "type")]
@@ -37,6 +39,8 @@ pub(crate) struct File {
     pub(crate) rules: Vec<Rule>,
     #[serde(default, rename = "unique")]
     pub(crate) uniques: Vec<Unique>,
+    #[serde(default, rename = "stored")]
+    pub(crate) stored: Vec<Stored>,
     #[serde(default, rename = "same")]
     pub(crate) sames: Vec<Same>,
     #[serde(default, rename = "start")]
@@ -92,6 +96,10 @@ pub(crate) struct Type {
     pub(crate) if_match: bool,
     #[serde(default)]
     pub(crate) update_creates: bool,
+    #[serde(default)]
+    pub(crate) deleted: String,
+    #[serde(default)]
+    pub(crate) unheld_on_update: Vec<String>,
     #[serde(default)]
     pub(crate) history_by: BTreeMap<String, String>,
 }
@@ -154,6 +162,8 @@ pub(crate) struct Transaction {
     #[serde(default)]
     pub(crate) id_format: Option<String>,
     pub(crate) signature: String,
+    #[serde(default)]
+    pub(crate) companion_signature: Option<String>,
 }
 
 fn one() -> usize {
@@ -200,7 +210,7 @@ impl Default for Search {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Parameter {
     #[serde(rename = "type")]
-    pub(crate) resource_type: String,
+    pub(crate) resource_types: Names,
     pub(crate) name: String,
     #[serde(default)]
     pub(crate) kind: String,
@@ -218,6 +228,10 @@ pub(crate) struct Parameter {
     pub(crate) repeats: bool,
     #[serde(default)]
     pub(crate) format: Option<String>,
+    #[serde(default)]
+    pub(crate) system: Option<String>,
+    #[serde(default)]
+    pub(crate) overlaps: bool,
     #[serde(default, rename = "as")]
     pub(crate) becomes: Option<String>,
     #[serde(default)]
@@ -236,7 +250,7 @@ pub(crate) struct Rule {
     pub(crate) id: String,
     pub(crate) source: String,
     #[serde(default = "bundle")]
-    pub(crate) on: String,
+    pub(crate) on: Names,
     pub(crate) expression: String,
     pub(crate) text: String,
     #[serde(default)]
@@ -245,8 +259,39 @@ pub(crate) struct Rule {
     pub(crate) kind: Option<String>,
 }
 
-fn bundle() -> String {
-    "Bundle".to_owned()
+fn bundle() -> Names {
+    Names::One("Bundle".to_owned())
+}
+
+/// A rule about what is stored before an interaction changes or ends it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Stored {
+    pub(crate) id: String,
+    pub(crate) source: String,
+    pub(crate) on: Names,
+    pub(crate) before: Vec<String>,
+    pub(crate) expression: String,
+    pub(crate) text: String,
+    #[serde(default)]
+    pub(crate) kind: Option<String>,
+}
+
+/// A type, or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Names {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Names {
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, String> {
+        match self {
+            Self::One(name) => std::slice::from_ref(name).iter(),
+            Self::Many(names) => names.iter(),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -267,7 +312,7 @@ pub(crate) struct Same {
     pub(crate) id: String,
     pub(crate) source: String,
     #[serde(rename = "type")]
-    pub(crate) resource_type: String,
+    pub(crate) resource_types: Names,
     pub(crate) expressions: Vec<String>,
     pub(crate) text: String,
 }

@@ -53,7 +53,10 @@ fn every_key_is_documented() {
     let docs = std::fs::read_to_string(root().join("docs/services.md")).unwrap();
     let source = std::fs::read_to_string(root().join("crates/fhir-service/src/text.rs")).unwrap();
     for line in source.lines().filter_map(|line| line.trim().strip_prefix("pub(crate) ")) {
-        let Some((name, _)) = line.split_once(':') else { continue };
+        let Some((name, _)) = line.split_once(": ") else { continue };
+        if name.starts_with("fn ") {
+            continue;
+        }
         // These are written otherwise in a file.
         let renamed = [
             ("types", "type"),
@@ -67,6 +70,7 @@ fn every_key_is_documented() {
             ("checks", "check"),
             ("codes", "code"),
             ("resource_type", "type"),
+            ("resource_types", "type"),
             ("becomes", "as"),
         ];
         let name = renamed.iter().find(|(field, _)| *field == name).map_or(name, |(_, key)| key);

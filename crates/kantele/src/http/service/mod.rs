@@ -3,6 +3,7 @@
 //! What a service asks stands in its file and is held by `fhir-service`; the interactions are
 //! those of the plain interface. Here requests are read, and faults are told in the service's words.
 
+mod plain;
 mod transaction;
 mod wanted;
 
@@ -15,7 +16,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use fhir_access::Caller;
 use fhir_definitions::ResourceType;
 use fhir_interaction::{self as interaction, Answer, Bound, Terms};
-use fhir_model::{Failure, FailureKind, Instant, Issue, Resource, ResourceView};
+use fhir_model::{Failure, FailureKind, Instant, Issue, ResourceView};
 use fhir_search::Scope;
 use fhir_security::certificate::Certificate;
 use fhir_service::{Asked, Facts, Held, IdsFrom, SearchKind, Service};
@@ -23,10 +24,8 @@ use fhir_service::{Asked, Facts, Held, IdsFrom, SearchKind, Service};
 use super::body::{self, Payload};
 use super::edge::Noted;
 use super::exchange::{Exchange, Form, Head};
-use super::negotiate::Format;
-use super::once;
-use super::route::Call;
-use super::{State, base, cors, handler, identity, reply};
+use super::negotiate::{self, BodyType, Format};
+use super::{State, base, cors, identity, reply};
 use crate::access::Refused;
 use wanted::Wanted;
 
@@ -118,6 +117,11 @@ async fn run(
         let text = "this service speaks FHIR JSON alone";
         return Err(Failure::new(FailureKind::NotAcceptable, text).at("http.Accept"));
     }
+    let body_type = exchange.header(&header::CONTENT_TYPE);
+    let body_type = body_type.and_then(|text| negotiate::body_type(Some(text)).ok());
+    if body_type == Some(BodyType::Fhir(Format::Xml)) {
+        return Err(negotiate::unsupported("this service speaks FHIR JSON alone"));
+    }
     if wanted != Wanted::Statement {
         admit(service, &exchange, wanted.writes())?;
     }
@@ -129,7 +133,7 @@ async fn run(
         Wanted::Transaction => transaction::run(service, &mut exchange, payload).await?,
         Wanted::Search(of) => search(service, &exchange, of, payload).await?,
         Wanted::History(of) => history(service, &exchange, of, payload).await?,
-        Wanted::Plain(call) => plain(service, &mut exchange, *call, payload).await?,
+        Wanted::Plain(call) => plain::run(service, &mut exchange, *call, payload).await?,
     };
     reply::answer(&exchange, answer, false)
 }
@@ -174,6 +178,10 @@ fn bound(service: &Arc<Service>, now: Instant) -> Bound {
         validated: types().map(|each| each.resource_type).collect(),
         given_ids: gives.map(|each| each.resource_type).collect(),
         no_update_creates: keeps.map(|each| each.resource_type).collect(),
+        holds_references: service.holds_references,
+        unheld_on_update: types()
+            .map(|each| (each.resource_type, each.unheld_on_update.clone()))
+            .collect(),
         terms: Some(Arc::new(Past { service: Arc::clone(service), now })),
         ..Bound::default()
     }
@@ -260,32 +268,10 @@ async fn history(
     interaction::history_by_values(app, &request, of, &values).await
 }
 
-/// An interaction at a URL of its own, held to the rules of the service.
-async fn plain(
-    service: &Service,
-    exchange: &mut Exchange<'_>,
-    call: Call,
-    payload: Payload,
-) -> Result<Answer, Failure> {
-    if !once::writes(&call) {
-        return handler::call(exchange, call, payload).await;
-    }
-    let payload = if service.requests.repeated {
-        once::name(exchange, &service.name, payload).await?
-    } else {
-        payload
-    };
-    let bytes = body::arrived(exchange, payload).await?;
-    if let Call::Create(_) | Call::Update(_) = &call {
-        let resource: Resource = body::resource(exchange, Payload::Here(bytes.clone())).await?;
-        let facts = Facts { claims: exchange.caller.claims(), now: exchange.app.present() };
-        let mut wrong: Vec<Held> = Vec::new();
-        let view = resource.view();
-        wrong.extend(service.too_early(view.resource_type, facts.claims, facts.now));
-        wrong.extend(service.wrong_resource(view, &facts));
-        refuse_held(wrong)?;
-    }
-    once::done_once(exchange, handler::call(exchange, call, Payload::Here(bytes))).await
+/// What rules may know of a request.
+fn facts<'a>(exchange: &'a Exchange<'_>, interaction: &'static str) -> Facts<'a> {
+    let (claims, kind) = (exchange.caller.claims(), exchange.caller.kind());
+    Facts { claims, kind, interaction, now: exchange.app.present() }
 }
 
 /// A failure in the words of the service.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fhir_access::Interaction;
 use fhir_interaction::{self as interaction, Answer, Bound, Claim};
 use fhir_model::{
     Failure, FailureKind, Instant, Issue, IssueType, ResourceKey, ResourceView, Value, VersionId,
@@ -12,7 +13,7 @@ use fhir_service::{Facts, Held, Service};
 use super::super::body::{self, Payload};
 use super::super::exchange::Exchange;
 use super::super::once;
-use super::{bound, refuse_held};
+use super::{bound, facts, refuse_held};
 
 /// Runs a transaction, or tells everything that is wrong with it.
 ///
@@ -37,7 +38,7 @@ pub(super) async fn run(
         return Ok(answer);
     }
     let bundle = body::bundle(exchange, payload).await?;
-    let facts = Facts { claims: exchange.caller.claims(), now: app.present() };
+    let facts = facts(exchange, "transaction");
     let mut wrong = service.wrong_transaction(bundle.view(), &facts);
     wrong.extend(too_early(service, bundle.view(), &facts));
     wrong.extend(badly_signed(service, exchange, bundle.view(), facts.now));
@@ -46,7 +47,7 @@ pub(super) async fn run(
         let judged = replacements(service, exchange, bundle.view(), &facts).await?;
         wrong.extend(judged.wrong);
         asked.expected = judged.expected;
-        asked.claims = claims(service, bundle.view(), &facts);
+        asked.claims = claims(service, bundle.view(), facts.now);
     }
     refuse_held(wrong)?;
     exchange.app = rebound(exchange, asked);
@@ -54,8 +55,8 @@ pub(super) async fn run(
     once::done_once(exchange, interaction::bundle(&app, &request, bundle)).await
 }
 
-/// What is wrong with the signature of a transaction, where the service wants it to be good. That
-/// there is none is told where the shape is.
+/// What is wrong with the signatures of a transaction and of its companions, where the service
+/// wants them to be good. That there is none is told where the shape is.
 fn badly_signed(
     service: &Service,
     exchange: &Exchange<'_>,
@@ -65,17 +66,26 @@ fn badly_signed(
     let (Some(shape), Some(terms)) = (&service.shape, &exchange.state.services.signatures) else {
         return Vec::new();
     };
-    if !service.wants_good_signatures() || bundle.value.get("signature").is_none() {
-        return Vec::new();
+    let mut faults = Vec::new();
+    if shape.signature.is_checked() && bundle.value.get("signature").is_some() {
+        faults.extend(terms.of_bundle(bundle, now));
     }
-    let kind = FailureKind::BusinessRule;
-    let rule = &shape.rules.signature;
-    let faults = terms.of_bundle(bundle, now).into_iter();
-    faults.map(|issue| Held { kind, issue: issue.rule(rule.clone()) }).collect()
+    if shape.companion_signature.is_checked() {
+        for pair in service.pairs_of(bundle) {
+            let found = terms.of_provenance(pair.companion, pair.content, now);
+            faults.extend(found.into_iter().map(|mut issue| {
+                let inside = issue.expression.as_deref().and_then(|place| place.split_once('.'));
+                issue.expression = inside.map(|(_, place)| format!("{}.{place}", pair.place));
+                issue
+            }));
+        }
+    }
+    let (kind, rule) = (FailureKind::BusinessRule, &shape.rules.signature);
+    faults.into_iter().map(|issue| Held { kind, issue: issue.rule(rule.clone()) }).collect()
 }
 
-/// The application with more to hold a transaction to, under the name that the request has.
-fn rebound(exchange: &Exchange<'_>, asked: Bound) -> interaction::App {
+/// The application with more to hold a write to, under the name that the request has.
+pub(super) fn rebound(exchange: &Exchange<'_>, asked: Bound) -> interaction::App {
     let name = exchange.app.name();
     let app = exchange.state.app.bound_by(asked);
     match name {
@@ -127,7 +137,8 @@ async fn replacements(
             continue;
         }
         let place = format!("Bundle.entry[{index}].resource");
-        let found = interaction::replaced(&exchange.app, &request, &key).await?;
+        let found =
+            interaction::replaced(&exchange.app, &request, Interaction::Update, &key).await?;
         let (version, before) = match found {
             Some(found) => found,
             None => {
@@ -137,17 +148,27 @@ async fn replacements(
                 continue;
             }
         };
-        for rule in rules {
-            let differs = rule.expressions.iter().any(|path| {
-                sorted(path.texts(view, facts.now)) != sorted(path.texts(before.view(), facts.now))
-            });
-            if differs {
-                judged.wrong.push(broken(&rule.id, place.clone(), &rule.text));
-            }
-        }
+        judged.wrong.extend(differing(service, (before.view(), view), &place, facts.now));
         judged.expected.insert(key, version);
     }
     Ok(judged)
+}
+
+/// What a replacement does not have in common with what it replaces, though it should.
+pub(super) fn differing(
+    service: &Service,
+    (before, after): (ResourceView<'_>, ResourceView<'_>),
+    place: &str,
+    now: Instant,
+) -> Vec<Held> {
+    let rules = service.sames.iter().filter(|rule| rule.resource_type == after.resource_type);
+    let differ = rules.filter(|rule| {
+        let differs = |path: &fhir_service::Path| {
+            sorted(path.texts(after, now)) != sorted(path.texts(before, now))
+        };
+        rule.expressions.iter().any(differs)
+    });
+    differ.map(|rule| broken(&rule.id, place.to_owned(), &rule.text)).collect()
 }
 
 fn sorted(mut texts: Vec<String>) -> Vec<String> {
@@ -162,36 +183,44 @@ fn broken(id: &str, at: String, text: &str) -> Held {
 }
 
 /// What there may be one of, among what is written.
-fn claims(service: &Service, bundle: ResourceView<'_>, facts: &Facts<'_>) -> Vec<Claim> {
+fn claims(service: &Service, bundle: ResourceView<'_>, now: Instant) -> Vec<Claim> {
+    let all = written(bundle).flat_map(|(index, view, owner)| {
+        claims_of(service, (view, owner), &format!("Bundle.entry[{index}].resource"), now)
+    });
+    all.collect()
+}
+
+/// What there may be one of, of a resource that is written under the key of its owner, if any.
+pub(super) fn claims_of(
+    service: &Service,
+    (view, owner): (ResourceView<'_>, Option<ResourceKey>),
+    place: &str,
+    now: Instant,
+) -> Vec<Claim> {
     let mut claims = Vec::new();
-    for (index, view, owner) in written(bundle) {
-        let rules = service.uniques.iter().filter(|it| it.resource_type == view.resource_type);
-        for rule in rules {
-            if rule.when.as_ref().is_some_and(|when| !when.is_so(view, facts.now)) {
-                continue;
-            }
-            let values = rule.search.iter().map(|(name, path)| {
-                let texts = path.texts(view, facts.now);
-                let texts: Vec<String> = texts
-                    .iter()
-                    .map(|text| text.replace('\\', "\\\\").replace(',', "\\,"))
-                    .collect();
-                (name.clone(), texts.join(","))
-            });
-            let pairs: Vec<(String, String)> = values.collect();
-            if pairs.iter().any(|(_, value)| value.is_empty()) {
-                continue;
-            }
-            let at = format!("Bundle.entry[{index}].resource");
-            let issue = Issue::error(IssueType::Duplicate, rule.text.clone());
-            let issue = issue.at(at).rule(rule.id.clone());
-            claims.push(Claim {
-                resource_type: view.resource_type,
-                pairs,
-                owner: owner.clone(),
-                refusal: Failure::with_issues(FailureKind::Conflict, vec![issue]),
-            });
+    let rules = service.uniques.iter().filter(|it| it.resource_type == view.resource_type);
+    for rule in rules {
+        if rule.when.as_ref().is_some_and(|when| !when.is_so(view, now)) {
+            continue;
         }
+        let values = rule.search.iter().map(|(name, path)| {
+            let texts = path.texts(view, now);
+            let texts: Vec<String> =
+                texts.iter().map(|text| text.replace('\\', "\\\\").replace(',', "\\,")).collect();
+            (name.clone(), texts.join(","))
+        });
+        let pairs: Vec<(String, String)> = values.collect();
+        if pairs.iter().any(|(_, value)| value.is_empty()) {
+            continue;
+        }
+        let issue = Issue::error(IssueType::Duplicate, rule.text.clone());
+        let issue = issue.at(place.to_owned()).rule(rule.id.clone());
+        claims.push(Claim {
+            resource_type: view.resource_type,
+            pairs,
+            owner: owner.clone(),
+            refusal: Failure::with_issues(FailureKind::Conflict, vec![issue]),
+        });
     }
     claims
 }
