@@ -15,3 +15,4 @@ mod demo;
 mod guarded;
 mod more;
 mod run;
+mod signed;
