@@ -50,26 +50,44 @@ pub(super) fn all(world: &World, signer: &Signer) -> Result<Vec<Caller>, Error> 
         text = text.replace(&format!("{{{}}}", person.id), &identity);
     }
     let file: File = toml::from_str(&text)?;
-    let now_s = now_s()?;
     let with_token = |described: Described| {
-        let Described { name, about, claims: own } = described;
+        let Described { name, about, claims } = described;
         let subject = name.to_lowercase().replace('_', "-");
-        let mut claims = Map::new();
-        for (member, value) in [
-            ("iss", json!(ISSUER)),
-            ("aud", json!(AUDIENCE)),
-            ("sub", json!(subject)),
-            ("client_id", json!("demo")),
-            ("scope", json!("user/*.cruds")),
-            ("iat", json!(now_s)),
-            ("exp", json!(now_s + LIFE_S)),
-        ] {
-            claims.insert(member.to_owned(), value);
-        }
-        claims.extend(own);
-        Ok(Caller { token: signer.sign("at+jwt", &claims)?, name, about })
+        Ok(Caller { token: signed(signer, &subject, claims)?, name, about })
     };
     file.callers.into_iter().map(with_token).collect()
+}
+
+/// A token of this app for somebody who is known to it by a Patient.
+///
+/// # Errors
+/// Where OpenSSL cannot sign.
+pub(super) fn of_app(signer: &Signer, client: &str, patient: &str) -> Result<String, Error> {
+    let mut claims = Map::new();
+    for (member, value) in
+        [("client_id", client), ("scope", "patient/*.cruds"), ("patient", patient)]
+    {
+        claims.insert(member.to_owned(), json!(value));
+    }
+    signed(signer, patient, claims)
+}
+
+fn signed(signer: &Signer, subject: &str, own: Map<String, Value>) -> Result<String, Error> {
+    let now_s = now_s()?;
+    let mut claims = Map::new();
+    for (member, value) in [
+        ("iss", json!(ISSUER)),
+        ("aud", json!(AUDIENCE)),
+        ("sub", json!(subject)),
+        ("client_id", json!("demo")),
+        ("scope", json!("user/*.cruds")),
+        ("iat", json!(now_s)),
+        ("exp", json!(now_s + LIFE_S)),
+    ] {
+        claims.insert(member.to_owned(), value);
+    }
+    claims.extend(own);
+    Ok(signer.sign("at+jwt", &claims)?)
 }
 
 /// The token of a caller.

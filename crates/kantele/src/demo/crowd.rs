@@ -17,6 +17,8 @@ pub(super) struct Member {
     pub(super) code: String,
     pub(super) given: String,
     pub(super) family: String,
+    /// By which they are known in the store of wellbeing data.
+    pub(super) pseudonym: Option<String>,
     /// The county where they live.
     pub(super) home: &'static str,
     year: u16,
@@ -43,7 +45,13 @@ pub(super) fn make(world: &World) -> Result<(Vec<Member>, Vec<Value>), Error> {
             let sample = samples.mix(COMMON + number * RESOURCES_PER_PATIENT + slot);
             let mut resource: Value = serde_json::from_slice(&sample.bytes)?;
             if slot == 0 {
-                members.push(member(number, home, &resource)?);
+                let mut member = member(number, home, &resource)?;
+                if number % world.crowd.every.wellbeing == 4 {
+                    let pseudonym = format!("urn:uuid:{number:08}-2a57-4c0e-9a3c-0d6f1f0c5a12");
+                    world::tie(&mut resource, &pseudonym);
+                    member.pseudonym = Some(pseudonym);
+                }
+                members.push(member);
                 if number % world.crowd.every.safety_ban == 7 {
                     world::label(&mut resource, world::safety_ban());
                 }
@@ -76,7 +84,7 @@ fn member(number: u64, home: &'static str, patient: &Value) -> Result<Member, Er
     let code = text("/identifier/0/value")?;
     let year = IdentityCode::parse(&code)?.birth_date().0;
     let (given, family) = (text("/name/0/given/0")?, text("/name/0/family")?);
-    Ok(Member { number, code, given, family, home, year })
+    Ok(Member { number, code, given, family, pseudonym: None, home, year })
 }
 
 /// Information, permissions and denials.
@@ -94,6 +102,10 @@ fn declare(world: &World, member: &Member, all: &mut Vec<Value>) {
     }
     if number.is_multiple_of(4) {
         all.push(world::consent(&name("social"), code, "social", permit));
+    }
+    if member.pseudonym.is_some() && number.is_multiple_of(2) {
+        let permit = Some(json!({"type": "permit"}));
+        all.push(world::consent(&name("wellbeing"), code, "wellbeing", permit));
     }
     if number % every.denial == 5 {
         let deny = Some(json!({"type": "deny"}));

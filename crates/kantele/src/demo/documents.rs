@@ -1,19 +1,16 @@
 //! What goes through the services: documents made from the examples of their packages.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use fhir_model::Instant;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::callers::{Caller, token};
-use super::crowd::Member;
 use super::place::Place;
 use super::world::{self, Organisation, World};
 use crate::Error;
 
-const APPOINTMENT: &str = include_str!(concat!(
+pub(super) const APPOINTMENT: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../../profiles/kantele.kanta-appointments/example/Bundle-AppointmentTransaction-store.json"
 ));
@@ -25,17 +22,25 @@ const ANNULMENT: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../../profiles/kantele.kanta-appointments/example/Bundle-AppointmentTransaction-void.json"
 ));
-const NOTIFICATION: &str = include_str!(concat!(
+pub(super) const NOTIFICATION: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../../profiles/kantele.kanta-social-care-disclosures/example/Bundle-DisclosureTransaction-store.json"
 ));
-const CONSENT: &str = include_str!(concat!(
+pub(super) const CONSENT: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../../profiles/kantele.kanta-consent/example/Bundle-ConsentTransaction-one.json"
 ));
 
-/// How many requests are on their way at once.
-const SENDERS: usize = 4;
+pub(super) const WEIGHT: &str = include_str!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../profiles/kantele.kanta-wellbeing/example/Observation-fiphr-sd-bodyweight.json"
+));
+/// Somebody in the store of wellbeing data.
+pub(super) const OWN: &str = include_str!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../profiles/kantele.kanta-wellbeing/example/Patient-fiphr-sd-patient.json"
+));
+
 /// How long ago disclosures were, in days: well within what a client sees of their log.
 const DAYS_AGO: i64 = 30;
 
@@ -61,13 +66,15 @@ struct Described {
 }
 
 /// Whom a document is about, and who made it.
-struct About<'a> {
-    code: &'a str,
-    given: &'a str,
-    family: &'a str,
-    organisation: &'a Organisation,
-    number: u64,
-    now: Instant,
+pub(super) struct About<'a> {
+    /// The id of the Patient.
+    pub(super) id: &'a str,
+    pub(super) code: &'a str,
+    pub(super) name: (&'a str, &'a str),
+    pub(super) pseudonym: Option<&'a str>,
+    pub(super) organisation: &'a Organisation,
+    pub(super) number: u64,
+    pub(super) now: Instant,
 }
 
 /// Writes the bodies of the page's requests.
@@ -79,10 +86,16 @@ pub(super) fn write_requests(world: &World, place: &Place, now: Instant) -> Resu
     for described in file.requests {
         let person = world.persons.iter().find(|own| own.id == described.person);
         let person = person.ok_or("requests.toml names nobody of world.toml")?;
-        let (code, (given, family)) = (person.code()?, person.name());
-        let organisation = world.organisation(&described.organisation)?;
-        let number = described.number;
-        let about = About { code: &code, given, family, organisation, number, now };
+        let code = person.code()?;
+        let about = About {
+            id: &person.id,
+            code: &code,
+            name: person.name(),
+            pseudonym: person.pseudonym.as_deref(),
+            organisation: world.organisation(&described.organisation)?,
+            number: described.number,
+            now,
+        };
         let tags = described.register.as_ref().map(|own| world.tags(own)).transpose()?;
         let mut body = about.filled(example(&described.from)?, tags)?;
         for (pointer, value) in &described.set {
@@ -101,24 +114,32 @@ fn example(name: &str) -> Result<&'static str, Error> {
         "annulment" => ANNULMENT,
         "notification" => NOTIFICATION,
         "consent" => CONSENT,
+        "weight" => WEIGHT,
         other => return Err(format!("there is no example {other}").into()),
     })
 }
 
 impl About<'_> {
     /// An example, about this person; its content with these tags.
-    fn filled(&self, example: &str, tags: Option<Vec<Value>>) -> Result<Value, Error> {
+    ///
+    /// # Errors
+    /// Where an example is not JSON.
+    pub(super) fn filled(&self, example: &str, tags: Option<Vec<Value>>) -> Result<Value, Error> {
         let base = self.organisation.oid.strip_suffix(".10.0").unwrap_or(&self.organisation.oid);
         let ago = Instant(self.now.0 - DAYS_AGO * 86_400_000_000).to_string();
         let day = ago.get(..10).unwrap_or("2026-01-15").to_owned();
         let quoted = |text: &str| format!("\"{text}\"");
+        let pseudonym = self.pseudonym.unwrap_or_default();
         let text = example
+            .replace("Patient/p1", &format!("Patient/{}", self.own()))
+            .replace("urn:uuid:7b0f3f4e-2a57-4c0e-9a3c-0d6f1f0c5a11", pseudonym)
+            .replace("urn:uuid:5d0b5c52-", &format!("urn:uuid:{:08}-", self.number))
             .replace("010190-999W", self.code)
             .replace("150785-9873", self.code)
-            .replace("\"Aino\"", &quoted(self.given))
-            .replace("\"Esimerkki\"", &quoted(self.family))
-            .replace("\"Tiina\"", &quoted(self.given))
-            .replace("\"Testinen\"", &quoted(self.family))
+            .replace("\"Aino\"", &quoted(self.name.0))
+            .replace("\"Esimerkki\"", &quoted(self.name.1))
+            .replace("\"Tiina\"", &quoted(self.name.0))
+            .replace("\"Testinen\"", &quoted(self.name.1))
             .replace("\"Testialue\"", &quoted(&self.organisation.name))
             .replace("\"Testialueen hyvinvointialue\"", &quoted(&self.organisation.name))
             .replace("1.2.246.10.99999999", base)
@@ -133,14 +154,22 @@ impl About<'_> {
         Ok(body)
     }
 
+    /// The id of the person in the store of wellbeing data.
+    pub(super) fn own(&self) -> String {
+        format!("{}-own", self.id)
+    }
+
     fn named(&self, text: &str) -> String {
         let text = text.replace("{code}", self.code);
-        text.replace("{given}", self.given).replace("{family}", self.family)
+        text.replace("{given}", self.name.0).replace("{family}", self.name.1)
     }
 }
 
 /// Changes what stands at a pointer; nothing takes it away.
-fn set(body: &mut Value, pointer: &str, text: &str) -> Result<(), Error> {
+///
+/// # Errors
+/// Where nothing is there.
+pub(super) fn set(body: &mut Value, pointer: &str, text: &str) -> Result<(), Error> {
     let (parent, last) = pointer.rsplit_once('/').ok_or("a pointer begins with a slash")?;
     let none = || format!("requests.toml: nothing is at {pointer}");
     let parent = body.pointer_mut(parent).ok_or_else(none)?;
@@ -159,104 +188,4 @@ fn set(body: &mut Value, pointer: &str, text: &str) -> Result<(), Error> {
         list.remove(at);
     }
     Ok(())
-}
-
-/// A request to a service.
-struct Post {
-    service: &'static str,
-    id: String,
-    authorization: String,
-    body: String,
-}
-
-/// Sends the crowd's appointments, notifications and consents through the services at `root`.
-/// Gives how many there were of each.
-///
-/// # Errors
-/// Where one of them is refused.
-pub(super) fn send(
-    world: &World,
-    members: &[Member],
-    callers: &[Caller],
-    root: &str,
-    now: Instant,
-) -> Result<BTreeMap<&'static str, usize>, Error> {
-    let every = world.crowd.every;
-    let mut posts = Vec::new();
-    for member in members {
-        let number = member.number;
-        let organisation = world.organisation(member.home)?;
-        let about = About {
-            code: &member.code,
-            given: &member.given,
-            family: &member.family,
-            organisation,
-            number: number + 1,
-            now,
-        };
-        let mut post = |service, example: &str, system: &str, sector: &str| -> Result<(), Error> {
-            let county = member.home.to_uppercase();
-            let authorization =
-                format!("Bearer {}", token(callers, &format!("{county}_{system}"))?);
-            let tags = match sector {
-                "" => None,
-                _ => Some(world.tags(&format!("{}-{sector}", member.home))?),
-            };
-            let body = about.filled(example, tags)?.to_string();
-            let id = format!("demo-{service}-{number}");
-            posts.push(Post { service, id, authorization, body });
-            Ok(())
-        };
-        if number % every.appointment == 1 {
-            post("appointments", APPOINTMENT, "SYSTEM", "health")?;
-        }
-        if number % every.notification == 2 {
-            post("disclosures", NOTIFICATION, "SOCIAL_SYSTEM", "social")?;
-        }
-        if number % every.cross_sector == 3 {
-            post("consents", CONSENT, "SYSTEM", "")?;
-        }
-    }
-    let config = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_global(Some(Duration::from_secs(60)))
-        .build();
-    let agent: ureq::Agent = config.into();
-    let share = posts.len().div_ceil(SENDERS).max(1);
-    std::thread::scope(|scope| {
-        let senders: Vec<_> = posts
-            .chunks(share)
-            .map(|share| {
-                let agent = &agent;
-                scope.spawn(move || share.iter().try_for_each(|post| post.send(agent, root)))
-            })
-            .collect();
-        for sender in senders {
-            sender.join().map_err(|_panic| "a sender failed".to_owned())??;
-        }
-        Ok::<(), String>(())
-    })?;
-    let mut counts = BTreeMap::new();
-    for post in &posts {
-        *counts.entry(post.service).or_default() += 1;
-    }
-    Ok(counts)
-}
-
-impl Post {
-    fn send(&self, agent: &ureq::Agent, root: &str) -> Result<(), String> {
-        let url = format!("{root}/kanta/{}", self.service);
-        let request = agent
-            .post(&url)
-            .header("authorization", &self.authorization)
-            .header("content-type", "application/fhir+json")
-            .header("x-request-id", &self.id);
-        let told = |error: ureq::Error| format!("{}: {error}", self.id);
-        let mut reply = request.send(&self.body).map_err(told)?;
-        if reply.status().as_u16() == 200 {
-            return Ok(());
-        }
-        let text = reply.body_mut().read_to_string().map_err(told)?;
-        Err(format!("{}: {} {text}", self.id, reply.status()))
-    }
 }

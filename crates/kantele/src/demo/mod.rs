@@ -1,14 +1,15 @@
 //! `kantele demo`: a store of fictitious persons, served with the services and the decision about
 //! disclosure in force, tokens for each kind of caller, and a page of commands that shows each rule.
 //!
-//! [`world`] and [`crowd`] say who there is, [`documents`] what goes through the services,
-//! [`callers`] who asks, [`place`] keeps the folder. The same seed gives the same data; keys are made
+//! [`world`] and [`crowd`] say who there is, [`documents`] what goes through the services
+//! and [`sending`] how, [`callers`] who asks, [`place`] keeps the folder. The same seed gives the same data; keys are made
 //! anew at each start and stay in memory. The page is docs/demo.md, which a test runs.
 
 mod callers;
 mod crowd;
 mod documents;
 mod place;
+mod sending;
 mod world;
 
 use std::fmt::Write;
@@ -30,7 +31,7 @@ use world::World;
 /// The page of commands.
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/demo.md"));
 /// The services in force, by the names of their files.
-const SERVICES: [(&str, &str); 3] = [
+const SERVICES: [(&str, &str); 4] = [
     (
         "services/appointments.toml",
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../services/appointments.toml")),
@@ -42,6 +43,10 @@ const SERVICES: [(&str, &str); 3] = [
     (
         "services/consents.toml",
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../services/consents.toml")),
+    ),
+    (
+        "services/wellbeing.toml",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../services/wellbeing.toml")),
     ),
 ];
 
@@ -74,7 +79,7 @@ pub(crate) fn run(shared: &Shared, arguments: &Demo) -> Result<(), Error> {
     documents::write_requests(&world, &place, now)?;
     place.write("demo.md", PAGE)?;
     let callers = callers::all(&world, &signer)?;
-    let made = Made { place, world, members, callers, now };
+    let made = Made { place, world, members, signer, callers, now };
     serve::run(settings, Some(Box::new(move |root| made.finish(root))))
 }
 
@@ -83,6 +88,7 @@ struct Made {
     place: Place,
     world: World,
     members: Vec<Member>,
+    signer: Signer,
     callers: Vec<Caller>,
     now: Instant,
 }
@@ -91,7 +97,7 @@ impl Made {
     /// Sends what goes through services to the server at `fhir`, and tells how to go on.
     fn finish(&self, fhir: &str) -> Result<(), Error> {
         let root = fhir.strip_suffix(crate::http::ROOT).unwrap_or(fhir);
-        let sent = documents::send(&self.world, &self.members, &self.callers, root, self.now)?;
+        let sent = sending::send(self, root)?;
         let variables = self.variables(root)?;
         let path = self.place.write("env.sh", &variables)?;
         let persons = self.members.len() + self.world.persons.len();

@@ -52,6 +52,7 @@ pub(super) struct Every {
     pub(super) cross_sector: u64,
     pub(super) appointment: u64,
     pub(super) notification: u64,
+    pub(super) wellbeing: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -79,6 +80,8 @@ pub(super) struct Person {
     name: [String; 2],
     born: String,
     individual: u16,
+    /// By which the person is known in the store of wellbeing data.
+    pub(super) pseudonym: Option<String>,
     #[serde(default)]
     safety_ban: bool,
     #[serde(default)]
@@ -288,6 +291,9 @@ impl Person {
             "name": [{"family": family, "given": [given]}], "gender": gender,
             "birthDate": self.born,
             "address": [{"line": ["Esimerkkikatu 1"], "city": "Testilä", "country": "FI"}]});
+        if let Some(pseudonym) = &self.pseudonym {
+            tie(&mut resource, pseudonym);
+        }
         if self.safety_ban {
             label(&mut resource, safety_ban());
         }
@@ -374,6 +380,13 @@ pub(super) fn related(id: &str, person: &str, by: &str, coding: (&str, &str)) ->
     json!({"resourceType": "RelatedPerson", "id": id, "active": true, "patient": patient(person),
         "identifier": [identity(by)],
         "relationship": [{"coding": [{"system": coding.0, "code": coding.1}]}]})
+}
+
+/// Ties a person to a pseudonym: the Patient has both.
+pub(super) fn tie(patient: &mut Value, pseudonym: &str) {
+    if let Some(identifiers) = patient.pointer_mut("/identifier").and_then(Value::as_array_mut) {
+        identifiers.push(json!({"system": OID, "value": pseudonym}));
+    }
 }
 
 /// The label of who lives in danger.
