@@ -224,3 +224,6 @@ fn confine(settings: &Settings, place: &Place) -> Result<(), Error> {
         DatabaseUrl::Sqlite(_) | DatabaseUrl::Postgres(_) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;
