@@ -33,6 +33,9 @@ pub trait Disclosure: Send + Sync + fmt::Debug {
     /// What a decision about a person rests on, beside their Patient resources.
     fn wants(&self, caller: &Caller, now: Instant) -> Vec<Wanted>;
 
+    /// Whether resources of a type can be among what a decision rests on.
+    fn rests_on(&self, of: ResourceType) -> bool;
+
     /// The decision.
     fn decide(&self, asked: &Asked<'_>) -> Verdict;
 

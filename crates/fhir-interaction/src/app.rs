@@ -28,7 +28,7 @@ use crate::capabilities::Statement;
 use crate::package::Shelf;
 use crate::request::Request;
 use crate::rule::Rule;
-use crate::sight::Sight;
+use crate::sight::{Memory, Sight};
 use crate::terminology::Knowledge;
 use crate::trace::{self, Catalogue};
 use crate::validation::Validation;
@@ -66,6 +66,8 @@ struct Inner {
     knowledge: Knowledge,
     /// What the trace is searched with, for a generation of the search parameters.
     catalogue: Mutex<Option<(u64, Arc<Catalogue>)>>,
+    /// What is remembered of persons about whom was decided.
+    memory: Option<Memory>,
 }
 
 impl App {
@@ -95,6 +97,8 @@ impl App {
         let shelf = Shelf::open(&store);
         let knowledge = Knowledge::new(settings.max_codes, shelf.registry());
         let validation = Validation::new(shelf.registry(), settings.max_codes);
+        let remembers = settings.disclosure.is_some() && settings.disclosure_memory > 0;
+        let memory = remembers.then(|| Memory::of_bytes(settings.disclosure_memory));
         let inner = Inner {
             store,
             settings,
@@ -107,6 +111,7 @@ impl App {
             knowledge,
             validation,
             catalogue: Mutex::new(None),
+            memory,
         };
         Self { inner: Arc::new(inner), bound: None }
     }
@@ -184,15 +189,20 @@ impl App {
         let permit = permit.clone();
         let definitions = self.definitions();
         let as_of = self.knowledge().generation();
-        let work = move |reader: &mut dyn Reader| match work(&mut Sight::new(
-            reader,
-            &permit,
-            &definitions,
-            as_of,
-        )) {
-            Ok(value) => Ok(Ok(value)),
-            Err(ReadFailure::Client(failure)) => Ok(Err(failure)),
-            Err(ReadFailure::Store(error)) => Err(error),
+        let inner = Arc::clone(&self.inner);
+        let told_as_of = self.inner.store.tidings().now();
+        let work = move |reader: &mut dyn Reader| {
+            let recall = inner.memory.as_ref().filter(|_| permit.personal().is_some());
+            let recall = recall.map(|memory| memory.recall(inner.store.tidings(), told_as_of));
+            if permit.personal().is_some() {
+                // What is decided and what is shown are of one snapshot.
+                reader.steady()?;
+            }
+            match work(&mut Sight::new(reader, &permit, &definitions, as_of, recall)) {
+                Ok(value) => Ok(Ok(value)),
+                Err(ReadFailure::Client(failure)) => Ok(Err(failure)),
+                Err(ReadFailure::Store(error)) => Err(error),
+            }
         };
         let outcome = self.inner.store.read(work).await;
         outcome.map_err(|error| store_failure(&error))?

@@ -4,6 +4,7 @@
 //! totals, includes and histories alike: what is hidden isn't there.
 
 mod labels;
+mod memory;
 mod personal;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,9 @@ use fhir_store::{
     ChangeCursor, Changes, Definitions, Explanation, HistoryPosition, HistoryScope, HistoryWindow,
     Hit, Position, Reader, RowKey, StoreError, StoredTrace, StoredVersion, TraceWindow,
 };
+
+use memory::Recall;
+pub(crate) use memory::{Memory, stamps};
 
 use crate::app::ReadFailure;
 use crate::permitted::{guarded_chains, permitted};
@@ -52,6 +56,8 @@ pub(crate) struct Sight<'a> {
     indexer: &'a Indexer,
     /// The generation of [`crate::terminology::Knowledge`] before the snapshot was opened.
     codes_as_of: u64,
+    /// What is remembered of persons; none where nothing is.
+    recall: Option<Recall<'a>>,
 }
 
 impl<'a> Sight<'a> {
@@ -60,9 +66,10 @@ impl<'a> Sight<'a> {
         permit: &'a Permit,
         definitions: &'a Definitions,
         codes_as_of: u64,
+        recall: Option<Recall<'a>>,
     ) -> Self {
         let Definitions { registry, indexer } = definitions;
-        Self { reader, permit, registry, indexer, codes_as_of }
+        Self { reader, permit, registry, indexer, codes_as_of, recall }
     }
 
     /// The search parameters that the snapshot's rows were made for.

@@ -17,6 +17,7 @@ use crate::id::{IdCipher, bucket};
 use crate::pace::Pace;
 use crate::query::statistic::Statistics;
 use crate::settings::{Clock, StoreSettings};
+use crate::tidings::Tidings;
 
 thread_local! {
     static RANDOM: RefCell<StdRng> = RefCell::new(StdRng::from_os_rng());
@@ -65,6 +66,7 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     pub(crate) statistics: Statistics,
     pub(crate) pace: Pace,
+    pub(crate) tidings: Tidings,
 }
 
 /// What a database keeps about itself; drawn once, when it is made.
@@ -123,6 +125,7 @@ impl Core {
             clock: settings.clock.clone(),
             statistics: Statistics::default(),
             pace: Pace::new(settings.reindex_percent),
+            tidings: Tidings::default(),
         }
     }
 

@@ -30,6 +30,7 @@ mod sql;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod tidings;
 mod trace;
 mod url;
 mod write;
@@ -50,6 +51,7 @@ pub use read::{
 };
 pub use settings::{Clock, StoreSettings};
 pub use store::Store;
+pub use tidings::Tidings;
 pub use trace::{
     KeysOf, StoredTrace, TraceFault, TraceHead, TracePosition, TraceRemoval, TraceReport, TraceRow,
     TraceSettings, TraceWindow, TracedWrite, verify as verify_trace,

@@ -13,6 +13,12 @@ use crate::trace::{StoredTrace, TraceWindow};
 ///
 /// Made by [`crate::Store::read`]. All lists are complete up to their limit; nothing is dropped.
 pub trait Reader {
+    /// Opens the snapshot of everything that is read from now on, where none is open.
+    ///
+    /// # Errors
+    /// `StoreError` where the database fails.
+    fn steady(&mut self) -> Result<(), StoreError>;
+
     /// The current version, deleted ones included; `None` where the resource never was.
     ///
     /// # Errors

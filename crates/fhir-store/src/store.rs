@@ -16,6 +16,7 @@ use crate::packages::{PackageChange, PackageShelf, StoredPackages};
 use crate::purge::{self, Purge, PurgeReport};
 use crate::read::{Reader, RowKey};
 use crate::settings::StoreSettings;
+use crate::tidings::Tidings;
 use crate::trace::{TraceRemoval, TraceRow};
 use crate::url::DatabaseUrl;
 use crate::write::{WriteFault, WriteGroup, Written};
@@ -75,6 +76,12 @@ impl Store {
     #[must_use]
     pub fn now(&self) -> Instant {
         self.core.now()
+    }
+
+    /// Whether what was read is still as it was.
+    #[must_use]
+    pub fn tidings(&self) -> &Tidings {
+        &self.core.tidings
     }
 
     /// Hashes values as the index rows of this database have them.

@@ -35,6 +35,8 @@ pub struct WriteGroup {
     /// The name of the request: where it was done before, the group is refused as a whole with
     /// `WriteFault::Repeated`.
     pub once: Option<Box<OnceMark>>,
+    /// Hashes of what the group changes, as [`crate::Tidings`] counts them.
+    pub stamps: Vec<i64>,
 }
 
 /// One operation on one resource.

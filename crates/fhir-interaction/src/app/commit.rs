@@ -6,7 +6,7 @@ use fhir_model::{Failure, ResourceKey};
 use fhir_store::{StoreError, TraceRow, WriteFault, WriteGroup, WriteOp, Written};
 
 use super::{App, WriteFailure, bound, store_failure};
-use crate::sight::Sight;
+use crate::sight::{Sight, stamps};
 use crate::{booking, mark, reference, trace};
 
 impl App {
@@ -87,6 +87,10 @@ impl App {
         }
         booking::guard(self, &mut group);
         group.trace = self.trace_of(permit, &group).await?;
+        if let Some(disclosure) = &self.inner.settings.disclosure {
+            let own = group.ops.iter().filter(|op| disclosure.rests_on(op.key.resource_type));
+            group.stamps = own.flat_map(|op| stamps(op, self.hasher())).collect();
+        }
         let types: Vec<ResourceType> = group.ops.iter().map(|op| op.key.resource_type).collect();
         let written = self.inner.store.write(group).await;
         self.knowledge().written(types.into_iter());

@@ -47,6 +47,8 @@ pub struct InteractionSettings {
     /// What decides about the records of persons, for callers whom it concerns; none: the policy
     /// alone decides.
     pub disclosure: Option<Arc<dyn Disclosure>>,
+    /// Bytes of what decisions rest on that are remembered, about; 0: all is read each time.
+    pub disclosure_memory: u64,
     /// Where apps get their tokens, where the server wants tokens.
     pub authorization: Option<Authorization>,
     /// Profiles whose resources are written through one service alone.
@@ -129,6 +131,7 @@ impl Default for InteractionSettings {
             stored_rules: false,
             booking: BookingSettings::default(),
             disclosure: None,
+            disclosure_memory: 32 << 20,
             authorization: None,
             reserved: Vec::new(),
         }

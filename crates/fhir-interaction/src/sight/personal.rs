@@ -1,6 +1,7 @@
 //! What is decided about persons, each asked for when their data come into question.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use fhir_access::{Asked, Personal, Wanted, escaped};
 use fhir_definitions::ResourceType;
@@ -10,6 +11,7 @@ use fhir_search::{
 };
 use fhir_store::{StoreError, StoredVersion};
 
+use super::memory::Known;
 use super::{Sight, of_type};
 use crate::app::ReadFailure;
 use crate::mark;
@@ -24,9 +26,6 @@ const FACTS: usize = 2_000;
 
 const TOO_MUCH: &str = "more is stored about the person than a decision can rest on";
 
-/// A person, and what was found of what a decision wants to know.
-type Known = (Person, Option<Vec<(ResourceKey, Resource)>>);
-
 fn asked<'a>(
     personal: &'a Personal,
     person: &'a Person,
@@ -37,10 +36,12 @@ fn asked<'a>(
 }
 
 /// Somebody with all their names.
-struct Person {
-    names: Vec<PatientName>,
-    patients: Vec<Resource>,
-    hashes: Vec<i64>,
+#[derive(Debug)]
+pub(super) struct Person {
+    pub(super) names: Vec<PatientName>,
+    pub(super) patients: Vec<Resource>,
+    /// Of the names, as index rows have them.
+    pub(super) hashes: Vec<i64>,
 }
 
 impl Sight<'_> {
@@ -139,11 +140,11 @@ impl Sight<'_> {
         if let Some(refused) = personal.known(name) {
             return Ok(refused);
         }
-        let (person, found) = self.known_of(personal, name)?;
-        let Person { names, hashes, .. } = &person;
-        let refused = match found {
+        let known = self.known_of(personal, name)?;
+        let Person { names, hashes, .. } = &known.person;
+        let refused = match &known.found {
             None => personal.refuse(names, hashes.clone(), TOO_MUCH),
-            Some(found) => personal.decide(&asked(personal, &person, &found), hashes.clone()),
+            Some(found) => personal.decide(&asked(personal, &known.person, found), hashes.clone()),
         };
         if let Some(relation) = personal.relation() {
             self.permit.trace().relates(relation);
@@ -161,26 +162,41 @@ impl Sight<'_> {
         let Some((_, resource)) = found.pop() else { return Ok(None) };
         let mut lines = Vec::new();
         for name in patients_of_all(self.indexer, &stored)?.keys() {
-            let (person, found) = self.known_of(personal, name)?;
-            let Some(found) = found else {
+            let known = self.known_of(personal, name)?;
+            let Some(found) = &known.found else {
                 lines.push(TOO_MUCH.to_owned());
                 continue;
             };
-            let asked = asked(personal, &person, &found);
+            let asked = asked(personal, &known.person, found);
             lines.extend(personal.disclosure().reasons(&asked, key, resource.view()));
         }
         Ok(Some(lines))
     }
 
     /// A person with what a decision about them rests on; none where that is too much.
-    fn known_of(&mut self, personal: &Personal, name: &PatientName) -> Result<Known, StoreError> {
+    fn known_of(
+        &mut self,
+        personal: &Personal,
+        name: &PatientName,
+    ) -> Result<Arc<Known>, StoreError> {
+        let (caller, now) = (personal.caller(), personal.now());
+        let Some(recall) = self.recall else { return Ok(Arc::new(self.read_of(personal, name)?)) };
+        if let Some(known) = recall.get(caller, name, now) {
+            return Ok(known);
+        }
+        let known = Arc::new(self.read_of(personal, name)?);
+        recall.keep(caller, name, (now, self.indexer.hasher()), &known);
+        Ok(known)
+    }
+
+    fn read_of(&mut self, personal: &Personal, name: &PatientName) -> Result<Known, StoreError> {
         let person = self.person(personal, name)?;
         let mut found = Vec::new();
         let mut is_cut = person.patients.len() >= PATIENTS;
         for wanted in personal.disclosure().wants(personal.caller(), personal.now()) {
             is_cut |= self.gather(personal, &wanted, &person.names, &mut found)?;
         }
-        Ok((person, (!is_cut).then_some(found)))
+        Ok(Known { person, found: (!is_cut).then_some(found) })
     }
 
     /// All names of somebody: their identities, and every Patient resource with one of them.
@@ -252,6 +268,7 @@ impl Sight<'_> {
         names: &[PatientName],
         found: &mut Vec<(ResourceKey, Resource)>,
     ) -> Result<bool, StoreError> {
+        debug_assert!(personal.disclosure().rests_on(wanted.of), "it would be remembered too long");
         let words = personal.words();
         let (mut keys, mut identities) = (Vec::new(), Vec::new());
         for name in names {

@@ -201,6 +201,19 @@ impl Disclosure for Decider {
         }
     }
 
+    fn rests_on(&self, of: ResourceType) -> bool {
+        matches!(
+            of,
+            ResourceType::PATIENT
+                | ResourceType::CONSENT
+                | ResourceType::CARE_TEAM
+                | ResourceType::EPISODE_OF_CARE
+                | ResourceType::ENCOUNTER
+                | ResourceType::APPOINTMENT
+                | ResourceType::RELATED_PERSON
+        )
+    }
+
     fn decide(&self, asked: &Asked<'_>) -> Verdict {
         let asks = Requester::of(asked.caller, &self.settings);
         let situation = self.situation(&asks, asked);

@@ -23,7 +23,20 @@ static FILE: Setting = Setting {
             docs/disclosure.md says.",
 };
 
-pub(super) const SETTINGS: &[&Setting] = &[&MODE, &FILE];
+static MEMORY_MIB: Setting = Setting {
+    key: "disclosure.memory_mib",
+    default: "32",
+    flag: None,
+    about: "MiB of what decisions rest on that are remembered, for as long as it stands. 0 where \
+            other servers write to the same database: each knows of its own writes alone.",
+};
+
+pub(super) const SETTINGS: &[&Setting] = &[&MODE, &FILE, &MEMORY_MIB];
+
+/// Bytes that may be remembered.
+pub(super) fn memory(layers: &mut Layers) -> u64 {
+    layers.number(&MEMORY_MIB, 0..=65_536).saturating_mul(1 << 20)
+}
 
 /// What decides; none where nothing is decided.
 pub(super) fn read(layers: &mut Layers, zone: &Zone, is_asking: bool) -> Option<Arc<Decider>> {

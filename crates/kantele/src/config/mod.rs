@@ -138,6 +138,7 @@ impl Settings {
         let rights = rights::read(layers);
         let is_asking = access.mode == Mode::Required;
         let decider = disclosure::read(layers, &database.store.zone, is_asking);
+        search.interaction.disclosure_memory = disclosure::memory(layers);
         search.interaction.disclosure = decider.map(|decider| decider as _);
         search.interaction.stored_rules = rights.access.has_stored_rules;
         let services = services::read(layers);

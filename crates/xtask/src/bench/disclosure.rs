@@ -43,6 +43,12 @@ pub(super) struct Arguments {
     /// Folder for the database, on the disk to be measured; a temporary one when absent.
     #[arg(long)]
     folder: Option<PathBuf>,
+    /// URL of an empty PostgreSQL database to measure in place of SQLite.
+    #[arg(long)]
+    postgres: Option<String>,
+    /// The database is there from an earlier run.
+    #[arg(long)]
+    is_filled: bool,
 }
 
 const OWN: &str = "1.2.246.10.11111111.10.0";
@@ -73,11 +79,12 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let folder = arguments.folder.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder)?;
     println!("{}\n{arguments:?}\n", machine());
-    let database = folder.join("disclosure.sqlite");
-    if !database.exists() {
-        fill(&folder, &database, arguments)?;
+    let sqlite = || format!("sqlite:{}", folder.join("disclosure.sqlite").display());
+    let url = arguments.postgres.clone().unwrap_or_else(sqlite);
+    if !arguments.is_filled {
+        fill(&folder, &url, arguments)?;
     }
-    let place = Place::start(&folder, &database)?;
+    let place = Place::start(&folder, &url)?;
     println!(
         "| search of one person's | clients | undecided p50 us | decided p50 us | ratio | undecided \
          CPU us | decided CPU us | undecided/s | decided/s |"
@@ -131,7 +138,7 @@ struct Place {
 }
 
 impl Place {
-    fn start(folder: &Path, database: &Path) -> Result<Self, Error> {
+    fn start(folder: &Path, url: &str) -> Result<Self, Error> {
         let key = SigningKey::ec("P-256");
         let keys = folder.join("keys.json");
         let set = json!({ "keys": [key.jwk(&json!({"kid": "one"}))] });
@@ -148,7 +155,7 @@ impl Place {
             "trace.mode=off".to_owned(),
         ];
         let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
-        let server = Process::server_with(&binary()?, database, &settings)?;
+        let server = Process::server_at(&binary()?, url, &settings)?;
         #[expect(clippy::disallowed_methods, reason = "tokens expire by the machine's clock")]
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         let bearer = |claims: serde_json::Value| {
@@ -199,6 +206,7 @@ impl Place {
         let requests = self.requests(&self.professional, path, arguments);
         let end = Instant::now() + Duration::from_secs(arguments.mixed_seconds);
         let (address, bearer) = (self.server.address, self.system.clone());
+        let persons = u32::try_from(arguments.persons)?;
         let writer = std::thread::spawn(move || {
             let mut waits = Vec::new();
             let begin = Instant::now();
@@ -207,7 +215,7 @@ impl Place {
                 let due = begin + Duration::from_secs(1) * number / TRANSACTIONS;
                 std::thread::sleep(due.saturating_duration_since(Instant::now()));
                 let sent = Instant::now();
-                let body = transaction(number);
+                let body = transaction(number, persons);
                 if fetch(address, &post(&bearer, &body)).is_err() {
                     break;
                 }
@@ -256,16 +264,21 @@ fn post(bearer: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn transaction(number: u32) -> String {
-    let entries: Vec<serde_json::Value> = (0..3)
+fn transaction(number: u32, persons: u32) -> String {
+    let subject = json!({"reference": format!("Patient/p{}", number % persons)});
+    let mut entries: Vec<serde_json::Value> = (0..3)
         .map(|each| {
             json!({"resource": {"resourceType": "Observation", "status": "final",
                 "meta": {"tag": marks(OWN)}, "code": {"coding": [{"code": "c9"}]},
-                "subject": {"reference": format!("Patient/p{}", number % 50)},
-                "valueString": format!("{number}-{each}")},
+                "subject": subject, "valueString": format!("{number}-{each}")},
                 "request": {"method": "POST", "url": "Observation"}})
         })
         .collect();
+    // What decisions rest on changes too.
+    entries.push(json!({"resource": {"resourceType": "Encounter", "status": "finished",
+        "meta": {"tag": marks(OWN)}, "class": {"code": "AMB"}, "subject": subject,
+        "period": {"start": "2020-01-01", "end": "2020-01-02"}},
+        "request": {"method": "POST", "url": "Encounter"}}));
     json!({"resourceType": "Bundle", "type": "transaction", "entry": entries}).to_string()
 }
 
@@ -279,7 +292,7 @@ fn marks(controller: &str) -> serde_json::Value {
 }
 
 /// Writes the records to a file and loads it.
-fn fill(folder: &Path, database: &Path, arguments: &Arguments) -> Outcome {
+fn fill(folder: &Path, url: &str, arguments: &Arguments) -> Outcome {
     let file = folder.join("records.ndjson");
     let mut out = std::io::BufWriter::new(std::fs::File::create(&file)?);
     for person in 0..arguments.persons {
@@ -288,9 +301,8 @@ fn fill(folder: &Path, database: &Path, arguments: &Arguments) -> Outcome {
     std::io::Write::flush(&mut out)?;
     drop(out);
     let begin = Instant::now();
-    let url = format!("sqlite:{}", database.display());
     let mut load = Command::new(binary()?);
-    let done = load.args(["load", "--database", &url]).arg(&file).status()?;
+    let done = load.args(["load", "--database", url]).arg(&file).status()?;
     if !done.success() {
         return Err("the records could not be loaded".into());
     }
@@ -298,6 +310,14 @@ fn fill(folder: &Path, database: &Path, arguments: &Arguments) -> Outcome {
     println!("loaded about {count} resources in {:.0} s\n", begin.elapsed().as_secs_f64());
     std::fs::remove_file(&file)?;
     Ok(())
+}
+
+/// A fictitious identity code of somebody born in January 1980; there are 2,800.
+fn identity_code(person: usize) -> String {
+    const CHECKS: &[u8; 31] = b"0123456789ABCDEFHJKLMNPRSTUVWXY";
+    let (day, number) = (1 + person / 100 % 28, 900 + person % 100);
+    let check = CHECKS.get((day * 10_000_000 + 180_000 + number) % 31);
+    format!("{day:02}0180-{number}{}", char::from(check.copied().unwrap_or(b'0')))
 }
 
 /// One person's record as lines.
@@ -315,7 +335,7 @@ fn record(person: usize, each: usize) -> String {
     let mut lines = String::new();
     let mut all = vec![
         json!({"resourceType": "Patient", "id": format!("p{person}"), "birthDate": "1980-01-01",
-            "identifier": [{"system": "urn:oid:1.2.246.21", "value": format!("person-{person}")}]}),
+            "identifier": [{"system": "urn:oid:1.2.246.21", "value": identity_code(person)}]}),
         declaration("information", json!({"type": "permit"})),
         declaration("health", json!({"type": "permit"})),
         declaration("health-denial", denial),

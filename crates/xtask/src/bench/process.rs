@@ -43,9 +43,13 @@ impl Process {
         database: &Path,
         settings: &[&str],
     ) -> Result<Self, Error> {
-        let database = format!("sqlite:{}", database.display());
+        Self::server_at(binary, &format!("sqlite:{}", database.display()), settings)
+    }
+
+    /// The built server over a database with this URL.
+    pub(crate) fn server_at(binary: &Path, url: &str, settings: &[&str]) -> Result<Self, Error> {
         let mut command = Command::new(binary);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--database", &database]);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--database", url]);
         for setting in settings {
             command.args(["--set", setting]);
         }

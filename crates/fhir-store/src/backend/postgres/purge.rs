@@ -25,6 +25,7 @@ impl Engine {
         for chunk in doomed.chunks(CHUNK) {
             let (core, chunk) = (Arc::clone(&self.core), chunk.to_vec());
             let work = move |connection: &mut PgConnection| {
+                let _stamped = core.tidings.writing_anything();
                 writer::in_turn(&core, connection, |connection| remove(&core, connection, &chunk))
             };
             report.merge(self.run(work).await?);

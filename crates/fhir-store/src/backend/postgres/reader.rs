@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use diesel::connection::SimpleConnection;
 use diesel::result::OptionalExtension;
 use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text, Untyped};
 use diesel::{PgConnection, RunQueryDsl};
@@ -160,6 +161,11 @@ impl Reading for PostgresReader<'_> {
 }
 
 impl Reader for PostgresReader<'_> {
+    fn steady(&mut self) -> Result<(), StoreError> {
+        // The snapshot is that of the first statement.
+        Ok(self.connection.batch_execute("SELECT 1")?)
+    }
+
     fn current(&mut self, key: &ResourceKey) -> Result<Option<StoredVersion>, StoreError> {
         match locate(self.core, self.connection, key)? {
             Some(row) => self.by_row(row),

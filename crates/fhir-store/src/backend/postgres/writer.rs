@@ -77,6 +77,7 @@ pub(crate) fn write(
     group: &WriteGroup,
     bodies: &[Option<Packed>],
 ) -> Result<Vec<Result<Written, WriteFault>>, StoreError> {
+    let _stamped = core.tidings.writing(group.stamps.iter().copied());
     let apply = |connection: &mut PgConnection| {
         apply::Transaction::new(core, rows, connection).group(group, bodies)
     };

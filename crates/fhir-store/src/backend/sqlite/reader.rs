@@ -12,9 +12,9 @@ use fhir_model::{Instant, ResourceKey, VersionId};
 use fhir_search::{ParameterId, SearchQuery};
 
 use super::statements::{
-    Begin, ByRow, Commit, CountVersions, Current, CurrentTuple, DatabaseBytes, Journal, LastChange,
-    LiveAll, LiveOf, Marks, OldVersion, OldVersions, Repeats, StoredColumns, StoredTuple,
-    VersionTuple,
+    AnySetting, Begin, ByRow, Commit, CountVersions, Current, CurrentTuple, DatabaseBytes, Journal,
+    LastChange, LiveAll, LiveOf, Marks, OldVersion, OldVersions, Repeats, StoredColumns,
+    StoredTuple, VersionTuple,
 };
 use crate::backend::history::{self, Rows};
 use crate::backend::row::{self, HitRow};
@@ -193,6 +193,15 @@ impl Reading for SqliteReader<'_> {
 }
 
 impl Reader for SqliteReader<'_> {
+    fn steady(&mut self) -> Result<(), StoreError> {
+        if !self.is_open && !self.is_inside {
+            self.snapshot()?;
+            // The snapshot is that of the first statement.
+            AnySetting::new().get_result::<i32>(self.connection).optional()?;
+        }
+        Ok(())
+    }
+
     fn current(&mut self, key: &ResourceKey) -> Result<Option<StoredVersion>, StoreError> {
         match self.row_of(key)? {
             None => Ok(None),

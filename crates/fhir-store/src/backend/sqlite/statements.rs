@@ -45,6 +45,7 @@ statement!([Sqlite] CountVersions {
     "SELECT count(*) FROM version WHERE rid = ? AND updated >= ? AND updated < ?");
 statement!([Sqlite] LiveOf { kind: Integer = i32 } -> BigInt,
     "SELECT coalesce(sum(live), 0) FROM counter WHERE type = ?");
+statement!([Sqlite] AnySetting {} -> Integer, "SELECT 1 FROM setting LIMIT 1");
 statement!([Sqlite] LiveAll {} -> BigInt, "SELECT coalesce(sum(live), 0) FROM counter");
 statement!([Sqlite] DatabaseBytes {} -> BigInt,
     "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()");

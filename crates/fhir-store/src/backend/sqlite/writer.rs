@@ -201,7 +201,12 @@ fn next_order(writer: &mut Writer, receiver: &Receiver<Order>) -> Option<Order> 
 }
 
 fn commit(writer: &mut Writer, jobs: Vec<Job>) {
-    let all = writer.transaction(|writer| jobs.iter().map(|job| writer.group(job)).collect());
+    let core = Arc::clone(writer.core());
+    let all = {
+        let stamps = jobs.iter().flat_map(|job| &job.group.stamps);
+        let _stamped = core.tidings.writing(stamps.copied());
+        writer.transaction(|writer| jobs.iter().map(|job| writer.group(job)).collect())
+    };
     let error = match all {
         Ok(answers) => {
             let answers: Vec<Answer> = answers;
@@ -214,7 +219,10 @@ fn commit(writer: &mut Writer, jobs: Vec<Job>) {
     };
     tracing::warn!(%error, "a commit failed; its groups are committed one by one");
     for job in jobs {
-        let answer = writer.transaction(|writer| writer.group(&job));
+        let answer = {
+            let _stamped = core.tidings.writing(job.group.stamps.iter().copied());
+            writer.transaction(|writer| writer.group(&job))
+        };
         reply(job, answer.unwrap_or_else(Err));
     }
 }

@@ -30,6 +30,8 @@ const MERGED_PAGES: i64 = 500;
 impl Writer {
     /// Removes some rows in one commit.
     pub(crate) fn purge(&mut self, doomed: &[RowKey]) -> Result<PurgeReport, StoreError> {
+        let core = Arc::clone(&self.core);
+        let _stamped = core.tidings.writing_anything();
         self.connection.batch_execute("PRAGMA secure_delete = ON")?;
         let done = self.task(|writer| {
             let mut report = PurgeReport::default();
