@@ -66,6 +66,13 @@ impl Sql {
         self.bind(Bind::Integer(value.into()))
     }
 
+    /// ` LIMIT` so many rows.
+    pub(crate) fn limit(&mut self, rows: i64) -> &mut Self {
+        // SQLite looks what a parameter alone is bound to when it plans, and then plans again for
+        // each execution: https://www.sqlite.org/c3ref/bind_blob.html and `sqlite3_prepare_v2`.
+        self.push(" LIMIT ").integer(rows).push(" + 0")
+    }
+
     pub(crate) fn text(&self) -> &str {
         &self.text
     }

@@ -68,10 +68,10 @@ pub(crate) fn page(
         };
     }
     sql.push(match dialect {
-        Dialect::Sqlite => " ORDER BY c.updated DESC LIMIT ",
-        Dialect::Postgres => " ORDER BY c.updated DESC, c.rid DESC, c.version DESC LIMIT ",
+        Dialect::Sqlite => " ORDER BY c.updated DESC",
+        Dialect::Postgres => " ORDER BY c.updated DESC, c.rid DESC, c.version DESC",
     });
-    sql.integer(row::limit_of(limit));
+    sql.limit(row::limit_of(limit));
     sql
 }
 
@@ -94,17 +94,15 @@ pub(crate) fn changes(
     source(dialect, rows, &mut sql);
     conditions(dialect, rows, window, &mut sql);
     match dialect {
-        Dialect::Sqlite => {
-            sql.push(" AND c.updated > ").integer(first).push(" ORDER BY c.updated LIMIT ")
-        }
+        Dialect::Sqlite => sql.push(" AND c.updated > ").integer(first).push(" ORDER BY c.updated"),
         Dialect::Postgres => {
             sql.push(" AND c.xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint");
             sql.push(" AND (c.xid, c.rid, c.version) > (").integer(first).push(", ");
             sql.integer(second).push(", ").integer(third);
-            sql.push(") ORDER BY c.xid, c.rid, c.version LIMIT ")
+            sql.push(") ORDER BY c.xid, c.rid, c.version")
         }
     };
-    sql.integer(row::limit_of(limit));
+    sql.limit(row::limit_of(limit));
     sql
 }
 

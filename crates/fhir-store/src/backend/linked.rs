@@ -80,7 +80,7 @@ fn referenced(
     let mut sql = Sql::new("SELECT CAST(r.type AS bigint), count(*), CAST(0 AS bigint) FROM (");
     sql.push(&format!("SELECT DISTINCT {row} FROM reference WHERE p"));
     sql.in_list(dialect, parameters).push(" AND target = ").integer(target);
-    sql.push(" LIMIT ").integer(row::limit_of(usize::try_from(MOST_COUNTED + 1).unwrap_or(1)));
+    sql.limit(row::limit_of(usize::try_from(MOST_COUNTED + 1).unwrap_or(1)));
     sql.push(&format!(") x JOIN resource r ON {join} WHERE r.hash <> ")).integer(target);
     sql.push(" GROUP BY r.type ORDER BY r.type");
     let mut by_type = Vec::new();

@@ -93,10 +93,10 @@ pub(crate) fn referring(
         };
     }
     sql.push(match dialect {
-        Dialect::Sqlite => " ORDER BY rid LIMIT ",
-        Dialect::Postgres => " ORDER BY rid, dk LIMIT ",
+        Dialect::Sqlite => " ORDER BY rid",
+        Dialect::Postgres => " ORDER BY rid, dk",
     });
-    sql.integer(limit_of(limit));
+    sql.limit(limit_of(limit));
     sql
 }
 

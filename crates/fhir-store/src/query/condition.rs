@@ -90,7 +90,15 @@ impl Conditions<'_> {
         candidate: &str,
         mode: Mode,
     ) -> Option<Sql> {
-        self.any(&predicate.any, types, candidate, mode, 0)
+        let sql = self.any(&predicate.any, types, candidate, mode, 0)?;
+        if mode == Mode::Seek && self.dialect == Dialect::Sqlite {
+            // SQLite makes a join of an EXISTS that stands alone, and looks at it after all others:
+            // https://www.sqlite.org/optoverview.html#the_exists_to_join_optimization
+            let mut kept = Sql::new("+");
+            kept.append(&sql);
+            return Some(kept);
+        }
+        Some(sql)
     }
 
     fn any(
@@ -279,13 +287,15 @@ impl Conditions<'_> {
 
     fn hashes(&self, hashes: &[i64], candidate: &str, row: &str, mode: Mode) -> Sql {
         let mut sql = Sql::default();
+        // A few rows are found once for a statement rather than looked at beside each candidate.
+        let is_few = self.dialect == Dialect::Sqlite && hashes.len() <= FEW_VALUES;
         match mode {
-            Mode::Seek => {
+            Mode::Seek if !is_few => {
                 sql.push(&format!("EXISTS (SELECT 1 FROM resource {row} WHERE "));
                 sql.push(&format!("{row}.rid = {candidate}.rid{}", self.on_dk(row, candidate)));
                 sql.push(&format!(" AND {row}.hash"));
             }
-            Mode::Whole => {
+            Mode::Seek | Mode::Whole => {
                 sql.push(&self.is_among(candidate, row));
                 sql.push(&format!(" FROM resource {row} WHERE {row}.hash"));
             }

@@ -148,8 +148,8 @@ impl<S: Reading> Run<'_, S> {
             sql.push(" OR (v = ").integer(from).push(" AND rid > ");
             sql.integer(place.row.rid).push(")");
         }
-        sql.push(&format!(" ORDER BY v{direction}, rid LIMIT "));
-        sql.integer(i64::try_from(page.limit).unwrap_or(i64::MAX));
+        sql.push(&format!(" ORDER BY v{direction}, rid"));
+        sql.limit(i64::try_from(page.limit).unwrap_or(i64::MAX));
         let placed = |(rid, dk, value): (i64, i64, i64)| {
             let row = RowKey { rid, dk };
             let value = if value == absent { SortValue::Absent } else { SortValue::Integer(value) };

@@ -98,7 +98,7 @@ impl Source {
             sql.push(if place > 0 { " UNION ALL " } else { "" });
             sql.push("SELECT 1 FROM ").push(arm.table).push(" WHERE ").append(&arm.condition);
         }
-        sql.push(" LIMIT ").integer(limit).push(") AS probe");
+        sql.limit(limit).push(") AS probe");
         sql
     }
 }
@@ -256,7 +256,7 @@ impl Piece {
         if dialect == Dialect::Postgres {
             sql.push(&format!(", {alias}dk{direction}"));
         }
-        sql.push(" LIMIT ").integer(self.limit);
+        sql.limit(self.limit);
     }
 }
 

@@ -134,7 +134,7 @@ impl ValueWalk {
                 sql.append(probes);
                 sql.push(&format!(" ORDER BY c.{}{direction}, c.rid", self.column));
                 sql.push(if dialect == Dialect::Postgres { ", c.dk" } else { "" });
-                sql.push(" LIMIT ").integer(limit);
+                sql.limit(limit);
                 sql
             };
             let Some(from) = from else {
@@ -180,7 +180,7 @@ impl ValueWalk {
         let direction = if self.is_descending { " DESC" } else { "" };
         sql.push(&format!(") AS w ORDER BY {kind}0{direction}, rid"));
         sql.push(if dialect == Dialect::Postgres { ", dk" } else { "" });
-        sql.push(" LIMIT ").integer(limit);
+        sql.limit(limit);
         sql
     }
 }

@@ -63,8 +63,8 @@ fn add<C: TraceConnection>(
         sql.integer(after.at.0).push(", ").integer(after.strand).push(")");
     }
     let order = if window.newest_first { "DESC" } else { "ASC" };
-    sql.push(&format!(" ORDER BY {place}.at {order}, {place}.strand {order} LIMIT "));
-    sql.integer(i64::try_from(window.limit).unwrap_or(i64::MAX));
+    sql.push(&format!(" ORDER BY {place}.at {order}, {place}.strand {order}"));
+    sql.limit(i64::try_from(window.limit).unwrap_or(i64::MAX));
     found.extend(connection.rows(&sql)?.into_iter().map(|row| ((row.0, row.1), row)));
     Ok(())
 }

@@ -23,8 +23,8 @@ pub(crate) fn step<C: TraceConnection>(
     removal: &mut TraceRemoval,
 ) -> Result<bool, StoreError> {
     let mut sql = Sql::new("SELECT at, strand, seq, actor, body, hash FROM trace WHERE at < ");
-    sql.integer(before).push(" ORDER BY at, strand LIMIT ");
-    sql.integer(i64::try_from(CHUNK).unwrap_or(i64::MAX));
+    sql.integer(before).push(" ORDER BY at, strand");
+    sql.limit(i64::try_from(CHUNK).unwrap_or(i64::MAX));
     let rows = connection.rows(&sql)?;
     let Some(last) = rows.last().map(|row| (row.0, row.1)) else {
         let mut sql = Sql::new("DELETE FROM trace_actor WHERE month < ");

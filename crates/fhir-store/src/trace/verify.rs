@@ -234,8 +234,8 @@ impl<'a, C: TraceConnection> Walk<'a, C> {
             let mut sql = Sql::new(
                 "SELECT at, strand, seq, actor, body, hash FROM trace WHERE (at, strand) > (",
             );
-            sql.integer(after.0).push(", ").integer(after.1).push(") ORDER BY at, strand LIMIT ");
-            sql.integer(i64::try_from(CHUNK).unwrap_or(i64::MAX));
+            sql.integer(after.0).push(", ").integer(after.1).push(") ORDER BY at, strand");
+            sql.limit(i64::try_from(CHUNK).unwrap_or(i64::MAX));
             let rows = self.connection.rows(&sql)?;
             let end = match rows.last() {
                 Some(last) if rows.len() == CHUNK => (last.0, last.1),

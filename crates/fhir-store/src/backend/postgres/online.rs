@@ -86,8 +86,8 @@ impl Workbench for Engine {
             let kind = row::number_of(job.base);
             let mut sql = Sql::new("SELECT rid, dk, id, dict, body FROM resource WHERE type = ");
             sql.integer(kind).push(" AND body IS NOT NULL AND (rid, dk) > (").integer(after.rid);
-            sql.push(", ").integer(after.dk).push(") ORDER BY rid, dk LIMIT ");
-            sql.integer(row::limit_of(limit)).push(" FOR UPDATE");
+            sql.push(", ").integer(after.dk).push(") ORDER BY rid, dk");
+            sql.limit(row::limit_of(limit)).push(" FOR UPDATE");
             let found: Vec<Tuple> = sql.typed::<Row>().load(connection)?;
             let Some((rid, dk, ..)) = found.last() else { return Ok(None) };
             let last = RowKey { rid: *rid, dk: *dk };

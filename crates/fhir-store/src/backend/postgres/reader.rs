@@ -335,8 +335,8 @@ impl Reader for PostgresReader<'_> {
         let after = after.unwrap_or(RowKey { rid: i64::MIN, dk: i64::MIN });
         let mut sql = Sql::new(OLD);
         sql.push("v.version = r.version - 1 AND r.body IS NULL AND (r.rid, r.dk) > (");
-        sql.integer(after.rid).push(", ").integer(after.dk).push(") ORDER BY r.rid, r.dk LIMIT ");
-        self.list(sql.integer(row::limit_of(limit)))
+        sql.integer(after.rid).push(", ").integer(after.dk).push(") ORDER BY r.rid, r.dk");
+        self.list(sql.limit(row::limit_of(limit)))
     }
 
     fn journal(&mut self, file: &str) -> Result<Vec<i64>, StoreError> {

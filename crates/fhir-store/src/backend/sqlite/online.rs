@@ -111,7 +111,7 @@ fn prepare(
 ) -> Result<Vec<Lacking>, StoreError> {
     let mut sql = read(job);
     sql.push(" AND rid > ").integer(after);
-    sql.push(" ORDER BY rid LIMIT ").integer(row::limit_of(limit));
+    sql.push(" ORDER BY rid").limit(row::limit_of(limit));
     let found: Vec<Tuple> = sql.typed::<Row>().load(connection)?;
     found.into_iter().map(|tuple| index(core, job, tuple)).collect()
 }

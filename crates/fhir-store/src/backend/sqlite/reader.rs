@@ -401,8 +401,8 @@ impl Reader for SqliteReader<'_> {
              FROM resource r JOIN version v ON v.rid = r.rid AND v.version = r.version - 1 \
              WHERE r.body IS NULL AND r.rid > ",
         );
-        sql.integer(after.map_or(i64::MIN, |row| row.rid)).push(" ORDER BY r.rid LIMIT ");
-        self.list(sql.integer(row::limit_of(limit)))
+        sql.integer(after.map_or(i64::MIN, |row| row.rid)).push(" ORDER BY r.rid");
+        self.list(sql.limit(row::limit_of(limit)))
     }
 
     fn journal(&mut self, file: &str) -> Result<Vec<i64>, StoreError> {

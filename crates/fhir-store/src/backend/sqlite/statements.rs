@@ -38,7 +38,7 @@ statement!([Sqlite] OldVersions {
         limit: BigInt = i64,
     } -> VersionColumns,
     "SELECT version, updated, method, dict, body FROM version WHERE rid = ? AND version < ?
-     AND updated >= ? AND updated < ? ORDER BY version DESC LIMIT ?");
+     AND updated >= ? AND updated < ? ORDER BY version DESC LIMIT ? + 0");
 statement!([Sqlite] CountVersions {
         rid: BigInt = i64, since: BigInt = i64, before: BigInt = i64,
     } -> BigInt,
