@@ -56,7 +56,7 @@ impl Path {
         found.is_ok_and(|holds| holds.unwrap_or(true))
     }
 
-    /// As [`Path::holds`] for a resource alone.
+    /// Whether it is true of a resource alone; what gives nothing is not.
     #[must_use]
     pub fn is_so(&self, view: ResourceView<'_>, now: Instant) -> bool {
         let environment = Environment::new(view).at(now);
