@@ -71,6 +71,13 @@ impl Conditions<'_> {
         }
     }
 
+    /// The end of an EXISTS. PostgreSQL would otherwise read all rows that fit, of all persons, where
+    /// it takes them for few: its estimate of several columns together is often far too low.
+    const fn sought(&self, mode: Mode) -> &'static str {
+        let is_fenced = matches!((self.dialect, mode), (Dialect::Postgres, Mode::Seek));
+        if is_fenced { " OFFSET 0)" } else { ")" }
+    }
+
     /// `candidate IN (SELECT …`, up to the columns; the caller goes on with ` FROM`.
     fn is_among(&self, candidate: &str, row: &str) -> String {
         match self.dialect {
@@ -209,7 +216,7 @@ impl Conditions<'_> {
                 sql.push(")");
                 sql
             }
-            Match::Person(persons) => self.person(persons, types, candidate, &row),
+            Match::Person(persons) => self.person(persons, types, (candidate, &row), mode),
             Match::LastUpdated(when) => {
                 let mut sql = Sql::new("EXISTS (SELECT 1 FROM resource ");
                 sql.push(&format!("{row} WHERE {row}.rid = {candidate}.rid"));
@@ -258,7 +265,13 @@ impl Conditions<'_> {
     }
 
     /// That the candidate belongs to one of the persons: one look beside its row.
-    fn person(&self, persons: &[i64], types: &[ResourceType], candidate: &str, row: &str) -> Sql {
+    fn person(
+        &self,
+        persons: &[i64],
+        types: &[ResourceType],
+        (candidate, row): (&str, &str),
+        mode: Mode,
+    ) -> Sql {
         let mut sql = Sql::default();
         if self.is_access && candidate == "c" {
             sql.push("c.person");
@@ -281,7 +294,7 @@ impl Conditions<'_> {
         }
         sql.push(&format!(" AND {same} AND {row}.person"));
         within(&mut sql, self.dialect, persons);
-        sql.push(")");
+        sql.push(self.sought(mode));
         sql
     }
 
@@ -350,7 +363,7 @@ impl Conditions<'_> {
                 sql.push(&format!("EXISTS (SELECT 1 FROM {} {row} WHERE ", arm.table));
                 sql.append(&arm.condition);
                 sql.push(&format!(" AND {row}.rid = {candidate}.rid"));
-                sql.push(&self.on_dk(row, candidate)).push(")");
+                sql.push(&self.on_dk(row, candidate)).push(self.sought(mode));
             }
         } else {
             self.among_arms(&mut sql, &arms, candidate, row);
